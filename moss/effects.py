@@ -260,14 +260,15 @@ class Effects:
         """Set an extended attribute. Those only root may set are skipped without `apply_owners`."""
         if not self.apply_owners and not attribute.startswith("user."):
             return
-        if isinstance(target, str) and dir_fd is not None:
-            target = os.path.join(f"/proc/self/fd/{dir_fd}", target)
         try:
             if isinstance(target, int):
                 os.setxattr(target, attribute, value)
             else:
-                os.setxattr(target, attribute, value, follow_symlinks=False)
+                place = target if dir_fd is None else os.path.join(f"/proc/self/fd/{dir_fd}", target)
+                os.setxattr(place, attribute, value, follow_symlinks=False)
         except OSError as fault:
+            if not isinstance(target, int):
+                fault.filename = target
             raise _placed(fault, dir_fd if isinstance(target, str) else target) from None
 
     # Durability
