@@ -1,0 +1,178 @@
+"""Opening the two databases, migrating the first, and transactions.
+
+No cursor, row, or SQL text leaves `moss/db/`: the other modules here turn rows into values.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import apsw
+
+from moss.errors import CorruptData, FormatTooNew, MossError, PermissionRefused
+from moss.resources import schema_directory
+
+APPLICATION_ID = 0x6D6F7373  # "moss"
+CACHE_VERSION = 1
+"""Raised when schema/cache/repositories.sql changes; an older cache is made anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open database. `path` is empty for one that lives in memory."""
+
+    connection: apsw.Connection
+    path: str
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside becomes durable together, or not at all.
+
+        May be nested; only the outermost one commits.
+        """
+        if self.connection.in_transaction:
+            with self.connection:
+                yield
+            return
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:  # whatever happened, also Ctrl-C: nothing of it may stay
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see one state, whatever others commit meanwhile."""
+        with self.connection:
+            yield
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def open_record(path: str, *, writable: bool) -> Database:
+    """Open the record of a system; a new or older one is migrated when `writable`.
+
+    A reader of a system that has none yet, or an older one, gets a database in memory with the
+    same tables: reading never writes.
+    """
+    scripts = sorted((schema_directory() / "sql").glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    if not writable and not os.path.exists(path):
+        database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
+        _migrate(database, scripts)
+        return database
+    with _told_in_words(path):
+        database = _opened(path, writable)
+        if writable:
+            _migrate(database, scripts)
+        elif _version(database) < len(scripts):
+            copy = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
+            with copy.connection.backup("main", database.connection, "main") as backup:
+                backup.step()
+            database.close()
+            _migrate(copy, scripts)
+            return copy
+        _refuse_newer(database, len(scripts))
+    return database
+
+
+def open_repository_cache(path: str, *, writable: bool) -> Database:
+    """Open the cache of what repositories offer; one of another version is replaced by an empty one."""
+    script = schema_directory() / "cache" / "repositories.sql"
+    if not os.path.exists(path) and not writable:
+        database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
+        _run_script(database, script, CACHE_VERSION)
+        return database
+    with _told_in_words(path, remedy="remove this cache and run: moss repo update"):
+        database = _opened(path, writable)
+        version = _version(database)
+        if version == CACHE_VERSION:
+            return database
+        database.close()
+        if not writable:
+            return open_repository_cache(path + ".absent", writable=False)
+        for name in (path, path + "-wal", path + "-shm"):
+            if os.path.exists(name):
+                os.unlink(name)
+        database = _opened(path, writable=True)
+        _run_script(database, script, CACHE_VERSION)
+    return database
+
+
+def _opened(path: str, writable: bool) -> Database:
+    if writable:
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+        return Database(_connected(path, flags), path)
+    directory = os.path.dirname(path)
+    if os.access(directory, os.W_OK):
+        return Database(_connected(path, apsw.SQLITE_OPEN_READONLY), path)
+    # Read-only media: WAL needs a shared-memory file beside it unless nobody can write at all.
+    uri = f"file:{quote(path)}?immutable=1"
+    return Database(_connected(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), path)
+
+
+def _connected(name: str, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(name, flags=flags)
+    connection.set_busy_timeout(10_000)
+    if flags & apsw.SQLITE_OPEN_READWRITE:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    return connection
+
+
+def _version(database: Database) -> int:
+    version = database.connection.pragma("user_version")
+    assert isinstance(version, int)
+    return version
+
+
+def _migrate(database: Database, scripts: list[Path]) -> None:
+    """Run every script the database has not seen, all in one transaction."""
+    if _version(database) >= len(scripts):
+        return
+    with database.transaction():
+        done = _version(database)
+        for number, script in enumerate(scripts[done:], done + 1):
+            assert int(script.name[:4]) == number, f"{script.name} is out of order"
+            _run_script(database, script, number)
+        database.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _run_script(database: Database, script: Path, version: int) -> None:
+    with database.transaction():
+        # apsw stops at the first row a statement returns; a list runs them all.
+        list(database.connection.execute(script.read_text(encoding="utf-8")))
+        database.connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _refuse_newer(database: Database, known: int) -> None:
+    found = _version(database)
+    if found > known:
+        database.close()
+        raise FormatTooNew(
+            f"{database.path} was written by a newer moss (schema {found}, this one knows {known})",
+            remedies=["use the newer moss on this system"],
+        )
+
+
+@contextmanager
+def _told_in_words(path: str, remedy: str = "moss doctor") -> Iterator[None]:
+    """SQLite's complaints about the file, in the user's words."""
+    try:
+        yield
+    except (apsw.NotADBError, apsw.CorruptError) as fault:
+        raise CorruptData(f"is not a sound database ({fault})", file=path, remedies=[remedy]) from fault
+    except (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as fault:
+        raise PermissionRefused(
+            f"{path} cannot be opened ({fault})", remedies=["run this as the owner of the system, usually root"]
+        ) from fault
+    except apsw.IOError as fault:
+        raise MossError(f"{path} cannot be read ({fault})", remedies=["look at the disk's health: dmesg"]) from fault

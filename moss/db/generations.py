@@ -1,0 +1,136 @@
+"""Generations and what they consist of."""
+
+import json
+from collections.abc import Sequence
+
+from moss.db.connection import Database
+from moss.db.statements import metadata_from
+from moss.digest import PackageDigest
+from moss.generation import Generation, PackageId, Reason, Selected, Status
+from moss.model import SystemModel, Wish
+from moss.root import GenerationId
+from solver.model import parse_relation
+
+
+def next_number(database: Database) -> GenerationId:
+    """The number the next generation will get; numbers are never used twice."""
+    row = database.connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'generation'").fetchone()
+    return GenerationId(1 if row is None else row[0] + 1)
+
+
+def record_staged(
+    database: Database,
+    number: GenerationId,
+    *,
+    created_at: int,
+    parent: GenerationId | None,
+    command: str,
+    model: SystemModel,
+    selections: Sequence[tuple[PackageId, Reason]],
+) -> None:
+    """Write down a generation whose tree is about to be made."""
+    with database.transaction():
+        database.connection.execute(
+            "INSERT INTO generation (id, created_at, parent, command, status) VALUES (?, ?, ?, ?, 'staged')",
+            (number, created_at, parent, command),
+        )
+        database.connection.executemany(
+            "INSERT INTO wish (generation, position, wanted, why) VALUES (?, ?, ?, ?)",
+            ((number, at, str(wish.wanted), wish.why) for at, wish in enumerate(model.wishes)),
+        )
+        database.connection.executemany(
+            "INSERT INTO selection (generation, package, reason) VALUES (?, ?, ?)",
+            ((number, package, _reason_text(reason)) for package, reason in selections),
+        )
+
+
+def record_complete(database: Database, number: GenerationId) -> None:
+    database.connection.execute("UPDATE generation SET status = 'complete' WHERE id = ?", (number,))
+
+
+def discard(database: Database, number: GenerationId) -> None:
+    """Forget a generation that never became complete. Its number is not used again."""
+    database.connection.execute("DELETE FROM generation WHERE id = ? AND status = 'staged'", (number,))
+
+
+def active(database: Database) -> GenerationId | None:
+    row = database.connection.execute("SELECT generation FROM active").fetchone()
+    return None if row is None else GenerationId(row[0])
+
+
+def set_active(database: Database, number: GenerationId) -> None:
+    database.connection.execute(
+        "INSERT INTO active (one, generation) VALUES (1, ?)"
+        " ON CONFLICT (one) DO UPDATE SET generation = excluded.generation",
+        (number,),
+    )
+
+
+def generation(database: Database, number: GenerationId) -> Generation | None:
+    row = database.connection.execute(
+        "SELECT id, created_at, parent, command, status FROM generation WHERE id = ?", (number,)
+    ).fetchone()
+    return None if row is None else _generation(database, row)
+
+
+def generations(database: Database) -> list[Generation]:
+    """All that were ever completed and are still on record, oldest first."""
+    rows = database.connection.execute(
+        "SELECT id, created_at, parent, command, status FROM generation ORDER BY id"
+    )
+    return [_generation(database, row) for row in list(rows)]
+
+
+def model_of(database: Database, number: GenerationId | None) -> SystemModel:
+    """What the person wanted when this generation was made; nothing when there is no generation."""
+    rows = database.connection.execute(
+        "SELECT wanted, why FROM wish WHERE generation = ? ORDER BY position", (number,)
+    )
+    return SystemModel(tuple(Wish(parse_relation(wanted), why) for wanted, why in rows))
+
+
+def selection_of(database: Database, number: GenerationId | None) -> list[Selected]:
+    """The generation's packages by name; none when there is no generation."""
+    rows = database.connection.execute(
+        "SELECT package.id, digest, candidate_key, repository, stone_size, installed_size, reason,"
+        " name, version, release, build_release, architecture, scheme, statement"
+        " FROM selection JOIN package ON package.id = selection.package"
+        " WHERE generation = ? ORDER BY name, architecture, package.id",
+        (number,),
+    )
+    return [
+        Selected(
+            PackageId(package), metadata_from(*columns), PackageDigest(digest), key, repository,
+            stone_size, installed_size, _reason(reason),
+        )
+        for package, digest, key, repository, stone_size, installed_size, reason, *columns in rows
+    ]  # fmt: skip
+
+
+def package_ids_of(database: Database, number: GenerationId | None) -> list[PackageId]:
+    rows = database.connection.execute(
+        "SELECT package FROM selection WHERE generation = ? ORDER BY package", (number,)
+    )
+    return [PackageId(package) for (package,) in rows]
+
+
+def _generation(database: Database, row: Sequence[object]) -> Generation:
+    number, created_at, parent, command, status = row
+    assert isinstance(number, int) and isinstance(created_at, int) and isinstance(command, str)
+    return Generation(
+        GenerationId(number),
+        created_at,
+        GenerationId(parent) if isinstance(parent, int) else None,
+        command,
+        Status(status),
+        model_of(database, GenerationId(number)),
+    )
+
+
+def _reason_text(reason: Reason) -> str:
+    parts = {"wish": reason.wish, "package": reason.package, "needs": reason.needs}
+    return json.dumps({key: part for key, part in parts.items() if part is not None}, ensure_ascii=False)
+
+
+def _reason(text: str) -> Reason:
+    return Reason(**json.loads(text))

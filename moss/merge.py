@@ -1,0 +1,165 @@
+"""Merging layouts: from the paths of each package to the paths of a generation.
+
+- A directory may be in any number of packages, whatever each says of it: what is said beats what is
+  only implied (0755 root:root), and two that say different things are a collision.
+- The same file (content, mode, owner) or the same symlink in two packages is fine.
+- A path below another package's directory symlink (`lib64/x` where `lib64 -> lib`) moves to where the
+  link points.
+- Anything else at one path is a collision, unless one of the packages replaces the other.
+
+Pure: works on tuples, since a whole system has several hundred thousand of them.
+"""
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from moss.errors import MossError
+from moss.layout import Entry, EntryKind
+from moss.root import ROOT_LINKS
+
+_LINKS_FOLLOWED = 40
+"""As many as Linux follows before it says ELOOP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """Two packages with different things at one path."""
+
+    path: str
+    first: str
+    second: str
+
+
+class LayoutCollision(MossError):
+    """Two packages with one path cannot be in one generation."""
+
+    code = "COLLISION"
+
+    def __init__(self, collisions: tuple[Collision, ...]) -> None:
+        self.collisions = collisions
+        one = collisions[0]
+        super().__init__(
+            f"{one.first} and {one.second} both have /usr/{one.path}, and not the same there",
+            because=[
+                f"{other.first} and {other.second} both have /usr/{other.path}" for other in collisions[1:10]
+            ],
+            remedies=[f"leave one of them out: moss remove {one.first}, or moss remove {one.second}"],
+        )
+
+
+def merge(
+    layouts: Iterable[tuple[str, Iterable[Entry]]], replaces: frozenset[tuple[str, str]] = frozenset()
+) -> list[Entry]:
+    """The generation's layout, sorted by path, parents before what is below them.
+
+    `layouts` gives each package's name with its entries, packages in the order of their names;
+    `replaces` holds pairs (replacing, replaced) of package names. Raises LayoutCollision with every
+    collision there is.
+    """
+    rows = [(name, entry) for name, entries in layouts for entry in entries]
+    links = {
+        entry.path: entry.link_target
+        for _, entry in rows
+        if entry.kind is EntryKind.SYMLINK and entry.link_target is not None
+    }
+    follow = _Resolver(links)
+    winners: dict[str, tuple[str, Entry]] = {}
+    collisions: list[Collision] = []
+    for name, entry in rows:
+        path = follow.real_path(entry.path)
+        if path != entry.path:
+            entry = entry._replace(path=path)
+        other = winners.get(path)
+        if other is None:
+            winners[path] = (name, entry)
+            continue
+        winner = _winner(other, (name, entry), replaces)
+        if winner is None:
+            collisions.append(Collision(path, other[0], name))
+        else:
+            winners[path] = winner
+    collisions += _files_with_children(winners)
+    if collisions:
+        raise LayoutCollision(tuple(collisions))
+    return [winners[path][1] for path in sorted(winners)]
+
+
+def _winner(
+    first: tuple[str, Entry], second: tuple[str, Entry], replaces: frozenset[tuple[str, str]]
+) -> tuple[str, Entry] | None:
+    """Which of two entries at one path the generation has; None for a collision."""
+    if first[1] == second[1]:
+        return first
+    if (first[0], second[0]) in replaces:
+        return first
+    if (second[0], first[0]) in replaces:
+        return second
+    if first[1].kind is second[1].kind is EntryKind.DIRECTORY:
+        if _is_usual_directory(first[1]):
+            return second
+        if _is_usual_directory(second[1]):
+            return first
+    return None
+
+
+def _is_usual_directory(entry: Entry) -> bool:
+    return entry.mode & 0o7777 == 0o755 and entry.uid == entry.gid == 0
+
+
+def _files_with_children(winners: dict[str, tuple[str, Entry]]) -> list[Collision]:
+    """Paths that are a file in one package and a directory with something in it in another."""
+    found: list[Collision] = []
+    checked: set[str] = set()
+    for path, (name, _) in winners.items():
+        parent = posixpath.dirname(path)
+        while parent and parent not in checked:
+            checked.add(parent)
+            above = winners.get(parent)
+            if above is not None and above[1].kind is not EntryKind.DIRECTORY:
+                found.append(Collision(parent, above[0], name))
+            parent = posixpath.dirname(parent)
+    return found
+
+
+class _Resolver:
+    """Where a path really is, when some of the directories on its way are symlinks.
+
+    Links out of /usr are left as they are: nothing of a package's may be placed through them.
+    """
+
+    def __init__(self, links: dict[str, str]) -> None:
+        self._links = links
+        self._directories: dict[str, str] = {"": ""}
+
+    def real_path(self, path: str) -> str:
+        directory, slash, name = path.rpartition("/")
+        if not slash:
+            return path
+        real = self._real_directory(directory, 0)
+        return path if real == directory else f"{real}/{name}" if real else name
+
+    def _real_directory(self, directory: str, depth: int) -> str:
+        known = self._directories.get(directory)
+        if known is not None:
+            return known
+        parent, slash, name = directory.rpartition("/")
+        real_parent = self._real_directory(parent, depth) if slash else ""
+        real = f"{real_parent}/{name}" if real_parent else name
+        target = self._links.get(real)
+        if target is not None and depth < _LINKS_FOLLOWED:
+            inside = _below_usr(real_parent, target)
+            if inside is not None:
+                real = self._real_directory(inside, depth + 1) if inside else ""
+        self._directories[directory] = real
+        return real
+
+
+def _below_usr(directory: str, target: str) -> str | None:
+    """Where a symlink in `directory` points, relative to /usr; None when it points out of it."""
+    absolute = posixpath.normpath(posixpath.join("/usr", directory, target))
+    if absolute.split("/")[1] in ROOT_LINKS:
+        absolute = f"/usr{absolute}"
+    if absolute == "/usr":
+        return ""
+    return absolute[len("/usr/") :] if absolute.startswith("/usr/") else None

@@ -1,0 +1,163 @@
+"""Plans: what a transaction would change, with the reason for each change.
+
+A plan is a value: it is made by looking, shown to the person, and then carried out or dropped.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from moss.generation import Reason, Selected
+from moss.model import SystemModel
+from moss.package import Metadata
+from moss.repository import Candidate
+from moss.root import GenerationId
+from solver.version import compare
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A package of the generation to come: already in the store, or to be fetched from a repository."""
+
+    metadata: Metadata
+    candidate_key: str
+    reason: Reason
+    present: Selected | None
+    """As the active generation has it; None when it does not."""
+    candidate: Candidate | None
+    """As a repository offers it; None when it comes from the store."""
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """A package that comes in."""
+
+    package: Chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A package that takes the place of another of its name."""
+
+    before: Metadata
+    package: Chosen
+
+    @property
+    def is_downgrade(self) -> bool:
+        before, after = self.before, self.package.metadata
+        return (
+            before.scheme is after.scheme
+            and compare(before.scheme, after.ordered_version, before.ordered_version) < 0
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A package that goes. `because` completes "…, " for the person: why it is not needed any more."""
+
+    metadata: Metadata
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A newer version that an update does not take, and what would free it."""
+
+    name: str
+    current: str
+    newest: str
+    because: str
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How good the answer is known to be."""
+
+    proven: bool
+    seconds: float
+    levels: tuple[tuple[str, int], ...] = ()
+    """Each preference by name with its cost, most important first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Bytes. Estimates until the packages have been fetched."""
+
+    download: int
+    store: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done. `chosen` is the whole generation to come, by name."""
+
+    operation: str
+    base: GenerationId | None
+    result: GenerationId
+    model: SystemModel
+    model_before: SystemModel
+    chosen: tuple[Chosen, ...]
+    installs: tuple[Install, ...]
+    changes: tuple[Change, ...]
+    removals: tuple[Removal, ...]
+    space: Space
+    proof: Proof
+    held: tuple[Held, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether carrying it out would change nothing, not even what is wished for."""
+        return not self.has_changes and self.model == self.model_before
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether any package comes, goes or changes."""
+        return bool(self.installs or self.changes or self.removals)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How one set of packages differs from another."""
+
+    installs: tuple[Install, ...]
+    changes: tuple[Change, ...]
+    removals: tuple[Metadata, ...]
+
+
+def difference(before: Sequence[Selected], after: Iterable[Chosen]) -> Difference:
+    """Compare by name and architecture; the same candidate is no change."""
+    old: Mapping[tuple[str, str], Selected] = {
+        (selected.metadata.name, selected.metadata.architecture): selected for selected in before
+    }
+    left = dict(old)
+    installs: list[Install] = []
+    changes: list[Change] = []
+    for chosen in after:
+        key = _counterpart(left, chosen.metadata)
+        selected = left.pop(key) if key is not None else None
+        if selected is None:
+            installs.append(Install(chosen))
+        elif selected.candidate_key != chosen.candidate_key:
+            changes.append(Change(selected.metadata, chosen))
+    return Difference(
+        tuple(sorted(installs, key=lambda install: install.package.name)),
+        tuple(sorted(changes, key=lambda change: change.package.name)),
+        tuple(left[key].metadata for key in sorted(left)),
+    )
+
+
+def _counterpart(left: Mapping[tuple[str, str], Selected], metadata: Metadata) -> tuple[str, str] | None:
+    """The old package that this one replaces: the same architecture, or one of them without any."""
+    exact = (metadata.name, metadata.architecture)
+    if exact in left:
+        return exact
+    others = [key for key in left if key[0] == metadata.name]
+    if "noarch" in (metadata.architecture, *(architecture for _, architecture in others)):
+        return min(others, default=None)
+    return None

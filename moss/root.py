@@ -1,0 +1,105 @@
+"""Every path that moss touches below a root, and the only place that joins them.
+
+    ROOT/usr                         the active generation; `.stateID` in it says which
+    ROOT/.moss/db/moss.db            the record
+    ROOT/.moss/db/repositories.db    what repositories offer: a cache
+    ROOT/.moss/lock                  held while a transaction is under way; says by whom
+    ROOT/.moss/assets/<2 hex>/…      the store
+    ROOT/.moss/root/<generation>/usr archived generations, plain hard-linked trees
+    ROOT/.moss/root/spare/usr        the tree that the next generation is made in
+    ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
+"""
+
+import os
+from dataclasses import dataclass
+from typing import NewType
+
+GenerationId = NewType("GenerationId", int)
+
+STATE_FILE = ".stateID"
+"""The file in each tree that says which generation it is; it travels with the tree."""
+
+DECLARED_ENTRIES = frozenset({STATE_FILE})
+"""Paths below /usr that are moss's own and no package's."""
+
+ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+"""Names at the top of a root that are links into /usr."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A directory that holds a system: `/` on a running one. `path` is absolute."""
+
+    path: str
+
+    @classmethod
+    def at(cls, directory: str) -> "Root":
+        return cls(os.path.abspath(directory))
+
+    def below(self, *parts: str) -> str:
+        return os.path.join(self.path, *parts)
+
+    @property
+    def is_host(self) -> bool:
+        """Whether this is the root of the running system."""
+        return self.path == "/"
+
+    @property
+    def usr(self) -> str:
+        return self.below("usr")
+
+    @property
+    def state_directory(self) -> str:
+        return self.below(".moss")
+
+    @property
+    def database_directory(self) -> str:
+        return self.below(".moss", "db")
+
+    @property
+    def database(self) -> str:
+        return self.below(".moss", "db", "moss.db")
+
+    @property
+    def repository_cache(self) -> str:
+        return self.below(".moss", "db", "repositories.db")
+
+    @property
+    def lock_file(self) -> str:
+        return self.below(".moss", "lock")
+
+    @property
+    def store(self) -> str:
+        return self.below(".moss", "assets")
+
+    @property
+    def trees(self) -> str:
+        return self.below(".moss", "root")
+
+    @property
+    def spare(self) -> str:
+        return self.below(".moss", "root", "spare")
+
+    @property
+    def cache(self) -> str:
+        return self.below(".moss", "cache")
+
+    @property
+    def universes(self) -> str:
+        return self.below(".moss", "cache", "universes")
+
+    def archive(self, generation: GenerationId) -> str:
+        return self.below(".moss", "root", str(generation))
+
+    def archived_usr(self, generation: GenerationId) -> str:
+        return self.below(".moss", "root", str(generation), "usr")
+
+
+def generation_of_tree(usr: str) -> GenerationId | None:
+    """Which generation the tree at this path says it is; None when it does not say."""
+    try:
+        with open(os.path.join(usr, STATE_FILE), encoding="ascii") as state:
+            text = state.read(32).strip()
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        return None
+    return GenerationId(int(text)) if text.isdecimal() else None

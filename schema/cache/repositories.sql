@@ -1,0 +1,45 @@
+-- What the repositories offer: a cache that can be thrown away and fetched again.
+-- It has no migrations: a file with another version is removed and made anew.
+
+-- The state of a repository's index when it was last read.
+CREATE TABLE revision (
+    repository TEXT PRIMARY KEY,
+    uri TEXT NOT NULL,
+    -- SHA-256 of the index, hexadecimal: names the compiled universe too.
+    digest TEXT NOT NULL,
+    -- Seconds since 1970, UTC.
+    refreshed_at INTEGER NOT NULL,
+    package_count INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A package that a repository offers.
+CREATE TABLE candidate (
+    id INTEGER PRIMARY KEY,
+    repository TEXT NOT NULL REFERENCES revision (repository) ON DELETE CASCADE,
+    -- What the solver knows it by: the source's digest where it was converted, else the stone's.
+    candidate_key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version TEXT NOT NULL,
+    release INTEGER NOT NULL,
+    build_release INTEGER NOT NULL,
+    architecture TEXT NOT NULL,
+    scheme TEXT NOT NULL,
+    -- Canonical JSON, see moss/db/statements.py.
+    statement TEXT NOT NULL,
+    -- Where the stone is, relative to the index.
+    uri TEXT NOT NULL,
+    -- SHA-256 of the stone, hexadecimal, and its bytes.
+    digest TEXT NOT NULL,
+    stone_size INTEGER NOT NULL
+) STRICT;
+CREATE INDEX candidate_name ON candidate (name);
+CREATE INDEX candidate_key ON candidate (candidate_key);
+CREATE INDEX candidate_repository ON candidate (repository);
+
+-- Which capabilities it provides besides its name, for looking up who provides what.
+CREATE TABLE provided (
+    capability TEXT NOT NULL,
+    candidate INTEGER NOT NULL REFERENCES candidate (id) ON DELETE CASCADE,
+    PRIMARY KEY (capability, candidate)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX provided_candidate ON provided (candidate);

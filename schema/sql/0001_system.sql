@@ -1,0 +1,142 @@
+-- The record of one system: packages, their layouts, generations, and what is under way.
+-- Applied once, in order, inside one transaction; never edited after a release.
+
+-- A package whose files are in the store. The row is written only after they are durable,
+-- so a row means "unpacked"; a file in the store without rows means nothing.
+CREATE TABLE package (
+    id INTEGER PRIMARY KEY,
+    -- SHA-256 of the complete stone, hexadecimal.
+    digest TEXT NOT NULL UNIQUE CHECK (length(digest) = 64),
+    -- What the solver knows it by: the source's digest where it was converted, else its own.
+    candidate_key TEXT NOT NULL,
+    name TEXT NOT NULL CHECK (name <> ''),
+    version TEXT NOT NULL CHECK (version <> ''),
+    release INTEGER NOT NULL,
+    build_release INTEGER NOT NULL,
+    architecture TEXT NOT NULL,
+    -- Which order its version has: deb, rpm or stone.
+    scheme TEXT NOT NULL CHECK (scheme IN ('deb', 'rpm', 'stone')),
+    -- The rest of what the package says of itself: canonical JSON, see moss/db/statements.py.
+    statement TEXT NOT NULL CHECK (json_valid(statement)),
+    -- Where it came from: the repository's name at that time.
+    repository TEXT NOT NULL,
+    -- Bytes of the stone, and bytes of its files when installed.
+    stone_size INTEGER NOT NULL CHECK (stone_size >= 0),
+    installed_size INTEGER NOT NULL CHECK (installed_size >= 0)
+) STRICT;
+CREATE INDEX package_candidate_key ON package (candidate_key);
+
+-- A file object in the store: content and metadata together, since hard links share both.
+CREATE TABLE asset (
+    id INTEGER PRIMARY KEY,
+    -- XXH3-128 of the content.
+    digest BLOB NOT NULL CHECK (length(digest) = 16),
+    -- Permission bits, setuid, setgid and sticky included (st_mode & 07777).
+    permissions INTEGER NOT NULL CHECK (permissions BETWEEN 0 AND 4095),
+    uid INTEGER NOT NULL CHECK (uid >= 0),
+    gid INTEGER NOT NULL CHECK (gid >= 0),
+    size INTEGER NOT NULL CHECK (size >= 0),
+    UNIQUE (digest, permissions, uid, gid)
+) STRICT;
+
+-- The paths of a package below /usr.
+CREATE TABLE layout (
+    package INTEGER NOT NULL REFERENCES package (id) ON DELETE CASCADE,
+    path TEXT NOT NULL CHECK (path <> ''),
+    -- 1 regular file, 2 symlink, 3 directory, as in the stone format.
+    kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),
+    -- The whole st_mode.
+    mode INTEGER NOT NULL,
+    uid INTEGER NOT NULL CHECK (uid >= 0),
+    gid INTEGER NOT NULL CHECK (gid >= 0),
+    -- Regular files only.
+    asset INTEGER REFERENCES asset (id),
+    -- Symlinks only.
+    link_target TEXT,
+    PRIMARY KEY (package, path),
+    CHECK ((kind = 1) = (asset IS NOT NULL)),
+    CHECK ((kind = 2) = (link_target IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX layout_path ON layout (path);
+CREATE INDEX layout_asset ON layout (asset) WHERE asset IS NOT NULL;
+
+-- A numbered, complete /usr. Numbers are never used twice.
+CREATE TABLE generation (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- Seconds since 1970, UTC.
+    created_at INTEGER NOT NULL,
+    -- The generation that was active when this one was made.
+    parent INTEGER REFERENCES generation (id),
+    -- What the person typed.
+    command TEXT NOT NULL,
+    -- staged: being made; complete: its tree was finished once; removed: its tree was given up on purpose.
+    status TEXT NOT NULL CHECK (status IN ('staged', 'complete', 'removed'))
+) STRICT;
+
+-- What the person wanted when the generation was made, in the order it was said.
+CREATE TABLE wish (
+    generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    -- A capability with an optional version range: `vim`, `binary(git)`, `foo (<< 3)`.
+    wanted TEXT NOT NULL,
+    -- Why, in the person's words; empty when they gave none.
+    why TEXT NOT NULL,
+    PRIMARY KEY (generation, position),
+    UNIQUE (generation, wanted)
+) STRICT, WITHOUT ROWID;
+
+-- Which packages a generation consists of, each with the reason it was chosen.
+CREATE TABLE selection (
+    generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+    package INTEGER NOT NULL REFERENCES package (id),
+    -- JSON: {"wish": "vim"} or {"package": "inkscape", "needs": "libgsl (>= 2)"}.
+    reason TEXT NOT NULL CHECK (json_valid(reason)),
+    PRIMARY KEY (generation, package)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX selection_package ON selection (package);
+
+-- The generation that /usr holds, as far as the record knows; /usr/.stateID is the truth.
+CREATE TABLE active (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    generation INTEGER NOT NULL REFERENCES generation (id)
+) STRICT;
+
+-- Every transaction there was; the one that is not over is what recovery looks at.
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- install, remove, update, sync, activate, rollback …: the verb.
+    operation TEXT NOT NULL,
+    command TEXT NOT NULL,
+    -- NULL: there was no generation before.
+    from_generation INTEGER REFERENCES generation (id),
+    -- NULL until the generation has its number.
+    to_generation INTEGER REFERENCES generation (id) ON DELETE SET NULL,
+    -- staging: nothing that /usr shows has changed. switching: the tree is complete and durable, the
+    -- exchange may or may not have happened. switched: /usr shows the new generation, the rest follows.
+    phase TEXT NOT NULL CHECK (phase IN ('staging', 'switching', 'switched', 'done', 'undone')),
+    started_at INTEGER NOT NULL,
+    finished_at INTEGER,
+    CHECK ((phase IN ('done', 'undone')) = (finished_at IS NOT NULL))
+) STRICT;
+-- At most one transaction is under way.
+CREATE UNIQUE INDEX journal_under_way ON journal ((1)) WHERE finished_at IS NULL;
+
+-- Where packages come from. What they offer is in the repository cache, a file of its own.
+CREATE TABLE repository (
+    name TEXT PRIMARY KEY CHECK (name <> ''),
+    uri TEXT NOT NULL,
+    -- Higher wins.
+    priority INTEGER NOT NULL,
+    enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
+    -- The person said that nothing vouches for this repository's content.
+    unsigned INTEGER NOT NULL CHECK (unsigned IN (0, 1)),
+    added_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Files that were copied into /etc or /var from a generation's factory, as they were then:
+-- what still has this digest was not touched by the admin and may follow the factory.
+CREATE TABLE factory_copy (
+    -- Relative to the root, no leading slash.
+    path TEXT PRIMARY KEY CHECK (path <> ''),
+    digest TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
