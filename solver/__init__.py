@@ -1,0 +1,146 @@
+"""A pure choice of packages: a `Problem` in, a `Solution` or a `Conflict` out.
+
+    universe = Universe.from_bytes(Universe.compile(packages))     # once per repository revision
+    answer = solve(Problem((universe,), installed, Request(wishes=(Wish(parse_formula("vim")),))))
+    match answer:
+        case Solution(): answer.installs, answer.changes, answer.removals, answer.reasons
+        case Conflict(): answer.rules
+
+- `Package`, `Relation`, `Provide` and the formulas `All`, `AnyOf`, `If`, `Unless` describe packages;
+  `parse_formula(text)` and `str(formula)` are inverse.
+- `Scheme`, `compare`, `sort_key` order versions. Versions of different schemes are never compared.
+- `Universe.compile(packages) -> bytes` and `Universe.from_bytes(buffer)`; a memory-mapped buffer
+  opens in 0.1 ms. Keys are the caller's identity of a package.
+- `Request` holds wishes, removals, updates, keeps, pins, holds, forbids, facts, subscriptions;
+  `Problem` adds universes, installed keys, preferences, repository priorities, architectures.
+- `parse_preferences("newest")` or `("-removed,-notupdated,-new")`: what makes an answer better.
+
+The package imports nothing of moss, reads no file and no clock, and knows no database.
+"""
+
+from solver.compile import ModelError
+from solver.formula import FormulaError, parse_formula, parse_relation
+from solver.model import (
+    All,
+    AnyOf,
+    Formula,
+    If,
+    Operator,
+    Package,
+    Provide,
+    Relation,
+    Unless,
+    relations_of,
+)
+from solver.preferences import (
+    FEWEST_REMOVALS,
+    NEWEST_FIRST,
+    ORDERS,
+    PARANOID,
+    TRENDY,
+    Measure,
+    PreferenceError,
+    parse_preferences,
+)
+from solver.problem import Problem
+from solver.request import (
+    Forbid,
+    Hold,
+    Pin,
+    Removal,
+    Request,
+    Subscription,
+    SubscriptionRule,
+    Wish,
+)
+from solver.rules import Candidate, Kind, Rule
+from solver.solution import (
+    Asked,
+    Change,
+    Conflict,
+    Held,
+    InTheWay,
+    Level,
+    Lost,
+    Needed,
+    Reason,
+    Recommended,
+    RemovalReason,
+    Repair,
+    RepairKind,
+    Replaced,
+    Solution,
+    Stayed,
+    Subscribed,
+    Supplements,
+    Unneeded,
+    Updated,
+    Wished,
+)
+from solver.tables import UniverseError
+from solver.universe import Universe
+from solver.version import Scheme, VersionError, compare, sort_key
+
+__all__ = [
+    "FEWEST_REMOVALS",
+    "NEWEST_FIRST",
+    "ORDERS",
+    "PARANOID",
+    "TRENDY",
+    "All",
+    "AnyOf",
+    "Asked",
+    "Candidate",
+    "Change",
+    "Conflict",
+    "Forbid",
+    "Formula",
+    "FormulaError",
+    "Held",
+    "Hold",
+    "If",
+    "InTheWay",
+    "Kind",
+    "Level",
+    "Lost",
+    "Measure",
+    "ModelError",
+    "Needed",
+    "Operator",
+    "Package",
+    "Pin",
+    "PreferenceError",
+    "Problem",
+    "Provide",
+    "Reason",
+    "Recommended",
+    "Relation",
+    "Removal",
+    "RemovalReason",
+    "Repair",
+    "RepairKind",
+    "Replaced",
+    "Request",
+    "Rule",
+    "Scheme",
+    "Solution",
+    "Stayed",
+    "Subscribed",
+    "Subscription",
+    "SubscriptionRule",
+    "Supplements",
+    "Universe",
+    "UniverseError",
+    "Unless",
+    "Unneeded",
+    "Updated",
+    "VersionError",
+    "Wish",
+    "Wished",
+    "compare",
+    "parse_formula",
+    "parse_preferences",
+    "parse_relation",
+    "relations_of",
+    "sort_key",
+]

@@ -1,0 +1,311 @@
+"""Packages into the arrays of a universe.
+
+Everything is numbered in the order of the sorted packages, so the table does not depend on the
+order in which they came. Relations and formulas that read the same are kept once, and what each
+matches among these packages is looked up here, while nobody waits.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from itertools import accumulate
+from zlib import crc32
+
+from solver.model import AnyOf, Formula, Operator, Package, Provide, Relation, relations_of
+from solver.tables import pack, rows
+from solver.version import Scheme, VersionError, compare_keys, sort_key
+
+ARRAYS = (
+    "text_start",
+    *("capability_text", "capability_slot", "capability_first", "capability_end"),
+    *("provider_start", "provider", "provider_version", "provider_key"),
+    *("supplementer_start", "supplementer"),
+    *("name", "version", "version_key", "key", "key_slot", "scheme", "arch", "repository"),
+    *("flags", "size_low", "size_high"),
+    *("provides_start", "provides_capability", "provides_version"),
+    *("depends_start", "depends", "recommends_start", "recommends"),
+    *("supplements_start", "supplements", "conflicts_start", "conflicts"),
+    *("breaks_start", "breaks", "replaces_start", "replaces"),
+    *("relation_capability", "relation_operator", "relation_version", "relation_key"),
+    *("relation_scheme", "relation_arch", "match_start", "match"),
+    *("formula_text", "formula_scheme", "part_start", "part"),
+    *("choice_start", "choice", "preferred"),
+)
+NO_TEXT = -1
+MULTI_VERSION = 1
+OPERATORS = (None, *Operator)
+_OPERATOR_NUMBER = {operator: number for number, operator in enumerate(OPERATORS)}
+_SHOWN = 20
+
+# Whether a provide without a version satisfies a relation that wants one (libsolv's disttypes and
+# the CUDF specification; Debian policy 7.5 says no).
+UNVERSIONED_MATCHES = {Scheme.DEB: False, Scheme.RPM: True, Scheme.STONE: False, Scheme.INTEGER: True}
+
+
+class ModelError(ValueError):
+    """Packages that cannot be compiled: everything that is wrong with them, in `faults`."""
+
+    def __init__(self, faults: list[str]) -> None:
+        more = f"\n… and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        super().__init__("\n".join(faults[:_SHOWN]) + more)
+        self.faults = tuple(faults)
+
+
+def any_arch(arch: str | None) -> bool:
+    """Whether a relation's architecture limits nothing."""
+    return arch is None or arch == "any" or arch == "native"
+
+
+def version_matches(operator: Operator, scheme: Scheme, provided: bytes | None, wanted: bytes | None) -> bool:
+    """Whether a provider's version (its sort key, None for none) satisfies a relation's."""
+    if provided is None:
+        return UNVERSIONED_MATCHES[scheme]
+    return wanted is not None and operator.holds(compare_keys(scheme, provided, wanted))
+
+
+def compile_packages(packages: Iterable[Package]) -> bytes:
+    """The compiled table. Raises ModelError."""
+    compiler = _Compiler()
+    sorted_packages = _in_order(packages)
+    for package in sorted_packages:
+        compiler.add(package)
+    if compiler.faults:
+        raise ModelError(compiler.faults)
+    compiler.match_relations()
+    return compiler.packed()
+
+
+def _in_order(packages: Iterable[Package]) -> list[Package]:
+    """Sorted by name, newest first; the same package said twice is one."""
+    by_key: dict[str, Package] = {}
+    faults = []
+    for package in packages:
+        known = by_key.setdefault(package.key, package)
+        if known is not package and known != package:
+            faults.append(f"two packages have the key {package.key}: {known} and {package}")
+    keyed = []
+    for package in by_key.values():
+        try:
+            keyed.append((sort_key(package.scheme, package.version), package))
+        except VersionError as error:
+            faults.append(f"{package.name}: {error}")
+    if faults:
+        raise ModelError(faults)
+    keyed.sort(key=lambda pair: pair[1].key)
+    keyed.sort(key=lambda pair: pair[0], reverse=True)
+    keyed.sort(key=lambda pair: (pair[1].name, pair[1].scheme))
+    return [package for _, package in keyed]
+
+
+def _hash_slots(hashes: list[int]) -> array[int]:
+    """An open-addressed table of numbers + 1, at most half full."""
+    size = 8
+    while size < 2 * len(hashes):
+        size *= 2
+    slots = [0] * size
+    for number, value in enumerate(hashes, 1):
+        slot = value & (size - 1)
+        while slots[slot]:
+            slot = (slot + 1) & (size - 1)
+        slots[slot] = number
+    return array("i", slots)
+
+
+class _Compiler:
+    """Numbers texts, capabilities, relations and formulas as packages are added."""
+
+    def __init__(self) -> None:
+        self.faults: list[str] = []
+        self.texts: dict[bytes, int] = {}
+        self.capabilities: dict[str, int] = {}
+        self.column: dict[str, list[int]] = {name: [] for name in ARRAYS}
+        self.listed: dict[str, list[list[int]]] = {
+            name: [] for name in ("depends", "recommends", "supplements", "conflicts", "breaks", "replaces")
+        }
+        self.provides: list[list[tuple[int, int]]] = []
+        self.providers: dict[int, list[tuple[int, int, int]]] = {}
+        self.named: dict[int, list[int]] = {}
+        self.relations: dict[tuple[Relation, Scheme], int] = {}
+        self.formulas: dict[tuple[Formula, Scheme], int] = {}
+        # By identity, which is quicker than by value; the formula is kept so that its id stays its.
+        self.seen: dict[tuple[int, Scheme], tuple[int, Formula]] = {}
+        self.seen_relation: dict[tuple[int, Scheme], tuple[int, Relation]] = {}
+        self.parts: list[list[int]] = []
+        self.matches: list[list[int]] = []
+        self.choices: list[list[int]] = []
+
+    def text(self, text: bytes) -> int:
+        return self.texts.setdefault(text, len(self.texts))
+
+    def capability(self, name: str) -> int:
+        return self.capabilities.setdefault(name, len(self.capabilities))
+
+    def key(self, scheme: Scheme, version: str, where: str) -> int:
+        try:
+            return self.text(sort_key(scheme, version))
+        except VersionError as error:
+            self.faults.append(f"{where}: {error}")
+            return NO_TEXT
+
+    def add(self, package: Package) -> None:
+        column, scheme = self.column, package.scheme
+        number, name = len(column["name"]), self.capability(package.name)
+        version, key = self.text(package.version.encode()), self.key(scheme, package.version, "")
+        column["name"].append(name)
+        column["version"].append(version)
+        column["version_key"].append(key)
+        column["key"].append(self.text(package.key.encode()))
+        column["scheme"].append(scheme)
+        column["arch"].append(self.text(package.arch.encode()))
+        column["repository"].append(self.text(package.repository.encode()))
+        column["flags"].append(MULTI_VERSION if package.multi_version else 0)
+        column["size_low"].append(package.size & 0x7FFFFFFF)
+        column["size_high"].append(package.size >> 31)
+        self.named.setdefault(name, []).append(number)
+        self.providers.setdefault(name, []).append((number, version, key))
+        self.provides.append([self.provide(number, p, scheme) for p in package.provides])
+        listed = self.listed
+        for kind, formulas in (
+            ("depends", package.depends),
+            ("recommends", package.recommends),
+            ("supplements", package.supplements),
+        ):
+            listed[kind].append([self.formula(f, scheme) for f in formulas] if formulas else [])
+        for kind, relations in (
+            ("conflicts", package.conflicts),
+            ("breaks", package.breaks),
+            ("replaces", package.replaces),
+        ):
+            listed[kind].append([self.relation(r, scheme) for r in relations] if relations else [])
+
+    def provide(self, package: int, provide: Provide, scheme: Scheme) -> tuple[int, int]:
+        capability, version, key = self.capability(provide.name), NO_TEXT, NO_TEXT
+        if provide.version is not None:
+            version = self.text(provide.version.encode())
+            key = self.key(scheme, provide.version, f"the provided {provide.name}")
+        self.providers.setdefault(capability, []).append((package, version, key))
+        return capability, version
+
+    def relation(self, relation: Relation, scheme: Scheme) -> int:
+        seen = self.seen_relation.get((id(relation), scheme))
+        if seen is not None:
+            return seen[0]
+        number = self.relations.get((relation, scheme))
+        if number is None:
+            number = self.relations[relation, scheme] = len(self.relations)
+            column = self.column
+            column["relation_capability"].append(self.capability(relation.name))
+            column["relation_operator"].append(_OPERATOR_NUMBER[relation.operator])
+            column["relation_scheme"].append(scheme)
+            version, arch, key = relation.version, relation.arch, NO_TEXT
+            if version is not None:
+                key = self.key(scheme, version, f"the relation {relation}")
+            column["relation_key"].append(key)
+            column["relation_version"].append(NO_TEXT if version is None else self.text(version.encode()))
+            column["relation_arch"].append(NO_TEXT if arch is None else self.text(arch.encode()))
+        self.seen_relation[id(relation), scheme] = (number, relation)
+        return number
+
+    def formula(self, formula: Formula, scheme: Scheme) -> int:
+        seen = self.seen.get((id(formula), scheme))
+        if seen is not None:
+            return seen[0]
+        number = self.formulas.get((formula, scheme))
+        if number is None:
+            number = self.formulas[formula, scheme] = len(self.formulas)
+            self.parts.append([self.relation(r, scheme) for r in relations_of(formula)])
+            plain = is_plain(formula)
+            self.column["formula_text"].append(NO_TEXT if plain else self.text(str(formula).encode()))
+            self.column["formula_scheme"].append(scheme)
+        self.seen[id(formula), scheme] = (number, formula)
+        return number
+
+    def match_relations(self) -> None:
+        """Fills what each relation and each plain alternative matches among these packages."""
+        keys = list(self.texts)
+        matches = [self.matching(relation, scheme, keys) for relation, scheme in self.relations]
+        choices, preferred = [], self.column["preferred"]
+        for text, parts in zip(self.column["formula_text"], self.parts, strict=True):
+            chosen: dict[int, None] = {}
+            first = 0
+            for part in parts if text == NO_TEXT else ():
+                chosen.update(dict.fromkeys(matches[part]))
+                first = first or len(chosen)
+            choices.append(list(chosen))
+            preferred.append(first)
+        self.matches, self.choices = matches, choices
+
+    def matching(self, relation: Relation, scheme: Scheme, keys: list[bytes]) -> list[int]:
+        providers = self.providers.get(self.capabilities[relation.name])
+        if not providers:
+            return []
+        operator, version, schemes = relation.operator, relation.version, self.column["scheme"]
+        if operator is not None and version is not None:
+            wanted = sort_key(scheme, version)
+            found = [
+                package
+                for package, _, key in providers
+                if schemes[package] == scheme
+                and version_matches(operator, scheme, None if key == NO_TEXT else keys[key], wanted)
+            ]
+        else:
+            found = [package for package, _, _ in providers]
+        if not any_arch(relation.arch) and relation.arch is not None:
+            arch, arches = self.texts.get(relation.arch.encode()), self.column["arch"]
+            found = [package for package in found if arches[package] == arch]
+        # Packages of the name itself first, then those that provide it.
+        own = set(self.named.get(self.capabilities[relation.name], ()))
+        found.sort(key=lambda package: (package not in own, package))
+        return list(dict.fromkeys(found))
+
+    def packed(self) -> bytes:
+        column = self.column
+        capability_texts = [self.text(name.encode()) for name in self.capabilities]
+        column["capability_text"] = capability_texts
+        texts = list(self.texts)
+        arrays = {name: array("i", numbers) for name, numbers in column.items()}
+        arrays["capability_slot"] = _hash_slots([crc32(texts[t]) for t in capability_texts])
+        arrays["key_slot"] = _hash_slots([crc32(texts[t]) for t in column["key"]])
+        arrays["text_start"] = array("i", accumulate(map(len, texts), initial=0))
+        self.pack_capabilities(arrays)
+        for name, lists in self.listed.items():
+            arrays[name + "_start"], arrays[name] = rows(lists)
+        provided = [[c for c, _ in pairs] for pairs in self.provides]
+        arrays["provides_start"], arrays["provides_capability"] = rows(provided)
+        arrays["provides_version"] = array("i", [v for pairs in self.provides for _, v in pairs])
+        arrays["match_start"], arrays["match"] = rows(self.matches)
+        arrays["part_start"], arrays["part"] = rows(self.parts)
+        arrays["choice_start"], arrays["choice"] = rows(self.choices)
+        return pack(ARRAYS, arrays, b"".join(texts))
+
+    def pack_capabilities(self, arrays: dict[str, array[int]]) -> None:
+        """Who is named so, who provides it, and whose supplements mention it."""
+        count = len(self.capabilities)
+        named = [self.named.get(c, ()) for c in range(count)]
+        arrays["capability_first"] = array("i", [own[0] if own else 0 for own in named])
+        arrays["capability_end"] = array("i", [own[-1] + 1 if own else 0 for own in named])
+        providers = [self.providers.get(c, ()) for c in range(count)]
+        flat = [provider for pairs in providers for provider in pairs]
+        arrays["provider_start"] = array("i", accumulate(map(len, providers), initial=0))
+        arrays["provider"] = array("i", [package for package, _, _ in flat])
+        arrays["provider_version"] = array("i", [version for _, version, _ in flat])
+        arrays["provider_key"] = array("i", [key for _, _, key in flat])
+        supplementers: list[list[int]] = [[] for _ in range(count)]
+        for package, formulas in enumerate(self.listed["supplements"]):
+            for relation in {r for formula in formulas for r in self.parts[formula]}:
+                capability = self.column["relation_capability"][relation]
+                if package not in supplementers[capability][-1:]:
+                    supplementers[capability].append(package)
+        arrays["supplementer_start"], arrays["supplementer"] = rows(supplementers)
+
+
+def is_plain(formula: Formula) -> bool:
+    """Whether a formula is one relation or a choice among several, as nearly all are."""
+    if isinstance(formula, Relation):
+        return True
+    return (
+        isinstance(formula, AnyOf)
+        and len(formula.parts) > 1
+        and all(isinstance(part, Relation) for part in formula.parts)
+    )

@@ -1,0 +1,104 @@
+"""What is asked of the solver: wishes, what must not be, facts, subscriptions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from solver.model import Formula, Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Something that must be installed.
+
+    `reason` is shown to people ("you asked for it"); `origin` is the caller's own. `repository`
+    limits who may grant it to the packages of one repository.
+    """
+
+    formula: Formula
+    reason: str = ""
+    origin: str = ""
+    repository: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """No package that provides the relation may be left."""
+
+    relation: Relation
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """Of the packages with the relation's name, only those that match may be installed.
+
+    With `repository`, only those of that repository.
+    """
+
+    relation: Relation
+    reason: str = ""
+    repository: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The installed package of this name stays exactly as it is."""
+
+    name: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forbid:
+    """No package matching the relation may be installed anew; one installed already may stay."""
+
+    relation: Relation
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRule:
+    """Where the subscription is on and `condition` holds (None: always): what must be there, what
+    is only wanted, and which provider is preferred where there is a choice."""
+
+    condition: Formula | None = None
+    require: tuple[Relation, ...] = ()
+    want: tuple[Relation, ...] = ()
+    prefer: tuple[Relation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A named switch with its rules. Conditions of other subscriptions may name it as the
+    capability `subscription(NAME)`."""
+
+    name: str
+    rules: tuple[SubscriptionRule, ...] = ()
+    on: bool = True
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that is asked at once.
+
+    `updates` names the packages to bring to their newest version, `update_all` all of them.
+    `keeps` are wishes about what is there already, told apart in explanations. `facts` are
+    capabilities of the machine; a relation may match them with `*` and `?`.
+    """
+
+    wishes: tuple[Wish, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    updates: tuple[str, ...] = ()
+    update_all: bool = False
+    keeps: tuple[Wish, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    forbids: tuple[Forbid, ...] = ()
+    facts: tuple[str, ...] = ()
+    subscriptions: tuple[Subscription, ...] = ()
+
+    def formulas(self) -> Iterator[Formula]:
+        """Every formula of wishes and keeps."""
+        for wish in (*self.wishes, *self.keeps):
+            yield wish.formula

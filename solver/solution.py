@@ -1,0 +1,182 @@
+"""The two answers: a solution or a conflict."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from solver.model import Formula, Relation
+from solver.preferences import Measure
+from solver.request import Removal, Request, Subscription, Wish
+from solver.rules import Candidate, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """A wish asked for it, or a keep."""
+
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Another chosen package depends on it."""
+
+    by: Candidate
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Recommended:
+    """Another chosen package recommends it, or it supplements what `by` is."""
+
+    by: Candidate
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A rule of a subscription requires or wants it."""
+
+    subscription: Subscription
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Supplements:
+    """It supplements what is there, or a fact of the machine."""
+
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Stayed:
+    """It was installed and nothing speaks against it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """It was asked to be updated."""
+
+
+Reason = Wished | Needed | Recommended | Subscribed | Supplements | Stayed | Updated
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """It was asked to go."""
+
+    removal: Removal
+
+
+@dataclass(frozen=True, slots=True)
+class InTheWay:
+    """It conflicts with a package that is chosen (either may say so)."""
+
+    of: Candidate
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It needs something that nothing chosen provides."""
+
+    formula: Formula
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """A chosen package takes its place."""
+
+    by: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Unneeded:
+    """It was installed for others, and nothing needs it any more."""
+
+
+RemovalReason = Asked | InTheWay | Lost | Replaced | Unneeded
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A measure and the least value it can have, given the levels before it."""
+
+    measure: Measure
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A name that comes in another version."""
+
+    before: Candidate
+    after: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A package that was asked to be updated and stays. `solver.why_held` says what would free it."""
+
+    installed: Candidate
+    newest: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The best set of packages.
+
+    `chosen` is the whole set, sorted; the three below it compare it with what was installed.
+    `reasons` tells for each chosen key why it is there, the nearest to a wish first;
+    `removal_reasons` why those went that did. Not `proven`: the budget ended first, the levels hold
+    what was reached.
+    """
+
+    chosen: tuple[Candidate, ...]
+    installs: tuple[Candidate, ...]
+    changes: tuple[Change, ...]
+    removals: tuple[Candidate, ...]
+    levels: tuple[Level, ...]
+    proven: bool
+    held: tuple[Held, ...] = ()
+    reasons: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict, compare=False)
+    removal_reasons: Mapping[str, tuple[RemovalReason, ...]] = field(default_factory=dict, compare=False)
+
+
+class RepairKind(Enum):
+    """What a repair does to the request."""
+
+    DROP_WISH = "drop wish"
+    OTHER_VERSION = "other version"
+    UNPIN = "unpin"
+    UNHOLD = "unhold"
+    ALLOW = "allow"
+    KEEP = "keep"
+    UNSUBSCRIBE = "unsubscribe"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A change of the request that was tried and works.
+
+    `subject` is what it is about (a name, a relation's text, a subscription); `request` the request
+    to ask instead; `solution` what it leads to.
+    """
+
+    kind: RepairKind
+    subject: str
+    request: Request
+    solution: Solution
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """No solution. `rules` cannot all hold, but any of them can go and the others hold.
+
+    `others` are further conflicts that share no rule of the request with it. `repairs` are filled
+    in by `solver.with_repairs`, the best first.
+    """
+
+    rules: tuple[Rule, ...]
+    others: tuple[tuple[Rule, ...], ...] = ()
+    repairs: tuple[Repair, ...] = ()

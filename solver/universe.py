@@ -1,0 +1,196 @@
+"""A compiled universe: the packages of one repository revision as an immutable table.
+
+Packages, capabilities, relations and formulas are numbered. What a relation matches within its own
+universe is decided when the table is compiled; `solver.pool` joins several universes.
+
+    package     → depends, recommends, supplements (formulas), conflicts, breaks, replaces (relations)
+    formula     → relations, and the candidates of a plain alternative, the preferred ones first
+    relation    → capability, operator, version, architecture, candidates
+    capability  → packages of this name, newest first; all providers
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+from solver.compile import ARRAYS, MULTI_VERSION, NO_TEXT, OPERATORS, compile_packages
+from solver.formula import parse_formula
+from solver.model import AnyOf, Formula, Package, Provide, Relation
+from solver.tables import unpack
+from solver.version import Scheme
+
+
+class Universe:
+    """The numbered packages of one buffer; reading it copies nothing."""
+
+    def __init__(self, buffer: bytes | memoryview) -> None:
+        view = memoryview(buffer).cast("B") if not isinstance(buffer, bytes) else memoryview(buffer)
+        views, self.texts = unpack(ARRAYS, view)
+        self.text_start = views["text_start"]
+        self.capability_text = views["capability_text"]
+        self.capability_slot = views["capability_slot"]
+        self.capability_first = views["capability_first"]
+        self.capability_end = views["capability_end"]
+        self.provider_start, self.provider = views["provider_start"], views["provider"]
+        self.provider_version = views["provider_version"]
+        self.provider_key = views["provider_key"]
+        self.supplementer_start = views["supplementer_start"]
+        self.supplementer = views["supplementer"]
+        self.name, self.version = views["name"], views["version"]
+        self.version_key = views["version_key"]
+        self.key, self.key_slot = views["key"], views["key_slot"]
+        self.scheme, self.arch = views["scheme"], views["arch"]
+        self.repository, self.flags = views["repository"], views["flags"]
+        self.size_low, self.size_high = views["size_low"], views["size_high"]
+        self.provides_start = views["provides_start"]
+        self.provides_capability = views["provides_capability"]
+        self.provides_version = views["provides_version"]
+        self.depends_start, self.depends = views["depends_start"], views["depends"]
+        self.recommends_start, self.recommends = views["recommends_start"], views["recommends"]
+        self.supplements_start, self.supplements = views["supplements_start"], views["supplements"]
+        self.conflicts_start, self.conflicts = views["conflicts_start"], views["conflicts"]
+        self.breaks_start, self.breaks = views["breaks_start"], views["breaks"]
+        self.replaces_start, self.replaces = views["replaces_start"], views["replaces"]
+        self.relation_capability = views["relation_capability"]
+        self.relation_operator = views["relation_operator"]
+        self.relation_version = views["relation_version"]
+        self.relation_key = views["relation_key"]
+        self.relation_scheme = views["relation_scheme"]
+        self.relation_arch = views["relation_arch"]
+        self.match_start, self.match = views["match_start"], views["match"]
+        self.formula_text = views["formula_text"]
+        self.formula_scheme = views["formula_scheme"]
+        self.part_start, self.part = views["part_start"], views["part"]
+        self.choice_start, self.choice = views["choice_start"], views["choice"]
+        self.preferred = views["preferred"]
+
+    @staticmethod
+    def compile(packages: Iterable[Package]) -> bytes:
+        """The table of these packages, the same whatever their order.
+
+        Raises ModelError, which lists all that is wrong: two packages of one key, versions that
+        are none.
+        """
+        return compile_packages(packages)
+
+    @classmethod
+    def from_bytes(cls, buffer: bytes | memoryview) -> Universe:
+        """The universe in a buffer, which must stay as it is. Raises UniverseError."""
+        return cls(buffer)
+
+    @classmethod
+    def of(cls, packages: Iterable[Package]) -> Universe:
+        """Compiled and opened in one go."""
+        return cls(compile_packages(packages))
+
+    def __len__(self) -> int:
+        return len(self.name)
+
+    def text_bytes(self, number: int) -> bytes:
+        """The bytes of a numbered text."""
+        return bytes(self.texts[self.text_start[number] : self.text_start[number + 1]])
+
+    def text(self, number: int) -> str:
+        """A numbered text."""
+        start, end = self.text_start[number], self.text_start[number + 1]
+        return str(self.texts[start:end], "utf-8")
+
+    def capability(self, name: bytes) -> int:
+        """The number of a capability, or -1 where nothing here mentions it."""
+        slots, texts, starts = self.capability_slot, self.texts, self.text_start
+        mask = len(slots) - 1
+        slot = zlib.crc32(name) & mask
+        while number := slots[slot]:
+            text = self.capability_text[number - 1]
+            if texts[starts[text] : starts[text + 1]] == name:
+                return number - 1
+            slot = (slot + 1) & mask
+        return -1
+
+    def package_of_key(self, key: bytes) -> int:
+        """The package with this key, or -1."""
+        slots, texts, starts = self.key_slot, self.texts, self.text_start
+        mask = len(slots) - 1
+        slot = zlib.crc32(key) & mask
+        while number := slots[slot]:
+            text = self.key[number - 1]
+            if texts[starts[text] : starts[text + 1]] == key:
+                return number - 1
+            slot = (slot + 1) & mask
+        return -1
+
+    def named(self, capability: int) -> range:
+        """The packages whose name is this capability, newest first."""
+        return range(self.capability_first[capability], self.capability_end[capability])
+
+    def name_of(self, package: int) -> str:
+        """A package's name."""
+        return self.text(self.capability_text[self.name[package]])
+
+    def is_multi_version(self, package: int) -> bool:
+        """Whether other versions may be installed beside it."""
+        return bool(self.flags[package] & MULTI_VERSION)
+
+    def relation(self, number: int) -> Relation:
+        """A numbered relation as a value."""
+        name = self.text(self.capability_text[self.relation_capability[number]])
+        operator = OPERATORS[self.relation_operator[number]]
+        version, arch = self.relation_version[number], self.relation_arch[number]
+        return Relation(
+            name,
+            operator,
+            None if operator is None else self.text(version),
+            None if arch == NO_TEXT else self.text(arch),
+        )
+
+    def formula(self, number: int) -> Formula:
+        """A numbered formula as a value."""
+        text = self.formula_text[number]
+        if text != NO_TEXT:
+            return parse_formula(self.text(text))
+        first, end = self.part_start[number], self.part_start[number + 1]
+        parts = tuple(self.relation(relation) for relation in self.part[first:end])
+        return parts[0] if len(parts) == 1 else AnyOf(parts)
+
+    def package(self, number: int) -> Package:
+        """A package as it was compiled."""
+
+        def formulas(start: memoryview[int], flat: memoryview[int]) -> tuple[Formula, ...]:
+            return tuple(self.formula(f) for f in flat[start[number] : start[number + 1]])
+
+        def relations(start: memoryview[int], flat: memoryview[int]) -> tuple[Relation, ...]:
+            return tuple(self.relation(r) for r in flat[start[number] : start[number + 1]])
+
+        return Package(
+            key=self.text(self.key[number]),
+            name=self.name_of(number),
+            version=self.text(self.version[number]),
+            scheme=Scheme(self.scheme[number]),
+            arch=self.text(self.arch[number]),
+            repository=self.text(self.repository[number]),
+            provides=self.provides(number),
+            depends=formulas(self.depends_start, self.depends),
+            conflicts=relations(self.conflicts_start, self.conflicts),
+            breaks=relations(self.breaks_start, self.breaks),
+            replaces=relations(self.replaces_start, self.replaces),
+            recommends=formulas(self.recommends_start, self.recommends),
+            supplements=formulas(self.supplements_start, self.supplements),
+            multi_version=self.is_multi_version(number),
+            size=self.size(number),
+        )
+
+    def provides(self, package: int) -> tuple[Provide, ...]:
+        """What a package says it provides."""
+        first, end = self.provides_start[package], self.provides_start[package + 1]
+        return tuple(
+            Provide(
+                self.text(self.capability_text[self.provides_capability[at]]),
+                None if self.provides_version[at] == NO_TEXT else self.text(self.provides_version[at]),
+            )
+            for at in range(first, end)
+        )
+
+    def size(self, package: int) -> int:
+        """Bytes, as the package says."""
+        return self.size_high[package] << 31 | self.size_low[package]
