@@ -6,12 +6,13 @@ Every integer is big-endian. docs/stone-format.md spells each byte.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from moss.digest import content_digest
 from moss.errors import CorruptData, FormatTooNew, MossError
 
 HEADER_SIZE = 32
@@ -127,8 +128,22 @@ class PayloadHeader(NamedTuple):
 
     def pack(self) -> bytes:
         return _PAYLOAD_HEADER.pack(
-            self.stored_size, self.plain_size, self.checksum, self.records, PAYLOAD_VERSION, self.kind, self.compression
+            self.stored_size,
+            self.plain_size,
+            self.checksum,
+            self.records,
+            PAYLOAD_VERSION,
+            self.kind,
+            self.compression,
         )
+
+
+class Payload(NamedTuple):
+    """A payload of a file: its header, where it begins, and the header's bytes."""
+
+    header: PayloadHeader
+    place: Place
+    raw_header: bytes
 
 
 def parse_file_header(raw: bytes, name: str) -> FileHeader:
@@ -175,11 +190,12 @@ def _check_sizes(header: PayloadHeader, place: Place, limits: Limits) -> None:
     limit = limits.plain[header.kind]
     if header.plain_size > limit:
         raise place.fault(
-            f"the {header.kind.name.lower()} payload would unpack to {header.plain_size} bytes, the limit is {limit}"
+            f"the {header.kind.name.lower()} payload would unpack to {header.plain_size} bytes, "
+            f"the limit is {limit}"
         )
     if header.compression is Compression.NONE and header.stored_size != header.plain_size:
         raise place.fault(
-            f"{header.stored_size} bytes are stored without compression, but {header.plain_size} are announced"
+            f"{header.stored_size} bytes are stored without compression, {header.plain_size} announced"
         )
     # zstd never adds more than its frame header and three bytes for each 128 KiB.
     if header.stored_size > limit + limit // 1024 + 64:
@@ -190,3 +206,13 @@ def _unknown_version(place: Place, what: str, found: int, known: int) -> MossErr
     if found > known:
         return place.too_new(f"{what} is {found}, this moss reads {known}")
     return place.fault(f"{what} is {found}, which never existed")
+
+
+CENSUS = "moss.census/1"
+"""The attribute that covers what no checksum of the format does: see `census`."""
+
+
+def census(raw_file_header: bytes, raw_payload_headers: Iterable[bytes]) -> bytes:
+    """The value of the census attribute: XXH3-128 of the file header and all payload headers but the
+    attributes' own, in the file's order."""
+    return content_digest(b"".join((raw_file_header, *raw_payload_headers)))

@@ -7,7 +7,7 @@ the rest reads and writes payloads, each of which is exactly one zstd frame.
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol, cast
 
 import zstandard
 
@@ -30,14 +30,15 @@ class Writable(Protocol):
 
 
 def decompress_stream(file: BinaryIO) -> AbstractContextManager[Readable]:
-    """What a zstd file holds, to be read in pieces; several frames follow each other. Raises `zstd_faults`."""
-    return zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW).stream_reader(file, read_across_frames=True)
+    """What a zstd file holds, to be read in pieces; it may be of several frames. Raises `zstd_faults`."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW)
+    return decompressor.stream_reader(file, read_across_frames=True)
 
 
 @contextmanager
-def compress_stream(target: Writable, level: int) -> Iterator[Writable]:
-    """Write plain bytes here; the frame is complete when the block is left."""
-    with compressor(level).stream_writer(_Sink(target), closefd=False) as writer:
+def compress_stream(target: Writable, level: int, size: int = -1) -> Iterator[Writable]:
+    """Write plain bytes here, `size` of them where that is known; leaving the block completes the frame."""
+    with FrameCompressor(level).stream(target, size) as writer:
         yield writer
 
 
@@ -45,12 +46,24 @@ zstd_faults = zstandard.ZstdError
 """What reading a damaged zstd stream raises."""
 
 
-def compressor(level: int) -> zstandard.ZstdCompressor:
-    """One frame: no dictionary, no checksum (the payload has its own), a window of at most 8 MiB."""
-    parameters = zstandard.ZstdCompressionParameters.from_level(level, write_checksum=False)
-    if parameters.window_log > WINDOW_LOG:
-        parameters = zstandard.ZstdCompressionParameters.from_level(level, write_checksum=False, window_log=WINDOW_LOG)
-    return zstandard.ZstdCompressor(compression_params=parameters)
+class FrameCompressor:
+    """Makes zstd frames of one level: no dictionary, no checksum (payloads have their own), a window
+    of at most 8 MiB so that reading takes little memory."""
+
+    def __init__(self, level: int) -> None:
+        parameters = zstandard.ZstdCompressionParameters.from_level(level, write_checksum=False)
+        if parameters.window_log > WINDOW_LOG:
+            parameters = zstandard.ZstdCompressionParameters.from_level(
+                level, write_checksum=False, window_log=WINDOW_LOG
+            )
+        self._compressor = zstandard.ZstdCompressor(compression_params=parameters)
+
+    def frame(self, plain: bytes) -> bytes:
+        return self._compressor.compress(plain)
+
+    def stream(self, target: Writable, size: int) -> zstandard.ZstdCompressionWriter:
+        sink = cast(IO[bytes], _Sink(target))
+        return self._compressor.stream_writer(sink, size=size, closefd=False)
 
 
 class _Sink:
@@ -114,6 +127,12 @@ class Source:
         """CorruptData when the file is known to hold fewer than `size` more bytes."""
         if self.size is not None and self.offset + size > self.size:
             raise _cut(self.place(what), size, max(self.size - self.offset, 0))
+
+    def expect_end(self) -> None:
+        """CorruptData when bytes follow."""
+        place = self.place("end of the file")
+        if self.read(1):
+            raise place.fault("bytes follow the last payload")
 
     def place(self, what: str) -> Place:
         return Place(self.name, self.offset, what)
@@ -195,9 +214,11 @@ class PayloadStream:
                     f"unpacking it takes a window of {parameters.window_size} bytes in memory, "
                     f"the limit is {limits.window}"
                 )
-            self._stored.frame = _FrameWalk(zstandard.frame_header_size(start), parameters.has_checksum, place)
+            self._stored.frame = _FrameWalk(
+                zstandard.frame_header_size(start), parameters.has_checksum, place
+            )
             self._plain = zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW).stream_reader(
-                self._stored, read_size=PIECE // 2, read_across_frames=False
+                cast(IO[bytes], self._stored), read_size=PIECE // 2, read_across_frames=False
             )
 
     def read(self, size: int, /) -> bytes:

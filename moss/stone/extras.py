@@ -1,0 +1,143 @@
+"""What moss says of a package beyond format v1, as attributes.
+
+    moss.relations/1        canonical JSON: relation word -> list of formula texts
+    moss.version-scheme/1   the scheme's name in lower case; absent for stone
+    moss.source/1           what the package was made from, `sha256:<hex>`
+
+In an index each key is preceded by the package's digest and a slash. docs/stone-format.md spells them.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from moss.digest import PackageDigest
+from moss.package import Metadata, Relations
+from moss.stone.container import Place
+from solver.formula import FormulaError, parse_formula, parse_relation
+from solver.model import Formula, Operator, Provide, Relation
+from solver.version import Scheme
+
+RELATIONS = "moss.relations/1"
+VERSION_SCHEME = "moss.version-scheme/1"
+SOURCE = "moss.source/1"
+
+_WORDS = ("depends", "recommends", "supplements", "provides", "conflicts", "breaks", "replaces")
+
+_SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
+_PREFIX = re.compile(r"[0-9a-f]{64}/")
+_KEY = re.compile(
+    r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source))/(?P<version>[^/]*)\Z"
+)
+_SOURCE = re.compile(r"sha256:[0-9a-f]{64}\Z")
+
+
+class Extras(NamedTuple):
+    """The part of a `Metadata` that format v1 has no tags for."""
+
+    relations: Relations | None = None
+    scheme: Scheme = Scheme.STONE
+    source_digest: str | None = None
+
+
+NO_EXTRAS = Extras()
+
+
+def decode_extras(attributes: Mapping[str, bytes], place: Place, prefix: str = "") -> Extras:
+    """A package's extras, from the attributes whose keys begin with `prefix`."""
+    scheme = attributes.get(prefix + VERSION_SCHEME)
+    source = attributes.get(prefix + SOURCE)
+    relations = attributes.get(prefix + RELATIONS)
+    return Extras(
+        None if relations is None else _decode_relations(relations, place),
+        Scheme.STONE if scheme is None else _decode_scheme(scheme, place),
+        None if source is None else _decode_source(source, place),
+    )
+
+
+def refuse_later_versions(attributes: Mapping[str, bytes], place: Place) -> None:
+    """FormatTooNew where a topic is there only in a version that this moss does not read: what a
+    package needs must not be guessed."""
+    for key in attributes:
+        match = _KEY.match(key)
+        if match and match["version"] != "1" and f"{match['topic']}/1" not in attributes:
+            raise place.too_new(f"attribute '{key}' is of a version that is not known")
+
+
+def prefix_of(key: str) -> PackageDigest | None:
+    """The package that an attribute of an index belongs to."""
+    return PackageDigest(key[:64]) if _PREFIX.match(key) else None
+
+
+def encode_extras(metadata: Metadata) -> dict[str, bytes]:
+    """The attributes that say what tags 1 to 13 cannot; none for a plain package."""
+    attributes = {}
+    if metadata.rich_relations is not None:
+        attributes[RELATIONS] = _encode_relations(metadata.rich_relations)
+    if metadata.scheme is not Scheme.STONE:
+        attributes[VERSION_SCHEME] = metadata.scheme.name.lower().encode()
+    if metadata.source_digest is not None:
+        attributes[SOURCE] = metadata.source_digest.encode()
+    return attributes
+
+
+def _encode_relations(relations: Relations) -> bytes:
+    texts: dict[str, list[str]] = {}
+    for word in _WORDS:
+        values: tuple[Formula | Provide, ...] = getattr(relations, word)
+        if values:
+            texts[word] = [str(value) for value in values]
+    return json.dumps(texts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _decode_relations(raw: bytes, place: Place) -> Relations:
+    texts = _relation_texts(raw, place)
+    try:
+        return Relations(
+            depends=tuple(map(parse_formula, texts.get("depends", ()))),
+            recommends=tuple(map(parse_formula, texts.get("recommends", ()))),
+            supplements=tuple(map(parse_formula, texts.get("supplements", ()))),
+            provides=tuple(map(_provide, texts.get("provides", ()))),
+            conflicts=tuple(map(parse_relation, texts.get("conflicts", ()))),
+            breaks=tuple(map(parse_relation, texts.get("breaks", ()))),
+            replaces=tuple(map(parse_relation, texts.get("replaces", ()))),
+        )
+    except FormulaError as error:
+        raise place.fault(f"attribute {RELATIONS}: {error}") from error
+
+
+def _relation_texts(raw: bytes, place: Place) -> dict[str, list[str]]:
+    try:
+        texts = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise place.fault(f"attribute {RELATIONS} is not JSON ({error})") from error
+    if not isinstance(texts, dict):
+        raise place.fault(f"attribute {RELATIONS} is not a JSON object")
+    for word, values in texts.items():
+        if word not in _WORDS:
+            raise place.fault(f"attribute {RELATIONS} has the unknown word {word!r}")
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise place.fault(f"attribute {RELATIONS}: '{word}' is not a list of texts")
+    return texts
+
+
+def _provide(text: str) -> Provide:
+    relation: Relation = parse_relation(text)
+    if relation.arch is not None or relation.operator not in (None, Operator.EQ):
+        raise FormulaError(text, 0, "a capability, perhaps with '(= version)'")
+    return Provide(relation.name, relation.version)
+
+
+def _decode_scheme(raw: bytes, place: Place) -> Scheme:
+    scheme = _SCHEMES.get(raw.decode("ascii", "replace"))
+    if scheme is None:
+        raise place.too_new(f"attribute {VERSION_SCHEME}: {raw[:40]!r} is no scheme that moss knows")
+    return scheme
+
+
+def _decode_source(raw: bytes, place: Place) -> str:
+    text = raw.decode("ascii", "replace")
+    if not _SOURCE.match(text):
+        raise place.fault(f"attribute {SOURCE}: {text[:80]!r} is not 'sha256:' and 64 hexadecimal digits")
+    return text
