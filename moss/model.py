@@ -4,12 +4,17 @@ A wish is a capability with an optional version range. `install vim` wishes for 
 that name), `install 'binary(git)'` for whoever provides it; the solver picks whom.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from moss.capability import Capability
 from moss.errors import NotFound, UsageError
-from solver.model import Relation, parse_relation
+from solver.formula import FormulaError, parse_relation
+from solver.model import Relation
+
+_LOOSE_RANGE = re.compile(r"(?P<name>[^<>=\s]+)\s*(?P<operator><<|>>|<=|>=|==|<|>|=)\s*(?P<version>\S+)")
+_OLD_OPERATORS = {"<<": "<", ">>": ">", "==": "="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +27,19 @@ class Wish:
 
     @classmethod
     def parse(cls, text: str, why: str = "") -> "Wish":
-        """Read `vim`, `binary(git)` or `foo (<< 3)`, also written `foo<3`; UsageError on other text."""
-        relation = parse_relation(text)
-        capability = Capability.parse(relation.name)
-        return cls(replace(relation, name=str(capability)), why)
+        """Read `vim`, `binary(git)`, `foo (< 3)` or, as people type it, `foo<3`; UsageError on other text."""
+        loose = _LOOSE_RANGE.fullmatch(text.strip())
+        if loose:
+            operator = _OLD_OPERATORS.get(loose["operator"], loose["operator"])
+            text = f"{loose['name']} ({operator} {loose['version']})"
+        try:
+            relation = parse_relation(text)
+        except FormulaError as fault:
+            raise UsageError(
+                f"{text!r} is not something that can be wished for: {fault}",
+                remedies=["name a package (vim), a capability ('binary(git)'), or a range ('foo < 3')"],
+            ) from fault
+        return cls(replace(relation, name=str(Capability.parse(relation.name))), why)
 
     def __str__(self) -> str:
         return str(self.wanted)

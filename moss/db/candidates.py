@@ -40,10 +40,11 @@ def _insert(cursor: apsw.Cursor, repository: str, published: Published) -> None:
         (
             repository, candidate_key_of(metadata, published.digest), published.uri, published.digest,
             published.size, metadata.name, metadata.version, metadata.release, metadata.build_release,
-            metadata.architecture, metadata.scheme.value, statement_of(metadata),
+            metadata.architecture, metadata.scheme.name.lower(), statement_of(metadata),
         ),
     ).fetchone()  # fmt: skip
     provided = {provide.name for provide in metadata.relations.provides} - {metadata.name}
+    assert row is not None
     cursor.executemany(
         "INSERT INTO provided (capability, candidate) VALUES (?, ?)",
         ((capability, row[0]) for capability in sorted(provided)),

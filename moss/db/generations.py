@@ -9,7 +9,7 @@ from moss.digest import PackageDigest
 from moss.generation import Generation, PackageId, Reason, Selected, Status
 from moss.model import SystemModel, Wish
 from moss.root import GenerationId
-from solver.model import parse_relation
+from solver.formula import parse_relation
 
 
 def next_number(database: Database) -> GenerationId:

@@ -71,7 +71,7 @@ def record_package(
             database,
             (
                 digest, candidate_key, metadata.name, metadata.version, metadata.release,
-                metadata.build_release, metadata.architecture, metadata.scheme.value,
+                metadata.build_release, metadata.architecture, metadata.scheme.name.lower(),
                 statement_of(metadata), repository, stone_size,
                 sum(sizes[entry.digest] for entry in layout if entry.digest is not None),
             ),
@@ -98,7 +98,7 @@ def _insert_package(database: Database, values: tuple[object, ...]) -> PackageId
         " scheme, statement, repository, stone_size, installed_size)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"
     )
-    ((identity,),) = database.connection.execute(insert, values)  # type: ignore[arg-type]
+    ((identity,),) = database.connection.execute(insert, values)
     return PackageId(identity)
 
 
@@ -117,6 +117,7 @@ def _asset_identities(
         row = cursor.execute(
             "SELECT id FROM asset WHERE digest = ? AND permissions = ? AND uid = ? AND gid = ?", asset
         ).fetchone()
+        assert row is not None
         identities[asset] = row[0]
     return identities
 

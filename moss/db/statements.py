@@ -8,7 +8,8 @@ from typing import Any
 
 from moss.capability import Capability
 from moss.package import Metadata, Relations
-from solver.model import Provide, Relation, parse_formula, parse_provide, parse_relation
+from solver.formula import parse_formula, parse_relation
+from solver.model import Provide
 from solver.version import Scheme
 
 _TEXTS = ("summary", "description", "homepage", "source_id")
@@ -47,19 +48,32 @@ def metadata_from(
         release=release,
         build_release=build_release,
         architecture=architecture,
-        scheme=Scheme(scheme),
+        scheme=Scheme[scheme.upper()],
+        summary=found.get("summary", ""),
+        description=found.get("description", ""),
+        homepage=found.get("homepage", ""),
+        source_id=found.get("source_id", ""),
         licenses=tuple(found.get("licenses", ())),
+        depends=tuple(map(Capability.parse, found.get("depends", ()))),
+        provides=tuple(map(Capability.parse, found.get("provides", ()))),
+        conflicts=tuple(map(Capability.parse, found.get("conflicts", ()))),
         source_digest=found.get("source_digest"),
         rich_relations=None if relations is None else _relations_from(relations),
-        **{key: found.get(key, "") for key in _TEXTS},
-        **{key: tuple(map(Capability.parse, found.get(key, ()))) for key in _CAPABILITIES},
     )
 
 
 def _relations_from(found: dict[str, list[str]]) -> Relations:
-    formulas = {key: tuple(map(parse_formula, found.get(key, ()))) for key in _FORMULAS}
-    plain: dict[str, tuple[Relation, ...]] = {
-        key: tuple(map(parse_relation, found.get(key, ()))) for key in _RELATIONS
-    }
-    provides: tuple[Provide, ...] = tuple(map(parse_provide, found.get("provides", ())))
-    return Relations(**formulas, **plain, provides=provides)
+    return Relations(
+        depends=tuple(map(parse_formula, found.get("depends", ()))),
+        recommends=tuple(map(parse_formula, found.get("recommends", ()))),
+        supplements=tuple(map(parse_formula, found.get("supplements", ()))),
+        provides=tuple(map(_provide_from, found.get("provides", ()))),
+        conflicts=tuple(map(parse_relation, found.get("conflicts", ()))),
+        breaks=tuple(map(parse_relation, found.get("breaks", ()))),
+        replaces=tuple(map(parse_relation, found.get("replaces", ()))),
+    )
+
+
+def _provide_from(text: str) -> Provide:
+    relation = parse_relation(text)
+    return Provide(relation.name, relation.version)

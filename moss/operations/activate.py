@@ -1,0 +1,114 @@
+"""Activate: make an archived generation the live one again. Rollback is this with the previous one."""
+
+import os
+import time
+from dataclasses import dataclass
+
+from moss.db import generations, journal
+from moss.effects import as_moss_error
+from moss.errors import NotFound
+from moss.generation import Generation, Selected, Status
+from moss.operations.commit import Outcome, under_way
+from moss.operations.interruption import uninterrupted
+from moss.operations.system import System
+from moss.plan import Chosen, Difference, difference
+from moss.recover import finish
+from moss.root import GenerationId, generation_of_tree
+from moss.switch import check_switchable, exchange
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """What activating a generation would change, seen from the active one."""
+
+    operation: str
+    base: GenerationId
+    target: Generation
+    difference: Difference
+
+
+def propose_rollback(system: System) -> Activation:
+    """Back to the generation that was active before the active one became so; NotFound without one."""
+    base = _active(system)
+    previous = previous_generation(system)
+    if previous is None:
+        raise NotFound(
+            f"there is no generation to go back to from generation {base}",
+            remedies=["moss state list", "moss state activate N"],
+        )
+    return _propose(system, base, previous, "rollback")
+
+
+def propose_activation(system: System, target: GenerationId) -> Activation:
+    """NotFound when there is no such generation, or its tree was given up."""
+    return _propose(system, _active(system), target, "activate")
+
+
+def previous_generation(system: System) -> GenerationId | None:
+    """The one that was left when the active one was switched to, if its tree is still there.
+
+    After a rollback that is the one rolled back from: rolling back twice comes back.
+    """
+    active = system.active
+    for entry in reversed(journal.entries(system.record)):
+        if entry.phase == "done" and entry.to_generation == active and entry.from_generation != active:
+            previous = entry.from_generation
+            return previous if previous is not None and _has_tree(system, previous) else None
+    return None
+
+
+def activate(system: System, activation: Activation) -> Outcome:
+    """Switch. What it costs does not depend on the size of the generations."""
+    started = time.monotonic()
+    target = activation.target.id
+    if target == activation.base:
+        return Outcome(target, activation.base, 0.0)
+    with as_moss_error(f"activate generation {target}"):
+        check_switchable(system.root, activation.base)
+        with under_way(system, activation.operation, activation.base) as entry:
+            with system.record.transaction():
+                journal.set_target(system.record, entry.id, target)
+                journal.set_phase(system.record, entry.id, "switching")
+            system.effects.commit_point("ready to switch")
+            ready = journal.under_way(system.record)
+            assert ready is not None
+            with uninterrupted():
+                exchange(system.root, system.root.archive(target), system.effects)
+                warnings = finish(system.root, system.record, system.effects, ready, system.clock())
+    return Outcome(target, activation.base, time.monotonic() - started, warnings)
+
+
+def _propose(system: System, base: GenerationId, target: GenerationId, operation: str) -> Activation:
+    generation = generations.generation(system.record, target)
+    known = ", ".join(str(one.id) for one in generations.generations(system.record) if _is_there(system, one))
+    if generation is None or not _is_there(system, generation):
+        raise NotFound(
+            f"there is no generation {target} to activate",
+            because=[f"these are there: {known}" if known else "there is none yet"],
+            remedies=["moss state list"],
+        )
+    before = generations.selection_of(system.record, base)
+    after = generations.selection_of(system.record, target)
+    return Activation(operation, base, generation, difference(before, map(as_chosen, after)))
+
+
+def as_chosen(selected: Selected) -> Chosen:
+    """A recorded package, as a plan speaks of one."""
+    return Chosen(selected.metadata, selected.candidate_key, selected.reason, selected, None)
+
+
+def _active(system: System) -> GenerationId:
+    active = system.active
+    if active is None:
+        raise NotFound(f"{system.root.path} has no generation yet", remedies=["moss install PACKAGE"])
+    return active
+
+
+def _is_there(system: System, generation: Generation) -> bool:
+    return generation.id == system.active or (
+        generation.status is Status.COMPLETE and _has_tree(system, generation.id)
+    )
+
+
+def _has_tree(system: System, generation: GenerationId) -> bool:
+    return generation_of_tree(os.path.join(system.root.archive(generation), "usr")) == generation

@@ -1,0 +1,211 @@
+"""Commit: from a plan to the next generation, or to nothing at all.
+
+    fetch     stones verified, their layouts merged; collisions and missing space end it here
+    unpack    new files into the store, durable, then on record together with the staged generation
+    make      the whole tree beside the store, durable
+    switch    the tree and /usr change places: the commit point
+    finish    the old tree archived, /etc and /var follow, the record says so
+
+Whatever goes wrong before the switch leaves the old generation and no trace; after it, the rest is
+done, now or by the next command (`moss.recover`).
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from moss.db import generations, journal, packages
+from moss.db.repositories import repositories
+from moss.effects import as_moss_error
+from moss.errors import CorruptData, NoSpace
+from moss.fetch import open_uri, relative_to, verify
+from moss.generation import JournalEntry, PackageId
+from moss.layout import Entry
+from moss.materialise import materialise
+from moss.merge import merge
+from moss.operations.interruption import uninterrupted
+from moss.operations.system import System
+from moss.plan import Chosen, Plan
+from moss.recover import finish, undo
+from moss.root import GenerationId, generation_of_tree
+from moss.stone import open_stone
+from moss.store import Store
+from moss.switch import check_switchable, exchange
+from moss.unpack import Fetched, record_unpacked, refuse_uninstallable, unpack
+
+_BYTES_PER_ENTRY = 600
+"""What a path costs in the record and as a name in a tree, generously: rows, indexes, directory blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a transaction came to."""
+
+    generation: GenerationId
+    previous: GenerationId | None
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+def commit(system: System, plan: Plan) -> Outcome:
+    """Carry out a plan. Raises MossError with the system unchanged, or returns when it is done for good."""
+    started = time.monotonic()
+    with as_moss_error(f"make generation {plan.result}"), ExitStack() as open_files:
+        check_switchable(system.root, plan.base)
+        with under_way(system, plan.operation, plan.base) as entry:
+            store = open_files.enter_context(Store(system.root.store, system.effects))
+            fetched = _fetch(system, plan, open_files)
+            layout = _merged_layout(system, plan, fetched)
+            _check_space(system, fetched, layout)
+            _unpack(system, plan, entry, fetched, store)
+            _make_tree(system, plan.result, layout, store)
+            entry = _ready_to_switch(system, entry)
+            with uninterrupted():
+                exchange(system.root, system.root.spare, system.effects)
+                warnings = finish(system.root, system.record, system.effects, entry, system.clock())
+    return Outcome(plan.result, plan.base, time.monotonic() - started, warnings)
+
+
+@contextmanager
+def under_way(system: System, operation: str, base: GenerationId | None) -> Iterator[JournalEntry]:
+    """A transaction on record; whatever ends it early is undone before it is told."""
+    identity = journal.begin(
+        system.record,
+        operation=operation,
+        command=system.command,
+        from_generation=base,
+        started_at=system.clock(),
+    )
+    system.effects.commit_point("transaction begun")
+    entry = journal.under_way(system.record)
+    assert entry is not None and entry.id == identity
+    try:
+        yield entry
+    except BaseException:  # also Ctrl-C: undone now if /usr has not changed, else finished by the next command
+        current = journal.under_way(system.record)
+        if current is not None and generation_of_tree(system.root.usr) == base:
+            undo(system.root, system.record, system.effects, current, system.clock())
+        raise
+
+
+def _fetch(system: System, plan: Plan, open_files: ExitStack) -> list[Fetched]:
+    """Every stone the store does not have yet, verified and open at its content."""
+    uris = {repository.name: repository.uri for repository in repositories(system.record)}
+    missing = [chosen for chosen in plan.chosen if chosen.present is None and _unpacked(system, chosen) is None]
+    if missing:
+        system.reporter.stage(f"checking {len(missing)} packages")
+    fetched: list[Fetched] = []
+    for number, chosen in enumerate(missing, 1):
+        candidate = chosen.candidate
+        assert candidate is not None, f"{chosen.name} is neither in the store nor on offer"
+        uri = relative_to(uris[candidate.repository], candidate.uri)
+        file = open_files.enter_context(open_uri(uri))
+        verify(file, uri, digest=candidate.digest, size=candidate.stone_size)
+        stone = open_stone(file, uri)
+        refuse_uninstallable(stone, uri)
+        if stone.metadata.label != chosen.metadata.label:
+            raise CorruptData(
+                f"holds {stone.metadata.label}, the index says {chosen.metadata.label}",
+                file=uri,
+                remedies=["make the index anew: moss index DIR"],
+            )
+        fetched.append(Fetched(chosen, file, stone, candidate.digest, candidate.stone_size))
+        system.reporter.progress(number, len(missing), "packages")
+    return fetched
+
+
+def _unpacked(system: System, chosen: Chosen) -> PackageId | None:
+    return packages.by_candidate_key(system.record, chosen.candidate_key)
+
+
+def _merged_layout(system: System, plan: Plan, fetched: list[Fetched]) -> list[Entry]:
+    """The layout of the generation to come; collisions are found before anything is written."""
+    stones = {one.chosen.candidate_key: one.stone for one in fetched}
+
+    def layouts() -> Iterator[tuple[str, list[Entry]]]:
+        for chosen in plan.chosen:
+            stone = stones.get(chosen.candidate_key)
+            if stone is not None:
+                yield chosen.name, list(stone.layout)
+                continue
+            package = chosen.present.package if chosen.present else _unpacked(system, chosen)
+            assert package is not None
+            yield chosen.name, packages.layout_of(system.record, package)
+
+    return merge(layouts(), _replacements(plan))
+
+
+def _replacements(plan: Plan) -> frozenset[tuple[str, str]]:
+    names = {chosen.name for chosen in plan.chosen}
+    return frozenset(
+        (chosen.name, relation.name)
+        for chosen in plan.chosen
+        for relation in chosen.metadata.relations.replaces
+        if relation.name in names
+    )
+
+
+def _check_space(system: System, fetched: list[Fetched], layout: list[Entry]) -> None:
+    needed = sum(one.content_bytes for one in fetched) + len(layout) * _BYTES_PER_ENTRY
+    status = os.statvfs(system.root.state_directory)
+    free = status.f_bavail * status.f_frsize
+    files = sum(len(one.stone.index) for one in fetched)
+    if needed > free:
+        raise NoSpace(
+            f"this needs about {needed:,} bytes below {system.root.path}, and {free:,} are free",
+            remedies=["make room, or remove packages you do not need: moss remove"],
+        )
+    if status.f_files and files > status.f_favail:
+        raise NoSpace(
+            f"this needs about {files:,} inodes below {system.root.path}, and {status.f_favail:,} are free",
+            remedies=["remove files you do not need"],
+        )
+
+
+def _unpack(
+    system: System, plan: Plan, entry: JournalEntry, fetched: list[Fetched], store: Store
+) -> None:
+    """New files into the store; once they are durable, packages and generation go on record together."""
+    if fetched:
+        system.reporter.stage(f"unpacking {len(fetched)} packages")
+    unpack(fetched, store, system.record, system.reporter)
+    system.effects.syncfs(store.fd)
+    with system.record.transaction():
+        rows = record_unpacked(fetched, system.record)
+        generations.record_staged(
+            system.record,
+            plan.result,
+            created_at=system.clock(),
+            parent=plan.base,
+            command=system.command,
+            model=plan.model,
+            selections=[(_row(system, chosen, rows), chosen.reason) for chosen in plan.chosen],
+        )
+        journal.set_target(system.record, entry.id, plan.result)
+    system.effects.commit_point("generation staged")
+
+
+def _row(system: System, chosen: Chosen, rows: dict[str, PackageId]) -> PackageId:
+    if chosen.present is not None:
+        return chosen.present.package
+    row = rows.get(chosen.candidate_key) or _unpacked(system, chosen)
+    assert row is not None
+    return row
+
+
+def _make_tree(system: System, number: GenerationId, layout: list[Entry], store: Store) -> None:
+    system.reporter.stage(f"making generation {number}")
+    system.effects.mkdir(system.root.spare, 0o700)
+    materialise(layout, store, os.path.join(system.root.spare, "usr"), number, system.effects)
+    system.effects.syncfs(store.fd)
+
+
+def _ready_to_switch(system: System, entry: JournalEntry) -> JournalEntry:
+    """The tree is complete and durable: from here on the exchange decides."""
+    journal.set_phase(system.record, entry.id, "switching")
+    system.effects.commit_point("ready to switch")
+    current = journal.under_way(system.record)
+    assert current is not None
+    return current

@@ -1,0 +1,152 @@
+"""Propose: from a request to a plan, by looking only.
+
+    request + record + offers  ->  problem  ->  solution  ->  plan
+                                           \\->  conflict  ->  Unsatisfiable, told in sentences
+"""
+
+import os
+import time
+
+from moss.architecture import native_architecture
+from moss.capability import Capability, CapabilityKind
+from moss.db import candidates, generations, packages
+from moss.db.repositories import repositories
+from moss.generation import Reason, Selected
+from moss.offers import open_universe
+from moss.operations.conflicts import unsatisfiable
+from moss.operations.queries import installed, providers, unknown_package
+from moss.operations.reasons import describe_removal
+from moss.operations.system import System
+from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
+from moss.problem import ChangeRequest, make_problem
+from moss.repository import Repository
+from solver import Candidate as Choice
+from solver import Conflict, Needed, Problem, Recommended, Solution, Supplements, Wished, solve
+from solver import Reason as ChoiceReason
+
+
+def propose(system: System, request: ChangeRequest) -> Plan:
+    """What would have to change. Raises Unsatisfiable with a minimal explanation, NotFound for unknown names."""
+    here = installed(system)
+    enabled = [repository for repository in repositories(system.record) if repository.enabled]
+    problem = _problem(system, request, here, enabled)
+    _check_names(system, request, problem, here)
+    started = time.perf_counter()
+    answer = solve(problem)
+    if isinstance(answer, Conflict):
+        raise unsatisfiable(problem, answer)
+    return _plan(system, request, here, answer, time.perf_counter() - started)
+
+
+def _problem(
+    system: System, request: ChangeRequest, here: list[Selected], enabled: list[Repository]
+) -> Problem:
+    revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
+    universes = [
+        open_universe(system.root, system.offers, revisions[repository.name])
+        for repository in enabled
+        if repository.name in revisions
+    ]
+    return make_problem(request, here, universes, enabled, native_architecture())
+
+
+def _check_names(system: System, request: ChangeRequest, problem: Problem, here: list[Selected]) -> None:
+    """A name that nobody has is a slip of the pen, not a conflict: say what was meant instead."""
+    there = {selected.metadata.name for selected in here}
+    for wish in request.model.wishes:
+        capability = Capability.parse(wish.wanted.name)
+        if str(wish) not in request.new_wishes or capability.kind is not CapabilityKind.NAME:
+            continue
+        name = capability.name
+        if name not in there and not any(_mentions(problem, name)) and not providers(system, name):
+            raise unknown_package(system, name)
+
+
+def _mentions(problem: Problem, name: str) -> list[bool]:
+    encoded = name.encode()
+    return [
+        bool(len(universe.named(number)))
+        for universe in problem.universes
+        if (number := universe.capability(encoded)) >= 0
+    ]
+
+
+def _plan(
+    system: System, request: ChangeRequest, here: list[Selected], solution: Solution, seconds: float
+) -> Plan:
+    present = {selected.candidate_key: selected for selected in here}
+    chosen = tuple(_chosen(system, choice, solution, present) for choice in solution.chosen)
+    changed = difference(here, chosen)
+    base = system.active
+    return Plan(
+        operation=request.operation,
+        base=base,
+        result=generations.next_number(system.record),
+        model=request.model,
+        model_before=generations.model_of(system.record, base),
+        chosen=tuple(sorted(chosen, key=lambda one: (one.name, one.metadata.architecture, one.candidate_key))),
+        installs=changed.installs,
+        changes=changed.changes,
+        removals=tuple(
+            Removal(metadata, _why_removed(solution, here, metadata.name)) for metadata in changed.removals
+        ),
+        space=_space(system, chosen),
+        proof=Proof(
+            solution.proven, seconds, tuple((level.measure.value, level.cost) for level in solution.levels)
+        ),
+        held=tuple(
+            Held(held.installed.name, held.installed.version, held.newest.version, "")
+            for held in solution.held
+        ),
+    )
+
+
+def _chosen(
+    system: System, choice: Choice, solution: Solution, present: dict[str, Selected]
+) -> Chosen:
+    reason = _reason(solution.reasons.get(choice.key, ()))
+    selected = present.get(choice.key)
+    if selected is not None:
+        return Chosen(selected.metadata, choice.key, reason or selected.reason, selected, None)
+    candidate = candidates.by_key(system.offers, choice.repository, choice.key)
+    assert candidate is not None, f"the universe of {choice.repository} has {choice.name}, its table has not"
+    return Chosen(candidate.metadata, choice.key, reason or Reason(), None, candidate)
+
+
+def _reason(reasons: tuple[ChoiceReason, ...]) -> Reason | None:
+    """The nearest to a wish, as the record keeps it; None where the solver only says that it stayed."""
+    for reason in reasons:
+        match reason:
+            case Wished(wish):
+                return Reason(wish=wish.origin or str(wish.formula))
+            case Needed(by, formula) | Recommended(by, formula):
+                return Reason(package=by.name, needs=str(formula))
+            case Supplements(formula):
+                return Reason(needs=str(formula))
+            case _:
+                continue
+    return None
+
+
+def _why_removed(solution: Solution, here: list[Selected], name: str) -> str:
+    keys = [selected.candidate_key for selected in here if selected.metadata.name == name]
+    return next(
+        (
+            describe_removal(reason)
+            for key in keys
+            for reason in solution.removal_reasons.get(key, ())
+        ),
+        "nothing needs it any more",
+    )
+
+
+def _space(system: System, chosen: tuple[Chosen, ...]) -> Space:
+    """What must be fetched; what the files will take is known exactly once the stones are open."""
+    missing = [
+        one.candidate
+        for one in chosen
+        if one.candidate is not None and packages.by_candidate_key(system.record, one.candidate_key) is None
+    ]
+    status = os.statvfs(system.root.path)
+    size = sum(candidate.stone_size for candidate in missing)
+    return Space(download=size, store=size, free=status.f_bavail * status.f_frsize)

@@ -1,0 +1,173 @@
+"""Looking: what is installed, what is on offer, which generations there are. Nothing here changes anything."""
+
+import difflib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from moss.capability import Capability
+from moss.db import candidates, generations, journal
+from moss.db.repositories import repositories
+from moss.errors import NotFound
+from moss.generation import Generation, JournalEntry, Selected, Status
+from moss.operations.activate import as_chosen, previous_generation
+from moss.operations.system import System
+from moss.plan import Difference, difference
+from moss.repository import Candidate
+from moss.root import GenerationId, generation_of_tree
+from solver.version import compare
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationSummary:
+    """A generation as a list shows it."""
+
+    generation: Generation
+    active: bool
+    previous: bool
+    """Whether `rollback` goes there."""
+    package_count: int
+    has_tree: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A newer version of an installed package."""
+
+    installed: Selected
+    newest: Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDetails:
+    """All that is known of the packages of one name."""
+
+    name: str
+    installed: tuple[Selected, ...]
+    offered: tuple[Candidate, ...]
+
+
+def installed(system: System) -> list[Selected]:
+    """The active generation's packages, by name."""
+    return generations.selection_of(system.record, system.active)
+
+
+def available(system: System) -> list[Candidate]:
+    """Everything the enabled repositories offer, by name."""
+    return list(candidates.all_of(system.offers, _enabled(system)))
+
+
+def updates(system: System) -> list[Update]:
+    """Installed packages of which an enabled repository has a newer version.
+
+    Versions of different schemes are not compared; a repository of higher priority wins.
+    """
+    found: list[Update] = []
+    for selected in installed(system):
+        newest = _newest(system, selected.metadata.name)
+        if newest is None or newest.candidate_key == selected.candidate_key:
+            continue
+        old, new = selected.metadata, newest.metadata
+        same_order = old.scheme is new.scheme
+        if not same_order or compare(old.scheme, new.ordered_version, old.ordered_version) > 0:
+            found.append(Update(selected, newest))
+    return found
+
+
+def package_details(system: System, name: str) -> PackageDetails:
+    """NotFound, with near names, when nothing of that name is installed or on offer."""
+    here = tuple(selected for selected in installed(system) if selected.metadata.name == name)
+    offered = tuple(one for one in candidates.by_name(system.offers, name) if one.repository in _enabled(system))
+    if not here and not offered:
+        raise unknown_package(system, name)
+    return PackageDetails(name, here, offered)
+
+
+def providers(system: System, text: str) -> list[Candidate]:
+    """Who on offer provides this capability, by name. UsageError when it is none."""
+    capability = str(Capability.parse(text))
+    return [one for one in candidates.providers_of(system.offers, capability) if one.repository in _enabled(system)]
+
+
+def unknown_package(system: System, name: str) -> NotFound:
+    """What to say of a name that no enabled repository has: near names, and who has such a program."""
+    remedies = [f"moss info {near}" for near in near_names(system, name)]
+    remedies += [f"moss install {one.metadata.name}" for one in providers(system, f"binary({name})")[:3]]
+    because = []
+    for candidate in candidates.by_name(system.offers, name):
+        because.append(f"the disabled repository {candidate.repository} has it")
+        remedies.append(f"moss repo enable {candidate.repository}")
+    if not repositories(system.record):
+        remedies.append("moss repo add NAME URI")
+    return NotFound(f"there is no package {name}", because=because, remedies=remedies or ["moss search WORD"])
+
+
+def near_names(system: System, name: str) -> list[str]:
+    """Names that the person may have meant."""
+    return difflib.get_close_matches(name, candidates.names(system.offers), n=3, cutoff=0.7)
+
+
+def summaries(system: System) -> list[GenerationSummary]:
+    """Every generation on record, oldest first."""
+    active, previous = system.active, previous_generation(system)
+    return [
+        GenerationSummary(
+            generation,
+            active=generation.id == active,
+            previous=generation.id == previous,
+            package_count=len(generations.package_ids_of(system.record, generation.id)),
+            has_tree=_has_tree(system, generation.id),
+        )
+        for generation in generations.generations(system.record)
+        if generation.status is not Status.STAGED
+    ]
+
+
+def generation_packages(system: System, number: GenerationId) -> tuple[Generation, list[Selected]]:
+    """NotFound when there is no such generation."""
+    generation = generations.generation(system.record, number)
+    if generation is None:
+        raise NotFound(f"there is no generation {number}", remedies=["moss state list"])
+    return generation, generations.selection_of(system.record, number)
+
+
+def difference_between(system: System, old: GenerationId, new: GenerationId) -> Difference:
+    """What changed from one generation to another; NotFound when one of them is not on record."""
+    _, before = generation_packages(system, old)
+    _, after = generation_packages(system, new)
+    return difference(before, map(as_chosen, after))
+
+
+def history(system: System) -> list[JournalEntry]:
+    """Every transaction, oldest first."""
+    return journal.entries(system.record)
+
+
+def _has_tree(system: System, number: GenerationId) -> bool:
+    if number == system.active:
+        return generation_of_tree(system.root.usr) == number
+    return generation_of_tree(os.path.join(system.root.archive(number), "usr")) == number
+
+
+def _enabled(system: System) -> list[str]:
+    return [repository.name for repository in repositories(system.record) if repository.enabled]
+
+
+def _newest(system: System, name: str) -> Candidate | None:
+    priorities = {one.name: one.priority for one in repositories(system.record) if one.enabled}
+    offered = [one for one in candidates.by_name(system.offers, name) if one.repository in priorities]
+    if not offered:
+        return None
+    best = max(priorities[one.repository] for one in offered)
+    return _highest(one for one in offered if priorities[one.repository] == best)
+
+
+def _highest(offered: Iterable[Candidate]) -> Candidate | None:
+    highest: Candidate | None = None
+    for one in offered:
+        if highest is None or (
+            one.metadata.scheme is highest.metadata.scheme
+            and compare(one.metadata.scheme, one.metadata.ordered_version, highest.metadata.ordered_version) > 0
+        ):
+            highest = one
+    return highest

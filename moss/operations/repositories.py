@@ -1,0 +1,118 @@
+"""Repositories: which there are, and reading what they offer."""
+
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from moss.db import candidates
+from moss.db import repositories as recorded
+from moss.errors import CorruptData, NotFound, UsageError
+from moss.fetch import absolute_uri, open_uri
+from moss.offers import compile_universe, forget_universe
+from moss.operations.system import System
+from moss.package import Published
+from moss.repository import Repository, Revision
+from moss.stone import StoneKind, open_stone
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryState:
+    """A repository, and its index as it was last read."""
+
+    repository: Repository
+    revision: Revision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """What reading a repository's index brought."""
+
+    repository: str
+    package_count: int
+    changed: bool
+
+
+def add_repository(
+    system: System, name: str, uri: str, *, priority: int = 0, unsigned: bool = False
+) -> Refresh:
+    """Add a repository and read its index; it is not added when that fails."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be a repository's name",
+            remedies=["use letters, digits, '.', '_' and '-', at most 64 of them"],
+        )
+    if any(repository.name == name for repository in recorded.repositories(system.record)):
+        raise UsageError(
+            f"there is already a repository {name}", remedies=[f"moss repo remove {name}", "use another name"]
+        )
+    repository = Repository(name, absolute_uri(uri), priority, True, unsigned)
+    refresh = _refresh(system, repository)
+    with system.record.transaction():
+        recorded.add(system.record, repository, system.clock())
+    system.effects.commit_point("repository added")
+    return refresh
+
+
+def remove_repository(system: System, name: str) -> None:
+    """NotFound when there is none of that name. What is installed from it stays."""
+    if not recorded.remove(system.record, name):
+        names = ", ".join(repository.name for repository in recorded.repositories(system.record))
+        raise NotFound(
+            f"there is no repository {name}",
+            because=[f"there are: {names}"] if names else ["there is none at all"],
+            remedies=["moss repo list"],
+        )
+    system.effects.commit_point("repository removed")
+    candidates.forget_repository(system.offers, name)
+    system.effects.commit_point("offers forgotten")
+    forget_universe(system.root, name, system.effects)
+
+
+def list_repositories(system: System) -> list[RepositoryState]:
+    revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
+    return [
+        RepositoryState(repository, revisions.get(repository.name))
+        for repository in recorded.repositories(system.record)
+    ]
+
+
+def update_repositories(system: System, names: Sequence[str] = ()) -> list[Refresh]:
+    """Read the indexes of these repositories, or of all that are enabled; NotFound for an unknown name."""
+    known = recorded.repositories(system.record)
+    unknown = sorted(set(names) - {repository.name for repository in known})
+    if unknown:
+        raise NotFound(f"there is no repository {', '.join(unknown)}", remedies=["moss repo list"])
+    wanted = [one for one in known if (one.name in names if names else one.enabled)]
+    return [_refresh(system, repository) for repository in wanted]
+
+
+def _refresh(system: System, repository: Repository) -> Refresh:
+    system.reporter.stage(f"reading the index of {repository.name}")
+    with open_uri(repository.uri) as file:
+        content = file.read()
+    digest = hashlib.sha256(content).hexdigest()
+    before = {revision.repository: revision for revision in candidates.revisions(system.offers)}
+    known = before.get(repository.name)
+    if known is not None and known.digest == digest and known.uri == repository.uri:
+        return Refresh(repository.name, known.package_count, changed=False)
+    offered = _read_index(content, repository.uri)
+    revision = Revision(repository.name, repository.uri, digest, system.clock(), len(offered))
+    candidates.replace_repository(system.offers, revision, offered)
+    system.effects.commit_point("index read")
+    compile_universe(system.root, system.offers, revision, system.effects)
+    return Refresh(repository.name, len(offered), changed=True)
+
+
+def _read_index(content: bytes, uri: str) -> tuple[Published, ...]:
+    stone = open_stone(io.BytesIO(content), uri)
+    if stone.kind is not StoneKind.INDEX:
+        raise CorruptData(
+            f"is a {stone.kind.name.lower()} file, not an index",
+            file=uri,
+            remedies=["name the stone.index: moss index DIR makes one"],
+        )
+    return stone.published

@@ -1,0 +1,127 @@
+"""The composition root: opens what an operation needs of a system, and nothing else holds it together."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from moss.db import generations
+from moss.db.connection import Database, open_record, open_repository_cache
+from moss.effects import Effects, as_moss_error
+from moss.errors import MossError, NotFound, PermissionRefused
+from moss.lock import hold
+from moss.recover import recover
+from moss.reporter import Reporter, Silence
+from moss.root import GenerationId, Root
+from moss.store import create_store
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An open system. Operations take it apart; the engines below get only what they need."""
+
+    root: Root
+    record: Database
+    offers: Database
+    """What the repositories offer: a cache."""
+    effects: Effects
+    reporter: Reporter
+    clock: Callable[[], int]
+    """Seconds since 1970, UTC."""
+    command: str
+    """What the person typed."""
+    recovered: str | None = None
+    """What recovery did before this command, in a sentence."""
+
+    @property
+    def active(self) -> GenerationId | None:
+        return generations.active(self.record)
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def default_effects() -> Effects:
+    """As root everything is applied; an ordinary user cannot give files away, so owners are only recorded."""
+    return Effects(apply_owners=os.geteuid() == 0)
+
+
+@contextmanager
+def open_to_read(directory: str, reporter: Reporter | None = None) -> Iterator[System]:
+    """Open for looking: takes no lock, writes nothing, and sees one state however others commit."""
+    root = Root.at(directory)
+    if not os.path.isdir(root.path):
+        raise NotFound(f"{root.path} is not a directory", remedies=["make it: mkdir -p DIRECTORY"])
+    _check_readable(root)
+    record = open_record(root.database, writable=False)
+    offers = open_repository_cache(root.repository_cache, writable=False)
+    try:
+        with record.snapshot(), offers.snapshot():
+            yield System(root, record, offers, default_effects(), reporter or Silence(), _now, "")
+    finally:
+        record.close()
+        offers.close()
+
+
+@contextmanager
+def open_to_change(
+    directory: str,
+    reporter: Reporter | None = None,
+    *,
+    command: str,
+    wait: float = 0.0,
+    effects: Effects | None = None,
+    clock: Callable[[], int] = _now,
+) -> Iterator[System]:
+    """Open for changing: takes the lock (waiting up to `wait` seconds) and recovers first.
+
+    Raises Locked naming the holder, PermissionRefused where the person may not write.
+    """
+    root = Root.at(directory)
+    effects = effects or default_effects()
+    reporter = reporter or Silence()
+    with as_moss_error(f"prepare {root.path}"):
+        _prepare(root, effects)
+    with hold(root.lock_file, command=command, now=clock(), wait=wait, reporter=reporter):
+        record = open_record(root.database, writable=True)
+        offers = open_repository_cache(root.repository_cache, writable=True)
+        try:
+            with as_moss_error("recover what was interrupted"):
+                recovered = recover(root, record, effects, clock())
+            yield System(root, record, offers, effects, reporter, clock, command, recovered)
+        finally:
+            record.close()
+            offers.close()
+
+
+def _check_readable(root: Root) -> None:
+    if os.path.isdir(root.state_directory) and not os.access(root.state_directory, os.R_OK | os.X_OK):
+        raise _not_ours(root)
+
+
+def _prepare(root: Root, effects: Effects) -> None:
+    """Make moss's own directories where they are missing."""
+    if not os.path.isdir(root.path):
+        if os.path.lexists(root.path):
+            raise MossError(f"{root.path} is not a directory", remedies=["name another one with -D"])
+        effects.mkdir(root.path, 0o755)
+    if root.is_host and os.geteuid() != 0:
+        raise _not_ours(root)
+    if not os.path.isdir(root.state_directory):
+        effects.mkdir(root.state_directory, 0o700)
+    if not os.access(root.state_directory, os.W_OK | os.X_OK):
+        raise _not_ours(root)
+    for directory in (root.database_directory, root.trees, root.cache, root.universes):
+        if not os.path.isdir(directory):
+            effects.mkdir(directory, 0o700)
+    create_store(root.store, effects)
+
+
+def _not_ours(root: Root) -> PermissionRefused:
+    return PermissionRefused(
+        f"you may not use the system at {root.path}",
+        because=[f"{root.state_directory} belongs to another user, usually root"],
+        remedies=["run the same command as root", "use a system of your own: moss -D DIRECTORY …"],
+    )

@@ -1,0 +1,93 @@
+"""Recovery: after a crash at any instant, make the record and the trees agree with /usr.
+
+/usr is the truth: `.stateID` in it says which generation the machine has. The journal says what was
+under way and so which of two ways to go:
+
+    /usr is what the transaction was going to make    -> forward: archive the old tree, finish
+    it is not                                          -> back: drop what was staged
+
+Running it twice gives the same as once. It runs, under the lock, before every changing command.
+"""
+
+import os
+
+from moss.db import factory, generations, journal
+from moss.db.connection import Database
+from moss.effects import Effects
+from moss.errors import CorruptData
+from moss.generation import JournalEntry, Status
+from moss.local import apply_local_changes, propose_local_changes
+from moss.root import GenerationId, Root, generation_of_tree
+from moss.switch import settle_archives
+
+
+def recover(root: Root, database: Database, effects: Effects, now: int) -> str | None:
+    """Finish or undo what a crash interrupted; what was done, in a sentence, or None."""
+    entry = journal.under_way(database)
+    live = generation_of_tree(root.usr)
+    _check_known(root, database, live)
+    if entry is not None and live is not None and live == entry.to_generation:
+        finish(root, database, effects, entry, now)
+        return f"{entry.command!r} was interrupted after the switch and is finished now"
+    if entry is not None:
+        undo(root, database, effects, entry, now)
+        return f"{entry.command!r} was interrupted before the switch; nothing of it remains"
+    if live is not None and live != generations.active(database):
+        return _follow(root, database, effects, live)
+    return None
+
+
+def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int) -> tuple[str, ...]:
+    """Everything after the exchange. Each step may be done again; returns what the person should know."""
+    assert entry.to_generation is not None
+    settle_archives(root, effects)
+    changes = propose_local_changes(root.path, root.usr, factory.copies(database))
+    copies = apply_local_changes(changes, root.path, effects)
+    with database.transaction():
+        generations.record_complete(database, entry.to_generation)
+        generations.set_active(database, entry.to_generation)
+        factory.record_copies(database, copies)
+        journal.finish(database, entry.id, "done", now)
+    effects.commit_point("transaction done")
+    return changes.warnings
+
+
+def undo(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int) -> None:
+    """Everything that must go when the exchange did not happen."""
+    settle_archives(root, effects)
+    drop_staged_tree(root, database, effects)
+    with database.transaction():
+        if entry.to_generation is not None:
+            generations.discard(database, entry.to_generation)
+        journal.finish(database, entry.id, "undone", now)
+    effects.commit_point("transaction undone")
+
+
+def drop_staged_tree(root: Root, database: Database, effects: Effects) -> None:
+    """Remove what was being made in the spare's place: it never was a complete generation."""
+    for name in sorted(os.listdir(root.trees)):
+        holder = os.path.join(root.trees, name)
+        held = generation_of_tree(os.path.join(holder, "usr"))
+        known = None if held is None else generations.generation(database, held)
+        if known is None or known.status is not Status.COMPLETE:
+            effects.remove_tree(holder)
+
+
+def _follow(root: Root, database: Database, effects: Effects, live: GenerationId) -> str:
+    """The machine was switched from outside (at boot): the record follows."""
+    before = generations.active(database)
+    settle_archives(root, effects)
+    with database.transaction():
+        generations.record_complete(database, live)
+        generations.set_active(database, live)
+    effects.commit_point("record follows /usr")
+    return f"/usr is generation {live}, the record said {before}; the record follows"
+
+
+def _check_known(root: Root, database: Database, live: GenerationId | None) -> None:
+    if live is not None and generations.generation(database, live) is None:
+        raise CorruptData(
+            f"says generation {live}, which this system's record does not know",
+            file=os.path.join(root.usr, ".stateID"),
+            remedies=["moss doctor"],
+        )

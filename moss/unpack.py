@@ -1,0 +1,99 @@
+"""From stones to the store: every distinct file of the new packages, once, verified on the way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from moss.db.connection import Database
+from moss.db.packages import Asset, asset_of, present_assets, record_package
+from moss.digest import ContentDigest, PackageDigest
+from moss.errors import CorruptData
+from moss.generation import PackageId
+from moss.layout import INSTALLABLE_KINDS, EntryKind
+from moss.plan import Chosen
+from moss.reporter import Reporter
+from moss.stone import Content, Stone
+from moss.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A stone that was verified, open at its content."""
+
+    chosen: Chosen
+    file: BinaryIO
+    stone: Stone
+    digest: PackageDigest
+    stone_size: int
+
+    @property
+    def content_bytes(self) -> int:
+        """What its files will take in the store at the most."""
+        return self.stone.content_size
+
+
+def refuse_uninstallable(stone: Stone, name: str) -> None:
+    """CorruptData when the layout has what no generation can have: devices, sockets, pipes."""
+    for entry in stone.layout:
+        if entry.kind not in INSTALLABLE_KINDS:
+            word = entry.kind.name.lower().replace("_", " ")
+            raise CorruptData(
+                f"/usr/{entry.path} is a {word}, which the stone format cannot express in full",
+                file=name,
+                remedies=["ask the package's maker to make it with tmpfiles.d"],
+            )
+
+
+def unpack(fetched: Sequence[Fetched], store: Store, database: Database, reporter: Reporter) -> None:
+    """Write what the store does not have of these packages. Durable only after the caller's `syncfs`."""
+    total = sum(one.content_bytes for one in fetched)
+    done = 0
+    written: set[Asset] = set()
+    for one in fetched:
+        wanted = _assets_by_digest(one.stone)
+        present = present_assets(database, (asset for assets in wanted.values() for asset in assets))
+        present |= written
+        for content in one.stone.contents():
+            _store_content(content, wanted[content.digest], present, store)
+            done += content.size
+            reporter.progress(done, total, "bytes")
+        written.update(asset for assets in wanted.values() for asset in assets)
+
+
+def _assets_by_digest(stone: Stone) -> dict[ContentDigest, list[Asset]]:
+    """The file objects that each content becomes: one for every mode and owner it occurs with."""
+    found: dict[ContentDigest, set[Asset]] = {}
+    for entry in stone.layout:
+        if entry.kind is EntryKind.REGULAR:
+            asset = asset_of(entry)
+            found.setdefault(asset.digest, set()).add(asset)
+    return {digest: sorted(assets) for digest, assets in found.items()}
+
+
+def _store_content(content: Content, assets: list[Asset], present: set[Asset], store: Store) -> None:
+    """The content can be read once: the first asset is written or compared, the rest are copied from it."""
+    first, *rest = sorted(assets, key=lambda asset: asset not in present)
+    if first in present:
+        store.compare(first, content.chunks())
+    else:
+        store.put(first, content.chunks())
+    for asset in rest:
+        if asset not in present:
+            store.copy(first, asset)
+
+
+def record_unpacked(fetched: Sequence[Fetched], database: Database) -> dict[str, PackageId]:
+    """Write down that these packages are in the store; candidate key to row."""
+    rows: dict[str, PackageId] = {}
+    for one in fetched:
+        rows[one.chosen.candidate_key] = record_package(
+            database,
+            one.stone.metadata,
+            one.digest,
+            candidate_key=one.chosen.candidate_key,
+            repository=one.chosen.candidate.repository if one.chosen.candidate else "",
+            stone_size=one.stone_size,
+            layout=one.stone.layout,
+            sizes={part.digest: part.end - part.start for part in one.stone.index},
+        )
+    return rows

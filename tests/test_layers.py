@@ -1,0 +1,125 @@
+"""The house keeps its shape: imports point down, and each third-party package has one owner."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+LAYERS = (
+    # From the roof down. A module may import from its own row's folder and from rows below it.
+    ("moss.__main__",),
+    ("moss.cli",),
+    ("moss.operations",),
+    ("moss.foreign",),
+    ("moss.recover",),
+    ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.materialise"),
+    ("moss.switch", "moss.offers", "moss.scan", "moss.local"),
+    ("moss.store",),
+    ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),
+    ("moss.effects", "moss.resources"),
+    ("moss.plan", "moss.merge", "moss.reporter"),
+    ("moss.generation",),
+    ("moss.repository", "moss.model", "moss.root"),
+    ("moss.package", "moss.layout"),
+    ("moss.capability", "moss.digest", "moss.architecture"),
+    ("moss.errors",),
+    ("solver",),
+)
+
+OWNERS = {
+    "pysat": "solver.sat",
+    "pysolvers": "solver.sat",
+    "pycard": "solver.sat",
+    "apsw": "moss.db",
+    "zstandard": "moss.stone",
+    "xxhash": "moss.digest",
+    "typer": "moss.cli",
+    "click": "moss.cli",
+    "rich": "moss.cli",
+    "elftools": "moss.scan",
+}
+
+PURE = ("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package")
+WORLD = {"os", "io", "pathlib", "time", "datetime", "socket", "subprocess", "shutil", "tempfile", "urllib"}
+EDGES = {"solver.__main__"}
+"""Where a pure package meets files: its command line."""
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for package in ("moss", "solver"):
+        for path in sorted((PROJECT / package).rglob("*.py")):
+            parts = path.relative_to(PROJECT).with_suffix("").parts
+            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+            yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are written in full"
+            assert node.module is not None
+            yield node.module, node.lineno
+            yield from ((f"{node.module}.{alias.name}", node.lineno) for alias in node.names)
+
+
+def is_within(name: str, place: str) -> bool:
+    return name == place or name.startswith(place + ".")
+
+
+def layer_of(name: str) -> tuple[int, str] | None:
+    """The row and the place in it that a module belongs to."""
+    for row, places in enumerate(LAYERS):
+        for place in places:
+            if is_within(name, place):
+                return row, place
+    return None
+
+
+@pytest.mark.parametrize(("name", "tree"), [pytest.param(*module, id=module[0]) for module in modules()])
+def test_imports_point_down(name: str, tree: ast.Module) -> None:
+    if name == "moss":
+        return
+    own = layer_of(name)
+    assert own is not None, f"{name} has no row in LAYERS: say where it belongs"
+    for imported, line in imports_of(tree):
+        if imported.split(".")[0] not in ("moss", "solver"):
+            continue
+        other = layer_of(imported)
+        if other is None:
+            assert imported == "moss" or imported.startswith("moss.__version__"), f"{imported} has no row"
+            continue
+        assert other[1] == own[1] or other[0] > own[0], f"{name}:{line} imports {imported}, which is not below it"
+
+
+@pytest.mark.parametrize(("name", "tree"), [pytest.param(*module, id=module[0]) for module in modules()])
+def test_each_third_party_package_has_one_owner(name: str, tree: ast.Module) -> None:
+    for imported, line in imports_of(tree):
+        top = imported.split(".")[0]
+        if top in ("moss", "solver") or top in sys.stdlib_module_names:
+            continue
+        owner = OWNERS.get(top)
+        assert owner is not None, f"{name}:{line} imports {top}, which has no owner in OWNERS"
+        assert is_within(name, owner), f"{name}:{line} imports {top}, which belongs to {owner}"
+
+
+@pytest.mark.parametrize(("name", "tree"), [pytest.param(*module, id=module[0]) for module in modules()])
+def test_the_pure_parts_know_no_file_clock_or_network(name: str, tree: ast.Module) -> None:
+    if name in EDGES or not any(is_within(name, pure) for pure in PURE):
+        return
+    for imported, line in imports_of(tree):
+        assert imported.split(".")[0] not in WORLD, f"{name}:{line} imports {imported}"
+
+
+@pytest.mark.parametrize(("name", "tree"), [pytest.param(*module, id=module[0]) for module in modules()])
+def test_only_the_command_line_prints(name: str, tree: ast.Module) -> None:
+    if is_within(name, "moss.cli") or name in EDGES:
+        return
+    for node in ast.walk(tree):
+        called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        assert not (called and node.func.id in ("print", "input")), f"{name}:{node.lineno} prints"
