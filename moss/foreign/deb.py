@@ -1,0 +1,20 @@
+"""Debian packages become stones: the names that others use.
+
+convert("bash_5.2_amd64.deb", "stones")              -> Converted
+for done in convert_all(debs, "stones"): …           -> Converted or Failed, as they get ready
+"""
+
+from moss.foreign.convert import SCANNED_NEEDS, Converted, convert
+from moss.foreign.files import Limits
+from moss.foreign.notices import Notice, NoticeKind
+from moss.foreign.relations import metadata_of
+
+__all__ = [
+    "SCANNED_NEEDS",
+    "Converted",
+    "Limits",
+    "Notice",
+    "NoticeKind",
+    "convert",
+    "metadata_of",
+]

@@ -1,0 +1,85 @@
+"""What of a package could not be carried over: said, never dropped in silence."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from moss.errors import CorruptData
+
+
+class NoticeKind(Enum):
+    """Why something stayed behind; the value is the word that machines read."""
+
+    OUTSIDE = "outside"
+    DEVICE = "device"
+    NAME = "name"
+    SYSV = "sysv"
+    ENABLEMENT = "enablement"
+    SCRIPT = "script"
+    TRIGGER = "trigger"
+    CONFFILE = "conffile"
+    RECIPE = "recipe"
+
+
+_SENTENCES = {
+    NoticeKind.OUTSIDE: "left out, being outside /usr, /etc, /boot and /var",
+    NoticeKind.DEVICE: "left out: a stone cannot hold devices, pipes and sockets",
+    NoticeKind.NAME: "left out: the name is not UTF-8, or holds control characters",
+    NoticeKind.SYSV: "left out: SysV start scripts and links; units start services here",
+    NoticeKind.ENABLEMENT: "left out: links that enable units; presets do that",
+    NoticeKind.CONFFILE: "marked as configuration, but lies in /usr, where updates replace it",
+}
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that stayed behind, in a sentence; `paths` are all it is about, in the .deb's words."""
+
+    kind: NoticeKind
+    message: str
+    paths: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Notices:
+    """Notices being gathered: what is about paths is one notice of each kind."""
+
+    def __init__(self) -> None:
+        self._paths: dict[NoticeKind, dict[str, None]] = {}
+        self._sayings: list[Notice] = []
+
+    def path(self, kind: NoticeKind, path: str) -> None:
+        self._paths.setdefault(kind, {})[f"/{path}"] = None
+
+    def say(self, kind: NoticeKind, message: str) -> None:
+        self._sayings.append(Notice(kind, message))
+
+    def all(self) -> tuple[Notice, ...]:
+        about_paths = [
+            Notice(kind, f"{_listed(paths)} {_SENTENCES[kind]}", paths)
+            for kind, paths in ((kind, _deepest(paths)) for kind, paths in self._paths.items())
+        ]
+        return tuple(sorted(about_paths, key=lambda notice: notice.kind.value)) + tuple(self._sayings)
+
+
+def _deepest(paths: Iterable[str]) -> tuple[str, ...]:
+    """Without the directories that others are in."""
+    ordered = sorted(paths)
+    return tuple(
+        path
+        for path, following in zip(ordered, [*ordered[1:], ""], strict=True)
+        if not following.startswith(f"{path}/")
+    )
+
+
+def _listed(paths: tuple[str, ...]) -> str:
+    more = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {more} more:" if more > 0 else ":")
+
+
+def damaged(file: str, message: str) -> CorruptData:
+    """The error for a package whose parts contradict each other."""
+    return CorruptData(message, file=file, remedies=["get the package again, or ask its maker to mend it"])
