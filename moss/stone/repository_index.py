@@ -4,6 +4,7 @@ What a package says beyond format v1 stands in one attributes payload at the end
 begin with the package's digest.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 
 from moss.errors import UsageError
@@ -77,11 +78,12 @@ def _refuse(packages: list[Published]) -> None:
     faults = []
     if len(packages) >= MAX_PAYLOADS:
         faults.append(f"{len(packages)} packages are more than the {MAX_PAYLOADS - 1} an index can hold")
-    for number, package in enumerate(packages):
+    times = Counter(package.digest for package in packages)
+    for package in packages:
         publication = Publication(package.uri, package.digest, package.size)
         own = statement_faults(package.metadata) + publication_faults(publication)
-        if number and packages[number - 1].digest == package.digest:
-            own.append("it is listed twice")
+        if times[package.digest] > 1:
+            own.append(f"it is listed {times[package.digest]} times")
         faults += [f"{package.metadata.label}: {fault}" for fault in own]
     if faults:
         raise UsageError(

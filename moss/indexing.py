@@ -1,0 +1,86 @@
+"""A folder of stones becomes a repository: `stone.index` lists them."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from moss.digest import PackageDigest
+from moss.effects import as_moss_error
+from moss.errors import CorruptData, MossError, NotFound
+from moss.package import Metadata, Published
+from moss.stone import open_stone, write_index_file
+
+INDEX_NAME = "stone.index"
+
+_IN_A_URI = "/-_.~!$&'()*+,;=@"
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """An index that was written."""
+
+    path: str
+    published: tuple[Published, ...]
+    notes: tuple[str, ...]
+    """Stones that were passed over, and why."""
+
+
+def index(directory: str) -> Indexed:
+    """Write `directory/stone.index` of all stones in the directory and below it.
+
+    Each stone is judged but for its content, which its SHA-256 covers. CorruptData names every file
+    that is no package; the old index stays then.
+    """
+    with as_moss_error(f"index {directory}"):
+        published: dict[PackageDigest, Published] = {}
+        notes, faults = [], []
+        for path in _stones(directory):
+            uri = quote(os.path.relpath(path, directory), safe=_IN_A_URI)
+            try:
+                package = publish(path, uri)
+            except MossError as fault:
+                faults.append(fault)
+                continue
+            if package.digest in published:
+                notes.append(
+                    f"{path} is the same stone as {published[package.digest].uri} and was passed over"
+                )
+            else:
+                published[package.digest] = package
+        if len(faults) == 1:
+            raise faults[0]  # with its own exit code
+        if faults:
+            raise CorruptData(
+                f"{len(faults)} stones in {directory} cannot be indexed",
+                because=[fault.message for fault in faults],
+                remedies=["remove these files, or build them again"],
+            )
+        target = os.path.join(directory, INDEX_NAME)
+        write_index_file(target, published.values())
+        return Indexed(target, tuple(published.values()), tuple(notes))
+
+
+def publish(path: str, uri: str) -> Published:
+    """What an index says of a stone: its statement, its place relative to the index, SHA-256 and size."""
+    with open(path, "rb") as file:
+        metadata: Metadata = open_stone(file, path).metadata
+        file.seek(0)
+        digest = PackageDigest(hashlib.file_digest(file, "sha256").hexdigest())
+        return Published(metadata, uri, digest, os.fstat(file.fileno()).st_size)
+
+
+def _stones(directory: str) -> Iterator[str]:
+    """Stones in the folder and its folders, sorted; hidden names are half-written files, or others'."""
+    if not os.path.isdir(directory):
+        raise NotFound(f"{directory} is not a directory", remedies=["give the folder that holds the stones"])
+    with os.scandir(directory) as listing:
+        found = sorted(listing, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            yield from _stones(entry.path)
+        elif entry.name.endswith(".stone") and entry.is_file():
+            yield entry.path
