@@ -1,0 +1,116 @@
+"""Whether a tree is exactly what a generation's packages say, found out without moss's own code.
+
+Reads the record with the standard library's sqlite3, follows directory links by itself, and compares
+type, mode, owner, link target and content digest of every path.
+"""
+
+import os
+import posixpath
+import sqlite3
+import stat
+from pathlib import Path
+
+import xxhash
+
+OWN_ENTRIES = {".stateID"}
+"""What moss itself puts into a tree."""
+
+REGULAR, SYMLINK, DIRECTORY = 1, 2, 3
+
+Expected = tuple[int, int, int, int, str]
+"""kind, mode, uid, gid, and a digest or link target."""
+
+
+def active_generation(root: Path) -> int:
+    return int((root / "usr" / ".stateID").read_text())
+
+
+def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
+    """Every path below /usr that the generation must have, directories included."""
+    database = sqlite3.connect(f"file:{root}/.moss/db/moss.db?mode=ro", uri=True)
+    rows = database.execute(
+        "SELECT package.name, path, kind, mode, layout.uid, layout.gid, hex(asset.digest), link_target"
+        " FROM selection JOIN package ON package.id = selection.package"
+        " JOIN layout ON layout.package = package.id LEFT JOIN asset ON asset.id = layout.asset"
+        " WHERE selection.generation = ? ORDER BY package.name, path",
+        (generation,),
+    ).fetchall()
+    database.close()
+    links = {path: target for _, path, kind, *_, target in rows if kind == SYMLINK}
+    tree: dict[str, Expected] = {}
+    for _, path, kind, mode, uid, gid, digest, target in rows:
+        parent, name = posixpath.split(path)
+        real = posixpath.join(real_directory(parent, links), name)
+        found = (kind, stat.S_IMODE(mode), uid, gid, (digest or "").lower() or target or "")
+        known = tree.get(real)
+        if known is not None and kind == DIRECTORY and found[1:4] == (0o755, 0, 0):
+            continue
+        tree[real] = found
+    for path in list(tree):
+        parent = posixpath.dirname(path)
+        while parent and parent not in tree:
+            tree[parent] = (DIRECTORY, 0o755, 0, 0, "")
+            parent = posixpath.dirname(parent)
+    return tree
+
+
+def real_directory(path: str, links: dict[str, str]) -> str:
+    """Where a directory is, when parts of its path are links within /usr."""
+    done = ""
+    for part in filter(None, path.split("/")):
+        done = posixpath.join(done, part)
+        for _ in range(40):
+            target = links.get(done)
+            if target is None:
+                break
+            absolute = posixpath.normpath(posixpath.join("/usr", posixpath.dirname(done), target))
+            assert absolute.startswith("/usr/"), f"{done} leads out of /usr"
+            done = absolute.removeprefix("/usr/")
+    return done
+
+
+def found_tree(usr: Path, *, owners: bool) -> dict[str, Expected]:
+    """Every path below a directory as it is; owners are 0 where they were not applied."""
+    tree: dict[str, Expected] = {}
+    for directory, subdirectories, files in os.walk(usr):
+        for name in [*subdirectories, *files]:
+            full = os.path.join(directory, name)
+            status = os.lstat(full)
+            owner = (status.st_uid, status.st_gid) if owners else (0, 0)
+            path = os.path.relpath(full, usr)
+            mode = stat.S_IMODE(status.st_mode)
+            if stat.S_ISLNK(status.st_mode):
+                tree[path] = (SYMLINK, 0o777, *owner, os.readlink(full))
+            elif stat.S_ISDIR(status.st_mode):
+                tree[path] = (DIRECTORY, mode, *owner, "")
+            else:
+                assert stat.S_ISREG(status.st_mode), f"{full} is neither file, link nor directory"
+                tree[path] = (REGULAR, mode, *owner, content_digest(full))
+    return tree
+
+
+def content_digest(path: str) -> str:
+    hasher = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            hasher.update(chunk)
+    return hasher.hexdigest()
+
+
+def differences(root: Path, generation: int | None = None, usr: Path | None = None) -> list[str]:
+    """What is wrong with a tree, a line for each path; nothing when it is as it must be."""
+    owners = os.geteuid() == 0
+    expected = expected_tree(root, active_generation(root) if generation is None else generation)
+    if not owners:
+        expected = {path: (kind, mode, 0, 0, what) for path, (kind, mode, _, _, what) in expected.items()}
+    found = found_tree(usr or root / "usr", owners=owners)
+    for path in OWN_ENTRIES:
+        found.pop(path, None)
+    lines = [f"{path} is missing" for path in sorted(expected.keys() - found.keys())]
+    lines += [f"{path} is foreign" for path in sorted(found.keys() - expected.keys())]
+    lines += [
+        f"{path} is {found[path]}, must be {expected[path]}"
+        for path in sorted(expected.keys() & found.keys())
+        if found[path] != expected[path]
+    ]
+    return lines
