@@ -1,0 +1,348 @@
+"""What a generation's factory, tmpfiles.d and sysusers.d would change in /etc and /var: looks only.
+
+For each path: what the generation *wishes*, what is *found*, what was *recorded* when moss made it.
+
+    found      recorded        below /etc            elsewhere
+    nothing    nothing         made                  made
+    nothing    something       stays deleted         made
+    as wished  anything        recorded              recorded
+    other      as found        follows the wish      follows the wish
+    other      other, nothing  stays, is reported    stays
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from moss.local.changes import STAGE, Change, Kept, KeptBecause, LocalChanges, Why
+from moss.local.made import Made, MadeKind, made_of_bytes
+from moss.local.propose_accounts import ACCOUNT_FILES, ProposedAccounts, is_member_record, propose_accounts
+from moss.local.sysusers import parse_sysusers_line
+from moss.local.tmpfiles import Action, TmpfilesLine, parse_tmpfiles_line
+from moss.local.view import RootView, configuration_lines, specifiers_of
+from moss.local.words import BadLine, Line, Notice, PassedOver, Specifiers
+
+_ADJUSTING = frozenset({Action.ADJUST_DIRECTORY, Action.ADJUST, Action.ADJUST_BELOW})
+_NOT_OURS = {
+    **dict.fromkeys(("run", "proc", "sys", "dev"), "is made anew at each boot: left to systemd"),
+    "usr": "is in /usr, which only generations fill",
+    ".moss": "is moss's own",
+}
+
+_Parsed = TypeVar("_Parsed")
+_Attributes = tuple[int | None, int | None, int | None]
+"""Mode, uid and gid, where a line says them."""
+
+
+def propose_local_changes(
+    root: str, usr: str, recorded: Mapping[str, str], *, apply_owners: bool | None = None
+) -> LocalChanges:
+    """What to do below `root` so that the generation in the tree `usr` works there.
+
+    `recorded` is what the last `apply_local_changes` returned. `apply_owners` as in `Effects`; None means
+    whether this process is root's. Bad lines are notices; the rest goes on without them.
+    """
+    owners = os.geteuid() == 0 if apply_owners is None else apply_owners
+    view = RootView(root, usr)
+    specifiers = specifiers_of(view)
+    notices: list[Notice] = []
+    users = _parsed(view, "sysusers.d", parse_sysusers_line, specifiers, notices)
+    files = _parsed(view, "tmpfiles.d", parse_tmpfiles_line, specifiers, notices)
+    accounts = propose_accounts(view, users, recorded)
+    notices += accounts.added.notices
+    proposal = _Proposal(view, recorded, accounts, owners, notices)
+    proposal.wish_all([line for line in files if line.action not in _ADJUSTING])
+    proposal.adjust_all([line for line in files if line.action in _ADJUSTING])
+    proposal.withdraw_unwished()
+    return LocalChanges(
+        tuple(proposal.changes.values()),
+        accounts.rewrites,
+        accounts.added.users,
+        accounts.added.groups,
+        accounts.added.members,
+        tuple(proposal.kept),
+        tuple(notices),
+        {**proposal.recorded_after, **accounts.recorded},
+        view.found(STAGE) is not None,
+        not owners,
+    )
+
+
+def _parsed(
+    view: RootView,
+    kind: str,
+    parse: Callable[[Line, Specifiers], _Parsed],
+    specifiers: Specifiers,
+    notices: list[Notice],
+) -> list[_Parsed]:
+    lines, unreadable = configuration_lines(view, kind)
+    notices += unreadable
+    parsed: list[_Parsed] = []
+    for line in lines:
+        try:
+            parsed.append(parse(line, specifiers))
+        except (BadLine, PassedOver) as fault:
+            notices.append(Notice.about(line, fault))
+    return parsed
+
+
+class _Proposal:
+    """The table above, path by path, parents first."""
+
+    def __init__(
+        self,
+        view: RootView,
+        recorded: Mapping[str, str],
+        accounts: ProposedAccounts,
+        owners: bool,
+        notices: list[Notice],
+    ) -> None:
+        self.view = view
+        self.recorded = recorded
+        self.accounts = accounts
+        self.owners = owners
+        self.notices = notices
+        self.changes: dict[str, Change] = {}
+        self.kept: list[Kept] = []
+        self.recorded_after: dict[str, str] = {}
+        self.wished: dict[str, Line] = {}
+        self.deleted: set[str] = set()
+        self.closed: list[str] = []
+        """Where the admin has something else than the directory that is wished: nothing goes below."""
+
+    # Wishes
+
+    def wish_all(self, lines: Iterable[TmpfilesLine]) -> None:
+        for line in sorted(lines, key=lambda line: line.path):
+            try:
+                self._wish_line(line)
+            except (BadLine, PassedOver) as fault:
+                self.notices.append(Notice.about(line.line, fault))
+
+    def _wish_line(self, line: TmpfilesLine) -> None:
+        path = self._ours(line.path)
+        uid, gid = self._uid(line), self._gid(line)
+        match line.action:
+            case Action.DIRECTORY:
+                made = Made(MadeKind.DIRECTORY, 0o755 if line.mode is None else line.mode, uid or 0, gid or 0)
+                self._wish(line, path, made, None)
+            case Action.FILE:
+                mode = 0o644 if line.mode is None else line.mode
+                self._wish(line, path, made_of_bytes(line.content, mode, uid or 0, gid or 0), line.content)
+            case Action.LINK:
+                target = line.argument or f"/usr/share/factory/{line.path}"
+                if line.only_if_source and not self._leads_somewhere(path, target):
+                    raise PassedOver(f"there is no {target} to link to")
+                self._wish(line, path, Made(MadeKind.LINK, 0o777, uid or 0, gid or 0, target), None)
+            case Action.COPY:
+                source = self.view.real(line.argument or f"/usr/share/factory/{line.path}")
+                self._copy(line, path, source, (line.mode, uid, gid))
+            case _:
+                raise AssertionError(f"{line.action} is not a wish")
+
+    def _leads_somewhere(self, path: str, target: str) -> bool:
+        full = target if target.startswith("/") else f"{os.path.dirname(path)}/{target}"
+        return self.view.exists(self.view.real(full))
+
+    def _copy(self, line: TmpfilesLine, path: str, source: str, attributes: _Attributes) -> None:
+        """Wish for a copy of `source` and all below it; `attributes` are the line's, for the top alone."""
+        made = self.view.found(source)
+        if made is None:
+            raise PassedOver(f"there is no /{source} to copy")
+        if made.kind is MadeKind.OTHER:
+            raise PassedOver(f"/{source} is neither a file, a directory nor a symlink")
+        mode, uid, gid = attributes
+        made = replace(
+            made,
+            mode=made.mode if mode is None or made.kind is MadeKind.LINK else mode,
+            uid=uid if uid is not None else made.uid if self.owners else 0,
+            gid=gid if gid is not None else made.gid if self.owners else 0,
+        )
+        if made.kind is not MadeKind.DIRECTORY:
+            self._wish(line, path, made, self.view.host_path(source))
+            return
+        if not _is_config(path) and self.view.found(path) is not None:
+            self.wished.setdefault(path, line.line)  # a program's state is filled once
+            self._keep_record(path)
+            self.closed.append(path)
+            return
+        self._wish(line, path, made, None)
+        for name in self.view.names_in(source):
+            self._copy(line, f"{path}/{name}", f"{source}/{name}", (None, None, None))
+
+    def _wish(self, line: TmpfilesLine, path: str, made: Made, source: bytes | str | None) -> None:
+        if path in ACCOUNT_FILES or any(path.startswith(f"{closed}/") for closed in self.closed):
+            return
+        if path in self.wished:
+            if self.wished[path] != line.line:
+                earlier = self.wished[path]
+                raise PassedOver(f"/{path} is already said by /{earlier.file}:{earlier.number}")
+            return
+        self.wished[path] = line.line
+        found = self.view.found(path)
+        if found is None:
+            self._wish_new(path, made, source)
+            return
+        if line.initial:
+            made = replace(made, mode=found.mode, uid=found.uid, gid=found.gid)
+        before = Made.parse(self.recorded.get(path, ""))
+        if found.is_same(made, owners=self.owners):
+            self.recorded_after[path] = str(made)
+        elif before is not None and found.is_between(before, made, owners=self.owners):
+            self._keep_record(path)
+            self.changes[path] = Change(path, Why.FOLLOWS, made, found, source)
+        else:
+            self._keep(path, made, before)
+            if made.kind is MadeKind.DIRECTORY and found.kind is not MadeKind.DIRECTORY:
+                self.closed.append(path)
+
+    def _wish_new(self, path: str, made: Made, source: bytes | str | None) -> None:
+        ancestors = _ancestors(path)
+        if _is_config(path) and (path in self.recorded or not self.deleted.isdisjoint(ancestors)):
+            self.deleted.add(path)
+            self._keep_record(path)
+            self.kept.append(Kept(path, KeptBecause.DELETED))
+            return
+        for ancestor in ancestors:
+            there = self.view.planned.get(ancestor) or self.view.found(ancestor)
+            if there is None:
+                parent = Made(MadeKind.DIRECTORY, 0o755)
+                self.changes[ancestor] = Change(ancestor, Why.NEW, parent, None)
+                self.view.planned[ancestor] = parent
+            elif there.kind is not MadeKind.DIRECTORY:
+                raise PassedOver(f"/{ancestor} is not a directory, so /{path} cannot be made")
+        self.changes[path] = Change(path, Why.NEW, made, None, source)
+        self.view.planned[path] = made
+
+    def _keep(self, path: str, made: Made, before: Made | None) -> None:
+        """Leave what is there. Below /etc that is a difference to know of; elsewhere it is state."""
+        self._keep_record(path)
+        if not _is_config(path):
+            return
+        if before is None:
+            because = KeptBecause.WAS_THERE
+        elif before.is_same(made, owners=self.owners):
+            because = KeptBecause.CHANGED
+        else:
+            because = KeptBecause.BOTH_CHANGED
+        self.kept.append(Kept(path, because))
+
+    def _keep_record(self, path: str) -> None:
+        if path in self.recorded:
+            self.recorded_after[path] = self.recorded[path]
+
+    # Adjustments
+
+    def adjust_all(self, lines: Iterable[TmpfilesLine]) -> None:
+        for line in lines:
+            try:
+                for path in self.view.matches(line.path):
+                    self._adjust_line(line, self._ours(path))
+            except (BadLine, PassedOver) as fault:
+                self.notices.append(Notice.about(line.line, fault))
+        for path, change in list(self.changes.items()):
+            made, expected = change.made, change.expected
+            if made and expected and expected.is_same(made, owners=self.owners):
+                del self.changes[path]
+                if path in self.recorded_after:
+                    self.recorded_after[path] = str(made)
+
+    def _adjust_line(self, line: TmpfilesLine, path: str) -> None:
+        change = self.changes.get(path)
+        now = change.made if change else self.view.found(path)
+        if now is None or (line.action is Action.ADJUST_DIRECTORY and now.kind is not MadeKind.DIRECTORY):
+            return
+        if now.kind in (MadeKind.DIRECTORY, MadeKind.FILE):
+            self._adjust(line, path, now, change)
+        if line.action is Action.ADJUST_BELOW and now.kind is MadeKind.DIRECTORY:
+            for name in self.view.names_in(path):
+                self._adjust_line(line, f"{path}/{name}")
+
+    def _adjust(self, line: TmpfilesLine, path: str, now: Made, change: Change | None) -> None:
+        uid, gid = self._uid(line), self._gid(line)
+        made = replace(
+            now,
+            mode=now.mode if line.mode is None else _masked(line.mode, now) if line.masked else line.mode,
+            uid=now.uid if uid is None else uid,
+            gid=now.gid if gid is None else gid,
+        )
+        if change is not None:
+            self.changes[path] = replace(change, made=made)
+            return
+        if now.is_same(made, owners=self.owners):
+            return
+        mine = Made.parse(self.recorded_after.get(path, ""))
+        if _is_config(path) and (mine is None or not now.is_between(mine, made, owners=self.owners)):
+            self.kept.append(Kept(path, KeptBecause.WAS_THERE if mine is None else KeptBecause.CHANGED))
+            return
+        if now.kind is MadeKind.FILE and self.view.has_other_links(path):
+            raise PassedOver(f"/{path} has other hard links, which would change with it")
+        self.changes[path] = Change(path, Why.ADJUSTED, made, now)
+
+    # What is wished no longer
+
+    def withdraw_unwished(self) -> None:
+        """Take away what moss made below /etc and nobody changed; nothing while any line is unreadable."""
+        unsure = any(notice.bad for notice in self.notices)
+        needed = {ancestor for path in self.wished for ancestor in _ancestors(path)}
+        for path in sorted(self.recorded.keys() - self.wished.keys(), reverse=True):
+            if is_member_record(path) or path in ACCOUNT_FILES:
+                continue
+            if unsure or path in needed or any(path.startswith(f"{closed}/") for closed in self.closed):
+                self._keep_record(path)
+                continue
+            found = self.view.found(path) if _is_config(path) and self.view.real(path) == path else None
+            before = Made.parse(self.recorded[path])
+            if found is None:
+                continue
+            if before is not None and found.is_same(before, owners=self.owners):
+                self.changes[path] = Change(path, Why.WITHDRAWN, None, found)
+            else:
+                self.kept.append(Kept(path, KeptBecause.LEFT_BEHIND))
+
+    # Small questions
+
+    def _ours(self, path: str) -> str:
+        """The real path; raises `PassedOver` where moss makes nothing."""
+        real = self.view.real(path)
+        reason = _NOT_OURS.get(real.partition("/")[0])
+        if reason is not None or not real:
+            raise PassedOver(f"/{real} {reason or 'is the root itself'}")
+        return real
+
+    def _uid(self, line: TmpfilesLine) -> int | None:
+        return _id_of("user", line.user, self.accounts.uids)
+
+    def _gid(self, line: TmpfilesLine) -> int | None:
+        return _id_of("group", line.group, self.accounts.gids)
+
+
+def _id_of(what: str, name: str | None, ids: Mapping[str, int]) -> int | None:
+    if name is None:
+        return None
+    if name.isascii() and name.isdecimal():
+        return int(name)
+    if name == "root":
+        return 0
+    if name not in ids:
+        raise BadLine(f"there is no {what} {name}", f"add a sysusers.d line for {name}")
+    return ids[name]
+
+
+def _is_config(path: str) -> bool:
+    """Below /etc, where what differs is the admin's decision."""
+    return path.startswith("etc/")
+
+
+def _ancestors(path: str) -> list[str]:
+    parts = path.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _masked(mode: int, now: Made) -> int:
+    """`~` of tmpfiles.d: no read, write or execute permission that nobody had before."""
+    for bits in (0o111, 0o222, 0o444):
+        if not now.mode & bits:
+            mode &= ~bits
+    return mode if now.kind is MadeKind.DIRECTORY else mode & 0o777

@@ -1,0 +1,194 @@
+"""A root as it will be: with the generation's /usr in place, and with what is planned but not made yet.
+
+Paths are relative to the root, without a leading slash. A *real* path has no symlink in it but for its
+last part ("x/." is what x leads to); no symlink, absolute or with "..", leads out of the root.
+"""
+
+import os
+import stat
+from collections import deque
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from moss.local.made import Made, MadeKind, made_at
+from moss.local.words import BadLine, Line, Notice, PassedOver, Specifiers
+
+_MOST_LINKS = 40
+_CONFIGURATION_DIRECTORIES = ("etc", "run", "usr/local/lib", "usr/lib")
+"""The first one that has a file of some name wins."""
+
+
+class UnsafePath(PassedOver):
+    """A path that an ordinary user of the machine could bend to lead somewhere else."""
+
+
+class RootView:
+    """Looks and never writes. `usr` is the tree to see at /usr, wherever it is now."""
+
+    def __init__(self, root: str, usr: str) -> None:
+        self._root = root
+        self._usr = usr
+        self.planned: dict[str, Made] = {}
+        self._wary = os.geteuid() == 0
+
+    def host_path(self, real: str) -> str:
+        """Where a real path is for the running system."""
+        if real == "usr" or real.startswith("usr/"):
+            return self._usr + real[3:]
+        return os.path.join(self._root, real)
+
+    def real(self, path: str) -> str:
+        """The real path that `path` is, whether or not it exists. Raises `UnsafePath`."""
+        parts = deque(path.split("/"))
+        at: list[str] = []
+        owners = [0]  # of the root and of each part of `at`
+        links = 0
+        while parts:
+            part = parts.popleft()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                if at:
+                    at.pop()
+                    owners.pop()
+                continue
+            here = "/".join([*at, part])
+            owner, target = self._owner_and_target(here)
+            if self._wary and owner is not None and owners[-1] not in (0, owner):
+                raise UnsafePath(
+                    f"/{path} goes through /{'/'.join(at)}, which user {owners[-1]} could bend elsewhere"
+                )
+            if target is not None and any(parts):
+                links += 1
+                if links > _MOST_LINKS:
+                    raise UnsafePath(f"/{path} goes through too many symlinks")
+                if target.startswith("/"):
+                    at, owners = [], [0]
+                parts.extendleft(reversed(target.split("/")))
+                continue
+            at.append(part)
+            owners.append(owners[-1] if owner is None else owner)
+        return "/".join(at)
+
+    def _owner_and_target(self, real: str) -> tuple[int | None, str | None]:
+        planned = self.planned.get(real)
+        if planned is not None:
+            return planned.uid, planned.content if planned.kind is MadeKind.LINK else None
+        host = self.host_path(real)
+        try:
+            found = os.lstat(host)
+        except (FileNotFoundError, NotADirectoryError):
+            return None, None
+        return found.st_uid, os.readlink(host) if stat.S_ISLNK(found.st_mode) else None
+
+    def found(self, real: str) -> Made | None:
+        """What is at a real path now; what is planned does not count."""
+        return made_at(self.host_path(real))
+
+    def has_other_links(self, real: str) -> bool:
+        return os.lstat(self.host_path(real)).st_nlink > 1
+
+    def exists(self, real: str) -> bool:
+        return real in self.planned or os.path.lexists(self.host_path(real))
+
+    def names_in(self, real: str) -> list[str]:
+        """Sorted names in a directory, planned ones too; none when there is no such directory."""
+        planned = {path.rpartition("/")[2] for path in self.planned if path.rpartition("/")[0] == real}
+        try:
+            return sorted(planned.union(os.listdir(self.host_path(real))))
+        except (FileNotFoundError, NotADirectoryError):
+            return sorted(planned)
+
+    def read(self, path: str) -> bytes | None:
+        """A regular file's content, through symlinks inside the root; None when there is none."""
+        for _ in range(_MOST_LINKS):
+            path = self.real(path)
+            host = self.host_path(path)
+            try:
+                found = os.lstat(host)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            if not stat.S_ISLNK(found.st_mode):
+                break
+            target = os.readlink(host)
+            path = target if target.startswith("/") else f"{os.path.dirname(path)}/{target}"
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        with open(host, "rb") as file:
+            return file.read()
+
+    def matches(self, pattern: str) -> list[str]:
+        """Real paths of what exists and matches a shell pattern, symlinks in between followed."""
+        if not any(character in pattern for character in "*?["):
+            real = self.real(pattern)
+            return [real] if self.exists(real) else []
+        return sorted(set(self._matching([""], pattern.split("/"))))
+
+    def _matching(self, bases: list[str], parts: list[str]) -> Iterator[str]:
+        part, *rest = parts
+        for base in bases:
+            directory = self.real(f"{base}/.") if base else ""
+            for name in self.names_in(directory):
+                if not matches_pattern(name, part):
+                    continue
+                path = f"{directory}/{name}".lstrip("/")
+                if rest:
+                    yield from self._matching([path], rest)
+                else:
+                    yield path
+
+
+def matches_pattern(name: str, pattern: str) -> bool:
+    """As the shell does: a leading dot is only matched by a dot."""
+    if name.startswith(".") and not pattern.startswith("."):
+        return False
+    return fnmatchcase(name, pattern.replace("[^", "[!"))
+
+
+def specifiers_of(view: RootView) -> Specifiers:
+    """What the specifiers stand for in this root."""
+    machine_id = (view.read("etc/machine-id") or b"").decode("ascii", "replace").strip()
+    release: dict[str, str] = {}
+    content = view.read("etc/os-release") or view.read("usr/lib/os-release") or b""
+    for line in content.decode("utf-8", "replace").splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and not name.startswith("#"):
+            release[name] = value.strip("\"'")
+    return Specifiers(None if machine_id == "uninitialized" else machine_id, release)
+
+
+def configuration_lines(view: RootView, kind: str) -> tuple[list[Line], list[Notice]]:
+    """The lines of all files of a kind ("tmpfiles.d"), in the order of the files' names.
+
+    A file of the same name in an earlier directory stands in for a later one; a link to /dev/null masks.
+    """
+    chosen: dict[str, str] = {}
+    for directory in _CONFIGURATION_DIRECTORIES:
+        real = view.real(f"{directory}/{kind}/.")
+        for name in view.names_in(real):
+            if name.endswith(".conf"):
+                chosen.setdefault(name, f"{real}/{name}")
+    lines: list[Line] = []
+    notices: list[Notice] = []
+    for _, path in sorted(chosen.items()):
+        for number, raw in enumerate(_content_of(view, path, notices).splitlines(), 1):
+            try:
+                text = raw.decode("utf-8").strip()
+            except UnicodeDecodeError:
+                bad = BadLine("the line is not UTF-8", "write it in UTF-8")
+                notices.append(Notice.about(Line(path, number, ""), bad))
+                continue
+            if text and not text.startswith("#"):
+                lines.append(Line(path, number, text))
+    return lines, notices
+
+
+def _content_of(view: RootView, path: str, notices: list[Notice]) -> bytes:
+    try:
+        content = view.read(path)
+    except (OSError, UnsafePath) as fault:
+        reason = getattr(fault, "strerror", None) or str(fault)
+        bad = BadLine(f"the file cannot be read: {reason}", "look at it, or link it to /dev/null to mask it")
+        notices.append(Notice.about(Line(path, 0, ""), bad))
+        return b""
+    return content or b""
