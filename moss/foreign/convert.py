@@ -2,10 +2,12 @@
 
 import os
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from moss.capability import Capability
 from moss.digest import PackageDigest
-from moss.errors import NotFound
+from moss.effects import as_moss_error
+from moss.errors import NotFound, UsageError
 from moss.foreign import tmpfiles
 from moss.foreign.archive import Archive, enter_debian_archive, enter_member, leave_archive
 from moss.foreign.compression import plain_pieces
@@ -56,7 +58,9 @@ def convert(
     error, nothing of it is in `out_dir`.
     """
     notices = Notices()
-    with ContentSpool(out_dir) as spool:
+    with as_moss_error(f"make the directory {out_dir}"):
+        os.makedirs(out_dir, exist_ok=True)
+    with as_moss_error(f"convert {deb}"), ContentSpool(out_dir) as spool:
         control, shipped, digest = _read(deb, spool, notices, limits or Limits())
         metadata = metadata_of(control.fields, f"{deb}: control", f"sha256:{digest}")
         placed = place(shipped, deb)
@@ -85,11 +89,7 @@ def _read(
     deb: str, spool: ContentSpool, notices: Notices, limits: Limits
 ) -> tuple[Control, dict[str, Shipped], str]:
     """The package's statement, its paths, and the SHA-256 of the file, in one pass over it."""
-    try:
-        file = open(deb, "rb", buffering=0)  # noqa: SIM115 - closed below
-    except FileNotFoundError as error:
-        raise NotFound(f"there is no file {deb}", remedies=["check the name"]) from error
-    with file:
+    with _opened(deb) as file:
         size = os.fstat(file.fileno()).st_size
         archive = Archive(file, deb)
         enter_debian_archive(archive)
@@ -99,6 +99,15 @@ def _read(
         tar = TarStream(plain_pieces(archive, member), member.name, archive.fault)
         shipped = read_files(tar, spool, notices, limits, size)
         return control, shipped, leave_archive(archive)
+
+
+def _opened(deb: str) -> BinaryIO:
+    try:
+        return open(deb, "rb")
+    except FileNotFoundError as error:
+        raise NotFound(f"there is no file {deb}", remedies=["check the name"]) from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{deb} is a directory", remedies=["give .deb files"]) from error
 
 
 def _bring_out(placed: Placed, package: str, spool: ContentSpool, deb: str) -> None:

@@ -5,6 +5,7 @@ for done in convert_all(debs, "stones"): …           -> Converted or Failed, a
 """
 
 from moss.foreign.convert import SCANNED_NEEDS, Converted, convert
+from moss.foreign.convert_all import Failed, convert_all
 from moss.foreign.files import Limits
 from moss.foreign.notices import Notice, NoticeKind
 from moss.foreign.relations import metadata_of
@@ -12,9 +13,11 @@ from moss.foreign.relations import metadata_of
 __all__ = [
     "SCANNED_NEEDS",
     "Converted",
+    "Failed",
     "Limits",
     "Notice",
     "NoticeKind",
     "convert",
+    "convert_all",
     "metadata_of",
 ]

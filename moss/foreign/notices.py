@@ -67,7 +67,7 @@ class Notices:
 
 def _deepest(paths: Iterable[str]) -> tuple[str, ...]:
     """Without the directories that others are in."""
-    ordered = sorted(paths)
+    ordered = sorted(paths, key=lambda path: path.split("/"))
     return tuple(
         path
         for path, following in zip(ordered, [*ordered[1:], ""], strict=True)
