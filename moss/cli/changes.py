@@ -1,0 +1,89 @@
+"""install, remove, update, sync: from a wish to the next generation."""
+
+from typing import Annotated
+
+import typer
+
+from moss.cli.as_json import plan_data
+from moss.cli.changing import Proposal, carry_out, opened
+from moss.cli.plan_text import plan_text
+from moss.cli.session import Answer, Session
+from moss.db.generations import model_of
+from moss.model import SystemModel
+from moss.operations.commit import commit
+from moss.operations.propose import propose
+from moss.operations.queries import installed
+from moss.operations.repositories import update_repositories
+from moss.operations.system import System
+from moss.operations.verbs import install_request, remove_request, sync_request, update_request
+from moss.problem import ChangeRequest
+
+
+def install(
+    session: Session,
+    wishes: Annotated[
+        list[str], typer.Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")
+    ],
+) -> Answer:
+    """A wish is a package's name, perhaps with a range of versions, or a capability such as
+    'binary(git)': whoever provides it best is installed. moss keeps what you ask for, through every
+    update, until you remove it."""
+    with opened(session, "install", *wishes) as system:
+        return _change(
+            session, system, install_request(_model(system), wishes), "what you ask for is there already"
+        )
+
+
+def remove(
+    session: Session,
+    names: Annotated[
+        list[str], typer.Argument(metavar="PACKAGE…", help="What you asked for, or a package's name.")
+    ],
+) -> Answer:
+    """What was only there for the removed packages goes too."""
+    with opened(session, "remove", *names) as system:
+        there = _installed_names(system)
+        return _change(session, system, remove_request(_model(system), names, there), "nothing would change")
+
+
+def update(
+    session: Session,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PACKAGE…]", help="Only these; everything when none is named."),
+    ] = None,
+) -> Answer:
+    """Reads the repositories first, unless --offline or --dry-run says not to; the newest set that
+    fits together becomes one new generation."""
+    with opened(session, "update", *(names or [])) as system:
+        if not (session.settings.offline or session.settings.dry_run):
+            update_repositories(system)
+        request = update_request(_model(system), names or [], _installed_names(system))
+        return _change(session, system, request, "everything is up to date")
+
+
+def sync(session: Session) -> Answer:
+    """Installs what is wished for and missing, removes what nothing needs, and leaves the rest alone."""
+    with opened(session, "sync") as system:
+        return _change(session, system, sync_request(_model(system)), "the system is what its model says")
+
+
+def _change(session: Session, system: System, request: ChangeRequest, already: str) -> Answer:
+    session.stage("choosing packages")
+    plan = propose(system, request)
+    for warning in plan.warnings:
+        session.warning(warning)
+    proposal = Proposal(
+        text=lambda page: plan_text(plan, page),
+        data=lambda: plan_data(plan),
+        nothing_to_do=f"Nothing to do: {already}." if plan.is_empty else None,
+    )
+    return carry_out(session, system, proposal, lambda: commit(system, plan))
+
+
+def _model(system: System) -> SystemModel:
+    return model_of(system.record, system.active)
+
+
+def _installed_names(system: System) -> list[str]:
+    return [selected.metadata.name for selected in installed(system)]

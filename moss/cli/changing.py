@@ -1,0 +1,104 @@
+"""What every change has in common: open, show what would happen, ask, act, tell.
+
+Everything that is needed to the end is imported before the act: while it goes on, /usr is exchanged,
+and the Python that runs this may be gone from it.
+"""
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from moss.cli.session import Answer, Session
+from moss.cli.text import Page, duration
+from moss.errors import Recovered
+from moss.operations.commit import Outcome
+from moss.operations.system import System, open_to_change, open_to_read
+from moss.root import GenerationId, Root, generation_of_tree
+
+
+class Proposal(NamedTuple):
+    """What would be done, ready to be shown."""
+
+    text: Callable[[Page], str]
+    data: Callable[[], object]
+    nothing_to_do: str | None = None
+    """A sentence, where there is nothing."""
+
+
+@contextmanager
+def opened(session: Session, *words: str) -> Iterator[System]:
+    """The system to change; only to look at where the person wants a dry run.
+
+    `words` are what the record will call this command. Raises Recovered when a transaction had to be
+    recovered: what the person had in mind may look different now.
+    """
+    settings = session.settings
+    if settings.dry_run:
+        with open_to_read(settings.directory, session) as system:
+            yield system
+        return
+    command = shlex.join(["moss", *words])
+    with open_to_change(settings.directory, session, command=command, wait=settings.wait) as system:
+        if system.recovered is not None:
+            raise Recovered(
+                f"an interrupted transaction had to be recovered first: {system.recovered}",
+                remedies=[session.command_again],
+            )
+        yield system
+
+
+def carry_out(session: Session, system: System, proposal: Proposal, act: Callable[[], Outcome]) -> Answer:
+    """Show, ask, act; the answer tells what came of it. Declined and NeedsConfirmation change nothing."""
+    settings = session.settings
+    if settings.dry_run:
+        return Answer(
+            lambda page: _shown(proposal, page) + "Dry run: nothing changed.\n", _data(proposal, True, None)
+        )
+    if proposal.nothing_to_do is not None:
+        return Answer(lambda page: _shown(proposal, page), _data(proposal, False, None))
+    if not (settings.quiet and settings.yes):
+        session.show(proposal.text)
+    session.confirm("Carry this out?")
+    session.when_interrupted(_look_afterwards(system.root, system.active))
+    outcome = act()
+    for warning in outcome.warnings:
+        session.warning(warning)
+    return Answer(lambda page: _told(outcome, page), _data(proposal, False, outcome))
+
+
+def outcome_data(outcome: Outcome) -> dict[str, object]:
+    return {
+        "generation": outcome.generation,
+        "previous": outcome.previous,
+        "seconds": round(outcome.seconds, 6),
+    }
+
+
+def _shown(proposal: Proposal, page: Page) -> str:
+    return proposal.text(page) if proposal.nothing_to_do is None else proposal.nothing_to_do + "\n"
+
+
+def _told(outcome: Outcome, page: Page) -> str:
+    done = f"Generation {outcome.generation} is active"
+    return f"{page.green(done)} ({duration(outcome.seconds)}).\n"
+
+
+def _data(proposal: Proposal, dry_run: bool, outcome: Outcome | None) -> Callable[[], object]:
+    return lambda: {
+        "plan": proposal.data(),
+        "dry_run": dry_run,
+        "outcome": None if outcome is None else outcome_data(outcome),
+    }
+
+
+def _look_afterwards(root: Root, before: GenerationId | None) -> Callable[[], str]:
+    """After Ctrl-C, /usr itself says whether the change had passed the point of no return."""
+
+    def what_is_left() -> str:
+        active = generation_of_tree(root.usr)
+        if active == before:
+            return "nothing was changed"
+        return f"the change was made before that, generation {active} is active"
+
+    return what_is_left

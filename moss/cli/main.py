@@ -1,0 +1,80 @@
+"""The `moss` command, from arguments to an exit code.
+
+    arguments -> verb (verbs.py) -> its module and parser (command.py) -> Answer -> text or JSON
+
+`--version` is answered before anything else is imported, help from the table of verbs alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from moss import __version__
+from moss.cli.streams import standard_error, standard_output, write
+from moss.errors import Interrupted, MossError
+
+if TYPE_CHECKING:
+    from moss.cli.session import Session
+    from moss.cli.verbs import Incomplete
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line; its exit code, as docs/exit-codes.md lists them. moss's own faults are raised."""
+    if list(arguments) in (["--version"], ["-V"]):
+        return _say_version()
+    from moss.cli.session import Session
+    from moss.cli.settings import Settings
+    from moss.cli.verbs import Incomplete, find
+
+    # Until the options have been read: what can be known of them.
+    session = Session(Settings(json="--json" in arguments), typed=tuple(arguments))
+    try:
+        found = find(arguments)
+        if isinstance(found, Incomplete):
+            return _say_about(found)
+        from moss.cli.command import parse
+
+        parsed = parse(found.verb, found.arguments)
+        if parsed is None:
+            return 0
+        session = Session(parsed.settings, typed=tuple(arguments))
+        answer = parsed.run(session)
+        session.answer(found.verb.schema, answer)
+        return answer.exit_code
+    except KeyboardInterrupt:
+        return _failed(session, Interrupted(f"interrupted: {session.state_after_interruption}"))
+    except MossError as error:
+        return _failed(session, error)
+
+
+def _failed(session: Session, error: MossError) -> int:
+    try:
+        session.fail(error)
+    except MossError:
+        pass  # not even the error could be written; the exit code still tells
+    return error.exit_code
+
+
+def _say_about(incomplete: Incomplete) -> int:
+    if incomplete.asks_for == "version":
+        return _say_version()
+    from moss.cli.overview import overview
+
+    text = overview(incomplete.group)
+    if incomplete.asks_for == "help":
+        write(standard_output(), text)
+        return 0
+    write(standard_error(), text)
+    return 2
+
+
+def _say_version() -> int:
+    write(standard_output(), f"moss {__version__}\n")
+    return 0

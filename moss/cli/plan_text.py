@@ -1,0 +1,225 @@
+"""A plan as a person reads it: what comes, changes and goes, each with its reason; the cost; the result.
+
+Install   inkscape 1.4.2-31                      you asked for it
+          libgsl 2.8-4, potrace 1.16-3 (+9)      needed by inkscape
+Change    glib2 2.86.1-62 → 2.86.2-63            inkscape needs …
+Remove    foo 1.2-3                              nothing needs it any more
+Download  41.2 MiB      Disk +118 MiB      free after 21.4 GiB
+Result    generation 42 → 43, live at once; optimal (proven, 24 ms)
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from moss.cli.text import (
+    Page,
+    duration,
+    moment,
+    packed,
+    padded,
+    plain,
+    size,
+    size_change,
+    width_of,
+    wrapped,
+)
+from moss.generation import Generation, Reason
+from moss.package import Metadata
+from moss.plan import Change, Chosen, Difference, Held, Plan, Proof
+from moss.root import GenerationId
+
+_LABEL_COLUMNS = 10
+_MOST_LINES = 10
+"""A row of packages is cut here; `-v` shows all of it."""
+
+
+class Row(NamedTuple):
+    """Things to which the same happens for the same reason."""
+
+    label: str
+    items: tuple[str, ...]
+    reason: str = ""
+
+
+def plan_text(plan: Plan, page: Page) -> str:
+    """The whole plan, in lines that end."""
+    rows = [*_coming(plan, page), *_wishes(plan)]
+    rows += [Row("Held", (held_text(held),), _why_held(held)) for held in plan.held]
+    rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
+    lines = rows_text(rows, page)
+    lines += _cost(plan, page)
+    lines += _line("Result", f"{_steps(plan.base, plan.result)}; {proof_text(plan.proof)}", page)
+    if page.verbose and plan.proof.levels:
+        levels = ", ".join(f"{name} {cost}" for name, cost in plan.proof.levels)
+        lines += _line("Proof", levels, page)
+    return "".join(line + "\n" for line in lines)
+
+
+def activation_text(base: GenerationId, target: Generation, difference: Difference, page: Page) -> str:
+    """What going to another generation changes."""
+    lines = rows_text(difference_rows(difference), page)
+    made = f"made {moment(target.created_at)}" + (f" by {plain(target.command)!r}" if target.command else "")
+    lines += _line("Result", f"{_steps(base, target.id)} ({made})", page)
+    return "".join(line + "\n" for line in lines)
+
+
+def difference_rows(difference: Difference) -> list[Row]:
+    """Without reasons: what one generation has and another has not."""
+    rows = [
+        Row("Install", tuple(plain(install.package.metadata.label) for install in difference.installs)),
+        Row("Change", tuple(change_text(change) for change in difference.changes)),
+        Row("Remove", tuple(plain(metadata.label) for metadata in difference.removals)),
+    ]
+    return [row for row in rows if row.items]
+
+
+def rows_text(rows: Iterable[Row], page: Page) -> list[str]:
+    """Lines of label, things and reason; a label that repeats is left blank."""
+    shown = [row for row in rows if row.items]
+    with_reasons = [row for row in shown if row.reason]
+    room = max(page.columns - _LABEL_COLUMNS, 30)
+    widest = max((width_of(", ".join(row.items)) for row in with_reasons), default=0)
+    what = min(widest, room * 55 // 100)
+    lines: list[str] = []
+    label_before = ""
+    for row in shown:
+        label = "" if row.label == label_before else row.label
+        label_before = row.label
+        items = _cut(row.items, what if row.reason else room, page)
+        reasons = wrapped(row.reason, max(room - what - 2, 16)) if row.reason else []
+        for number in range(max(len(items), len(reasons))):
+            item = items[number] if number < len(items) else ""
+            reason = reasons[number] if number < len(reasons) else ""
+            lines.append(_row_line(label if number == 0 else "", item, reason, what, page))
+    return lines
+
+
+def grouped(label: str, things: Iterable[tuple[str, str]]) -> list[Row]:
+    """One row for each reason, in the order in which reasons first appear."""
+    by_reason: dict[str, list[str]] = {}
+    for thing, reason in things:
+        by_reason.setdefault(plain(reason), []).append(plain(thing))
+    return [Row(label, tuple(found), reason) for reason, found in by_reason.items()]
+
+
+def change_text(change: Change) -> str:
+    before, after = change.before, change.package.metadata
+    return plain(f"{before.name} {before.ordered_version} → {_version_beside(before, after)}")
+
+
+def held_text(held: Held) -> str:
+    return plain(f"{held.name} {held.current} (newest {held.newest})")
+
+
+def proof_text(proof: Proof) -> str:
+    if proof.proven:
+        return f"optimal (proven, {duration(proof.seconds)})"
+    return f"the best found in {duration(proof.seconds)}, not proven optimal"
+
+
+def reason_text(reason: Reason, name: str) -> str:
+    """Why a package is there: `you asked for it`, `inkscape needs soname(libgsl.so.28)`."""
+    if reason.wish is not None:
+        return "you asked for it" if reason.wish == name else f"you asked for {reason.wish}"
+    if reason.package is None:
+        return ""
+    return f"{reason.package} needs {reason.needs}" if reason.needs else f"needed by {reason.package}"
+
+
+def _coming(plan: Plan, page: Page) -> list[Row]:
+    reasons = {chosen.name: chosen.reason for chosen in plan.chosen}
+    asked = [install.package for install in plan.installs if install.package.reason.is_wish]
+    needed = [install.package for install in plan.installs if not install.package.reason.is_wish]
+    rows = grouped("Install", ((one.metadata.label, reason_text(one.reason, one.name)) for one in asked))
+    rows += grouped("Install", ((one.metadata.label, _why_needed(one, reasons, page)) for one in needed))
+    rows += grouped("Change", ((change_text(change), _why_changed(change, plan)) for change in plan.changes))
+    return rows
+
+
+def _why_needed(chosen: Chosen, reasons: Mapping[str, Reason], page: Page) -> str:
+    """In short by which wished package, in the end; at length (`-v`) what needs it directly, and why."""
+    if page.verbose:
+        return reason_text(chosen.reason, chosen.name)
+    seen = {chosen.name}
+    needer = chosen.reason.package
+    while needer is not None and needer not in seen and needer in reasons and not reasons[needer].is_wish:
+        seen.add(needer)
+        needer = reasons[needer].package
+    return f"needed by {needer}" if needer is not None else ""
+
+
+def _why_changed(change: Change, plan: Plan) -> str:
+    before, after, reason = change.before, change.package.metadata, change.package.reason
+    if change.is_downgrade:
+        return f"older: {reason_text(reason, after.name)}"
+    if plan.operation in ("update", "sync"):
+        return "newer version" if before.ordered_version != after.ordered_version else "built anew"
+    return reason_text(reason, after.name)
+
+
+def _wishes(plan: Plan) -> list[Row]:
+    """Only where nothing else shows what is changed: a package that is there already is asked for."""
+    if plan.has_changes:
+        return []
+    before = {str(wish): wish for wish in plan.model_before.wishes}
+    after = {str(wish): wish for wish in plan.model.wishes}
+    added = tuple(plain(text) for text in after if text not in before)
+    dropped = tuple(plain(text) for text in before if text not in after)
+    return [
+        Row("Ask for", added, "is there already, and stays"),
+        Row("Let go", dropped, "stays while others need it"),
+    ]
+
+
+def _why_held(held: Held) -> str:
+    return plain(held.because if held.command is None else f"{held.because}; {held.command} frees it")
+
+
+def _version_beside(before: Metadata, after: Metadata) -> str:
+    """The new version; with what else tells the two apart where it looks the same."""
+    if before.ordered_version != after.ordered_version:
+        return after.ordered_version
+    if before.build_release != after.build_release:
+        return f"{after.ordered_version} (build {after.build_release})"
+    if before.architecture != after.architecture:
+        return f"{after.ordered_version} ({after.architecture})"
+    return f"{after.ordered_version} (another build)"
+
+
+def _cost(plan: Plan, page: Page) -> list[str]:
+    space = plan.space
+    parts = [
+        f"{size(space.download) if space.download else 'nothing'}",
+        f"Disk {size_change(space.store)}",
+        f"free after {size(max(space.free - space.store, 0))}",
+    ]
+    return [page.bold(padded("Download", _LABEL_COLUMNS)) + (" " * 6).join(parts)]
+
+
+def _steps(base: GenerationId | None, result: GenerationId) -> str:
+    if base is None:
+        return f"generation {result}, the first, live at once"
+    return f"generation {base} → {result}, live at once"
+
+
+def _line(label: str, text: str, page: Page) -> list[str]:
+    first, *more = wrapped(text, max(page.columns - _LABEL_COLUMNS, 30))
+    return [page.bold(padded(label, _LABEL_COLUMNS)) + first, *(" " * _LABEL_COLUMNS + line for line in more)]
+
+
+def _row_line(label: str, item: str, reason: str, what: int, page: Page) -> str:
+    start = {"Install": page.green, "Change": page.yellow, "Remove": page.red}.get(label, page.bold)(label)
+    start += " " * (_LABEL_COLUMNS - len(label))
+    return f"{start}{padded(item, what)}  {page.dim(reason)}" if reason else f"{start}{item}".rstrip()
+
+
+def _cut(items: tuple[str, ...], width: int, page: Page) -> list[str]:
+    lines = packed(items, width)
+    if page.verbose or len(lines) <= _MOST_LINES:
+        return lines
+    for kept in range(len(items) - 1, 0, -1):
+        shown = [*items[: kept - 1], f"{items[kept - 1]} (+{len(items) - kept})"]
+        lines = packed(shown, width)
+        if len(lines) <= _MOST_LINES:
+            break
+    return lines

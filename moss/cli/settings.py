@@ -1,0 +1,27 @@
+"""What the global options say, as a value."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Colour(StrEnum):
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Settings(NamedTuple):
+    directory: str = "/"
+    """The root of the system that the command is about."""
+    yes: bool = False
+    dry_run: bool = False
+    json: bool = False
+    offline: bool = False
+    wait: float = 0.0
+    """Seconds to wait for another moss to finish."""
+    colour: Colour = Colour.AUTO
+    verbose: int = 0
+    quiet: bool = False
+    progress: bool = True
+    progress_fd: int | None = None
+    """A file descriptor that gets one JSON event a line."""

@@ -1,0 +1,143 @@
+"""state list, state show, state diff, history: looking at generations and how they came about."""
+
+from typing import Annotated
+
+import typer
+
+from moss.cli.as_json import difference_data, generation_data, journal_data, selected_data
+from moss.cli.package_text import selected_table
+from moss.cli.plan_text import difference_rows, rows_text
+from moss.cli.session import Answer, Session
+from moss.cli.text import Page, count, labelled, moment, plain, table
+from moss.errors import NotFound
+from moss.generation import Generation, JournalEntry, Selected
+from moss.operations import queries
+from moss.operations.queries import GenerationSummary
+from moss.plan import Difference
+from moss.root import GenerationId
+
+
+def state_list(session: Session) -> Answer:
+    """A generation is a complete /usr with a number; `state activate` goes to any that still has its
+    tree, `rollback` to the one before the active one."""
+    with session.reading() as system:
+        summaries = queries.summaries(system)
+    return Answer(
+        lambda page: generations_text(summaries, page), lambda: [summary_data(one) for one in summaries]
+    )
+
+
+def state_show(
+    session: Session,
+    generation: Annotated[
+        int | None,
+        typer.Argument(metavar="[GENERATION]", min=1, help="Its number; the active one when left out."),
+    ] = None,
+) -> Answer:
+    """The packages it consists of, and what you had asked for when it was made."""
+    with session.reading() as system:
+        number = GenerationId(generation) if generation is not None else system.active
+        if number is None:
+            raise NotFound("there is no generation yet", remedies=["moss install PACKAGE"])
+        found, packages = queries.generation_packages(system, number)
+    return Answer(
+        lambda page: generation_text(found, packages, page),
+        lambda: generation_data(found) | {"packages": [selected_data(one) for one in packages]},
+    )
+
+
+def state_diff(
+    session: Session,
+    old: Annotated[int, typer.Argument(metavar="OLD", min=1, help="A generation's number.")],
+    new: Annotated[
+        int | None, typer.Argument(metavar="[NEW]", min=1, help="Another; the active one when left out.")
+    ] = None,
+) -> Answer:
+    """Which packages NEW has that OLD has not, which changed, and which are gone."""
+    with session.reading() as system:
+        number = GenerationId(new) if new is not None else system.active
+        if number is None:
+            raise NotFound("there is no generation yet", remedies=["moss install PACKAGE"])
+        difference = queries.difference_between(system, GenerationId(old), number)
+    return Answer(
+        lambda page: difference_text(difference, page),
+        lambda: {"from": old, "to": number, **difference_data(difference)},
+    )
+
+
+def history(session: Session) -> Answer:
+    """Also those that were undone because they failed or were interrupted."""
+    with session.reading() as system:
+        entries = list(reversed(queries.history(system)))
+    return Answer(
+        lambda page: history_text(entries, page), lambda: [journal_data(entry) for entry in entries]
+    )
+
+
+def summary_data(summary: GenerationSummary) -> dict[str, object]:
+    return generation_data(summary.generation) | {
+        "active": summary.active,
+        "previous": summary.previous,
+        "package_count": summary.package_count,
+        "has_tree": summary.has_tree,
+    }
+
+
+def generations_text(summaries: list[GenerationSummary], page: Page) -> str:
+    if not summaries:
+        return "There is no generation yet.\n"
+    rows = [
+        (
+            str(one.generation.id),
+            moment(one.generation.created_at),
+            str(one.package_count),
+            _standing(one),
+            plain(one.generation.command),
+        )
+        for one in summaries
+    ]
+    return table(("Generation", "Made", "Packages", "", "By"), rows, page)
+
+
+def generation_text(generation: Generation, packages: list[Selected], page: Page) -> str:
+    start = labelled(
+        (
+            ("Generation", str(generation.id)),
+            ("Made", moment(generation.created_at)),
+            ("By", plain(generation.command)),
+            ("Asked for", ", ".join(plain(str(wish)) for wish in generation.model.wishes)),
+            ("Holds", count(len(packages), "package")),
+        ),
+        page,
+    )
+    return start + "\n" + selected_table(packages, page) if packages else start
+
+
+def difference_text(difference: Difference, page: Page) -> str:
+    lines = rows_text(difference_rows(difference), page)
+    return "".join(line + "\n" for line in lines) or "They hold the same packages.\n"
+
+
+def history_text(entries: list[JournalEntry], page: Page) -> str:
+    if not entries:
+        return "Nothing was done here yet.\n"
+    rows = [(moment(one.started_at), _steps(one), _how_far(one), plain(one.command)) for one in entries]
+    return table(("When", "Generation", "", "Command"), rows, page)
+
+
+def _standing(summary: GenerationSummary) -> str:
+    if summary.active:
+        return "active"
+    if not summary.has_tree:
+        return "given up"
+    return "rollback goes here" if summary.previous else ""
+
+
+def _steps(entry: JournalEntry) -> str:
+    before = "–" if entry.from_generation is None else str(entry.from_generation)
+    after = "–" if entry.to_generation is None else str(entry.to_generation)
+    return f"{before} → {after}"
+
+
+def _how_far(entry: JournalEntry) -> str:
+    return f"under way ({entry.phase})" if entry.under_way else entry.phase
