@@ -40,8 +40,10 @@ def hold(path: str, *, command: str, now: int, wait: float, reporter: Reporter) 
         text = json.dumps({"pid": os.getpid(), "command": command, "since": now})
         os.ftruncate(fd, 0)
         os.pwrite(fd, text.encode(), 0)
-        yield
-        os.ftruncate(fd, 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(fd, 0)
     finally:
         os.close(fd)
 

@@ -23,6 +23,7 @@ from moss.errors import CorruptData, NoSpace
 from moss.fetch import open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
 from moss.layout import Entry
+from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.materialise import materialise
 from moss.merge import merge
 from moss.operations.interruption import uninterrupted
@@ -54,6 +55,7 @@ def commit(system: System, plan: Plan) -> Outcome:
     started = time.monotonic()
     with as_moss_error(f"make generation {plan.result}"), ExitStack() as open_files:
         check_switchable(system.root, plan.base)
+        propose_skeleton(system.root.path, system.root.usr)
         with under_way(system, plan.operation, plan.base) as entry:
             store = open_files.enter_context(Store(system.root.store, system.effects))
             fetched = _fetch(system, plan, open_files)
@@ -61,6 +63,7 @@ def commit(system: System, plan: Plan) -> Outcome:
             _check_space(system, fetched, layout)
             _unpack(system, plan, entry, fetched, store)
             _make_tree(system, plan.result, layout, store)
+            _make_skeleton(system)
             entry = _ready_to_switch(system, entry)
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)
@@ -200,6 +203,13 @@ def _make_tree(system: System, number: GenerationId, layout: list[Entry], store:
     system.effects.mkdir(system.root.spare, 0o700)
     materialise(layout, store, os.path.join(system.root.spare, "usr"), number, system.effects)
     system.effects.syncfs(store.fd)
+
+
+def _make_skeleton(system: System) -> None:
+    """The links and directories around /usr, where they are missing."""
+    skeleton = propose_skeleton(system.root.path, os.path.join(system.root.spare, "usr"))
+    if not skeleton.is_empty:
+        apply_skeleton(skeleton, system.root.path, system.effects)
 
 
 def _ready_to_switch(system: System, entry: JournalEntry) -> JournalEntry:

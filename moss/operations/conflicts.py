@@ -1,0 +1,1 @@
+"""A conflict of the solver's as the error that a person reads."""
