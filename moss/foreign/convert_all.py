@@ -33,8 +33,9 @@ def convert_all(
 ) -> Iterator[Converted | Failed]:
     """Convert each, and hand over the results as they get ready, in no order.
 
-    `jobs` processes, where not given as many as there are cores to use, each hold one package at a time
-    and take about 40 MiB, with up to 65 MiB for what `xz -9` made. Where two .debs say the same name, version and architecture and are not one file, the second
+    `jobs` processes (where not given, as many as there are cores to use) each hold one package at a
+    time and take about 40 MiB, with up to 65 MiB more for what `xz -9` made. Where two .debs say the same
+    name, version and architecture and are not one file, the second
     to end is Failed. Leaving the iteration early waits for the packages under way and starts no others.
     """
     jobs = jobs or len(os.sched_getaffinity(0))

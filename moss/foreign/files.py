@@ -42,6 +42,15 @@ class Shipped(NamedTuple):
     link: str | None = None
 
 
+_KINDS = {
+    tarstream.REGULAR: EntryKind.REGULAR,
+    tarstream.HARD_LINK: EntryKind.REGULAR,
+    tarstream.SYMLINK: EntryKind.SYMLINK,
+    tarstream.DIRECTORY: EntryKind.DIRECTORY,
+    tarstream.CHARACTER: EntryKind.CHARACTER_DEVICE,
+    tarstream.DEVICE: EntryKind.BLOCK_DEVICE,
+    tarstream.FIFO: EntryKind.FIFO,
+}
 _LEFT_BEHIND = {
     Place.OUTSIDE: NoticeKind.OUTSIDE,
     Place.SYSV: NoticeKind.SYSV,
@@ -95,7 +104,7 @@ class _Reading:
         try:
             path = b"/".join(parts).decode()
         except UnicodeDecodeError:
-            self._leave(NoticeKind.NAME, shown)
+            self._leave(NoticeKind.NAME, b"/".join(parts).decode("utf-8", "backslashreplace"))
             return None
         fault = path_fault(path) if path else None
         if fault is not None and "control" in fault:
@@ -111,9 +120,10 @@ class _Reading:
 
     def _take(self, path: str, entry: TarEntry) -> None:
         path = path.rstrip("/")
-        place = place_of(path, entry.kind == tarstream.SYMLINK)
+        kind = _KINDS[entry.kind]
+        place = place_of(path, kind)
         if place in _LEFT_BEHIND:
-            if place is Place.OUTSIDE or entry.kind != tarstream.DIRECTORY:
+            if place is Place.OUTSIDE or kind is not EntryKind.DIRECTORY:
                 self._leave(_LEFT_BEHIND[place], path)
         elif place is not Place.SKELETON:
             shipped = self._shipped(path, entry)

@@ -14,6 +14,7 @@ Paths here are relative to the root, without a leading slash; those of the resul
 import posixpath
 from enum import Enum
 
+from moss.layout import EntryKind
 from moss.root import ROOT_LINKS
 
 _TOP = (
@@ -50,26 +51,30 @@ class Place(Enum):
     ENABLEMENT = "links that enable units"
 
 
-def place_of(path: str, is_link: bool = False) -> Place:
-    """What becomes of `path`."""
+def place_of(path: str, kind: EntryKind) -> Place:
+    """What becomes of `path`, which is of that kind."""
     top, slash, rest = path.partition("/")
     if not slash:
-        merged_link = is_link and top not in ROOT_LINKS
-        return Place.SKELETON if top in SKELETON and not merged_link else Place.OUTSIDE
+        return Place.SKELETON if _is_skeletons(top, kind) else Place.OUTSIDE
     if top == "usr" or top in ROOT_LINKS:
         return Place.USR
     if top == "boot":
         return Place.OUTSIDE if _kernel_path(rest) is None else Place.USR
     if top == "var":
         return Place.FACTORY
-    return _place_in_etc(rest, is_link) if top == "etc" else Place.OUTSIDE
+    return _place_in_etc(rest, kind) if top == "etc" else Place.OUTSIDE
 
 
-def _place_in_etc(rest: str, is_link: bool) -> Place:
+def _is_skeletons(top: str, kind: EntryKind) -> bool:
+    is_merged_link = kind is EntryKind.SYMLINK and top in ROOT_LINKS
+    return is_merged_link or (kind is EntryKind.DIRECTORY and top in SKELETON)
+
+
+def _place_in_etc(rest: str, kind: EntryKind) -> Place:
     first = rest.split("/", 1)[0]
     if first == "init.d" or (len(first) == 5 and first.startswith("rc") and first.endswith(".d")):
         return Place.SYSV
-    if is_link and rest.startswith(("systemd/system/", "systemd/user/")):
+    if kind is EntryKind.SYMLINK and rest.startswith(("systemd/system/", "systemd/user/")):
         return Place.ENABLEMENT
     return Place.FACTORY
 
@@ -97,11 +102,14 @@ def _kernel_path(name: str) -> str | None:
 def relinked(path: str, target: str) -> str:
     """The text of the symlink at `path`, so that it means the same where the link goes.
 
-    It is changed only where it would mean something else: a relative link stays relative.
+    It is changed only where it would mean something else, or climb above the root (which leads back to the
+    root on a running system, but out of it where the root is looked at from outside). A relative link
+    stays relative.
     """
     here = at_runtime(path)
+    climbs_out = posixpath.normpath(posixpath.join(posixpath.dirname(here), target)).startswith("..")
     wanted = at_runtime(_resolved(posixpath.dirname(path), target))
-    if _at_runtime_by_links(_resolved(posixpath.dirname(here), target)) == wanted:
+    if _at_runtime_by_links(_resolved(posixpath.dirname(here), target)) == wanted and not climbs_out:
         return target
     if target.startswith("/"):
         return f"/{wanted}"

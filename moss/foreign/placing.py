@@ -43,7 +43,7 @@ def place(shipped: Mapping[str, Shipped], file: str) -> Placed:
     placed = Placed()
     origins: dict[str, str] = {}
     for one in shipped.values():
-        if place_of(one.path, one.kind is EntryKind.SYMLINK) is Place.FACTORY:
+        if place_of(one.path, one.kind) is Place.FACTORY:
             _place_in_factory(one, placed)
             continue
         entry = _entry(one)
@@ -104,7 +104,7 @@ def _place_in_factory(one: Shipped, placed: Placed) -> None:
 
 def _name_directories(shipped: Iterable[Shipped], placed: Placed) -> None:
     """Lines for directories of /etc and /var that no file brings with it, or that are unusual."""
-    outside = [one for one in shipped if place_of(one.path) is Place.FACTORY]
+    outside = [one for one in shipped if place_of(one.path, one.kind) is Place.FACTORY]
     parents = {posixpath.dirname(one.path) for one in outside}
     for one in outside:
         if one.kind is not EntryKind.DIRECTORY:

@@ -1,0 +1,1 @@
+"""Real Debian packages for tests."""
