@@ -13,6 +13,8 @@
   opens in 0.1 ms. Keys are the caller's identity of a package.
 - `Request` holds wishes, removals, updates, keeps, pins, holds, forbids, facts, subscriptions;
   `Problem` adds universes, installed keys, preferences, repository priorities, architectures.
+- `solve(problem, budget=None)`: `budget` is asked now and then whether to go on; a solution that was
+  not finished says `proven=False`.
 - `parse_preferences("newest")` or `("-removed,-notupdated,-new")`: what makes an answer better.
 
 The package imports nothing of moss, reads no file and no clock, and knows no database.
@@ -32,6 +34,7 @@ from solver.model import (
     Unless,
     relations_of,
 )
+from solver.pool import UnknownPackageError
 from solver.preferences import (
     FEWEST_REMOVALS,
     NEWEST_FIRST,
@@ -77,6 +80,7 @@ from solver.solution import (
     Updated,
     Wished,
 )
+from solver.solve import Effort, NoAnswerError, solve
 from solver.tables import UniverseError
 from solver.universe import Universe
 from solver.version import Scheme, VersionError, compare, sort_key
@@ -93,6 +97,7 @@ __all__ = [
     "Candidate",
     "Change",
     "Conflict",
+    "Effort",
     "Forbid",
     "Formula",
     "FormulaError",
@@ -106,6 +111,7 @@ __all__ = [
     "Measure",
     "ModelError",
     "Needed",
+    "NoAnswerError",
     "Operator",
     "Package",
     "Pin",
@@ -131,6 +137,7 @@ __all__ = [
     "Supplements",
     "Universe",
     "UniverseError",
+    "UnknownPackageError",
     "Unless",
     "Unneeded",
     "Updated",
@@ -142,5 +149,6 @@ __all__ = [
     "parse_preferences",
     "parse_relation",
     "relations_of",
+    "solve",
     "sort_key",
 ]

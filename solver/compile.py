@@ -17,10 +17,10 @@ from solver.tables import pack, rows
 from solver.version import Scheme, VersionError, compare_keys, sort_key
 
 ARRAYS = (
-    "text_start",
+    *("text_start", "repositories", "arches"),
     *("capability_text", "capability_slot", "capability_first", "capability_end"),
     *("provider_start", "provider", "provider_version", "provider_key"),
-    *("supplementer_start", "supplementer"),
+    *("supplementer_start", "supplementer", "replacer_start", "replacer"),
     *("name", "version", "version_key", "key", "key_slot", "scheme", "arch", "repository"),
     *("flags", "size_low", "size_high"),
     *("provides_start", "provides_capability", "provides_version"),
@@ -92,7 +92,7 @@ def _in_order(packages: Iterable[Package]) -> list[Package]:
             faults.append(f"{package.name}: {error}")
     if faults:
         raise ModelError(faults)
-    keyed.sort(key=lambda pair: pair[1].key)
+    keyed.sort(key=lambda pair: (pair[1].repository, pair[1].key))
     keyed.sort(key=lambda pair: pair[0], reverse=True)
     keyed.sort(key=lambda pair: (pair[1].name, pair[1].scheme))
     return [package for _, package in keyed]
@@ -268,6 +268,8 @@ class _Compiler:
         arrays["capability_slot"] = _hash_slots([crc32(texts[t]) for t in capability_texts])
         arrays["key_slot"] = _hash_slots([crc32(texts[t]) for t in column["key"]])
         arrays["text_start"] = array("i", accumulate(map(len, texts), initial=0))
+        for several, one in (("repositories", "repository"), ("arches", "arch")):
+            arrays[several] = array("i", sorted(set(column[one])))
         self.pack_capabilities(arrays)
         for name, lists in self.listed.items():
             arrays[name + "_start"], arrays[name] = rows(lists)
@@ -292,12 +294,22 @@ class _Compiler:
         arrays["provider_version"] = array("i", [version for _, version, _ in flat])
         arrays["provider_key"] = array("i", [key for _, _, key in flat])
         supplementers: list[list[int]] = [[] for _ in range(count)]
-        for package, formulas in enumerate(self.listed["supplements"]):
-            for relation in {r for formula in formulas for r in self.parts[formula]}:
-                capability = self.column["relation_capability"][relation]
-                if package not in supplementers[capability][-1:]:
-                    supplementers[capability].append(package)
+        replacers: list[list[int]] = [[] for _ in range(count)]
+        for package in range(len(self.provides)):
+            formulas = self.listed["supplements"][package]
+            self.index(package, {r for f in formulas for r in self.parts[f]}, supplementers)
+            replaces = self.listed["replaces"][package]
+            if replaces:
+                self.index(package, replaces, replacers)
         arrays["supplementer_start"], arrays["supplementer"] = rows(supplementers)
+        arrays["replacer_start"], arrays["replacer"] = rows(replacers)
+
+    def index(self, package: int, relations: Iterable[int], lists: list[list[int]]) -> None:
+        """Notes the package with every capability of the relations but its own name."""
+        capability_of = self.column["relation_capability"]
+        own = self.column["name"][package]
+        for capability in {capability_of[relation] for relation in relations} - {own}:
+            lists[capability].append(package)
 
 
 def is_plain(formula: Formula) -> bool:

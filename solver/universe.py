@@ -28,6 +28,7 @@ class Universe:
         view = memoryview(buffer).cast("B") if not isinstance(buffer, bytes) else memoryview(buffer)
         views, self.texts = unpack(ARRAYS, view)
         self.text_start = views["text_start"]
+        self.repositories, self.arches = views["repositories"], views["arches"]
         self.capability_text = views["capability_text"]
         self.capability_slot = views["capability_slot"]
         self.capability_first = views["capability_first"]
@@ -37,6 +38,7 @@ class Universe:
         self.provider_key = views["provider_key"]
         self.supplementer_start = views["supplementer_start"]
         self.supplementer = views["supplementer"]
+        self.replacer_start, self.replacer = views["replacer_start"], views["replacer"]
         self.name, self.version = views["name"], views["version"]
         self.version_key = views["version_key"]
         self.key, self.key_slot = views["key"], views["key_slot"]

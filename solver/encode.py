@@ -1,0 +1,482 @@
+"""Rules into clauses, for as much of the pool as the request can reach.
+
+Every kind of rule is emitted in one place here, and every clause of a rule carries why it is there;
+clauses that only define an auxiliary variable carry None. Optimising and explaining use the same
+code, so they cannot disagree about the meaning.
+
+What is unlikely to be chosen is left out at first behind *holes*, variables that are assumed false:
+
+    a name      ¬p ∨ newest ∨ hole         the hole stands for all other versions of the name
+    a choice    ¬p ∨ preferred ∨ hole      the hole stands for the other alternatives
+
+A hole that takes part in an unsatisfiable core is *widened*: what it stands for joins, and the
+clauses that used it are made again. A core without holes holds for the full problem, so nothing is
+lost. `lazy=False` widens all from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import assert_never
+
+from solver.compile import NO_TEXT
+from solver.model import All, AnyOf, Formula, If, Relation, Unless
+from solver.pool import Name, Pool
+from solver.request import Request
+from solver.rules import Kind
+from solver.version import Scheme
+
+Why = tuple[Kind, *tuple[object, ...]] | None
+Emit = Callable[[list[int], Why], None]
+
+
+class NameState:
+    """A name the encoding has met: which versions are in, and the hole for the others."""
+
+    __slots__ = ("hole", "inside", "name", "outside", "waiting")
+
+    def __init__(self, name: Name) -> None:
+        self.name, self.hole = name, 0
+        self.inside: list[int] = []
+        self.outside: list[int] = []
+        self.waiting: list[Choice] = []
+
+
+class Choice:
+    """Clauses that end alike: each head, then one of the candidates."""
+
+    __slots__ = ("first", "heads", "hole", "literals", "loose", "rest", "soft")
+
+    def __init__(self, first: Sequence[int], rest: Sequence[int]) -> None:
+        self.first, self.rest = first, rest
+        self.hole = self.soft = 0
+        self.loose = False
+        self.literals: list[int] = []
+        self.heads: list[tuple[tuple[int, ...], Why]] = []
+
+
+ALWAYS = Choice((), ())
+
+
+class Encoder:
+    """Grows clauses from a request; `drain` takes in all that was reached."""
+
+    def __init__(self, pool: Pool, request: Request, emit: Emit, *, lazy: bool, preferring: bool) -> None:
+        self.pool, self.request, self.emit = pool, request, emit
+        self.lazy, self.preferring = lazy, preferring
+        self.top = 1  # the first variable is the optimiser's
+        self.variable: dict[int, int] = {}
+        self.package_of: dict[int, int] = {}
+        self.states: dict[Name, NameState] = {}
+        self.holes: dict[int, NameState | Choice] = {}
+        self.queue: list[int] = []
+        # What the measures have not seen yet.
+        self.met: list[NameState] = []
+        self.widened: list[NameState] = []
+        self.added: list[int] = []
+        self.preferences: list[int] = []
+        self._choices: dict[int, Choice] = {}
+        self._barring: dict[int, list[tuple[int, Kind, int]]] = {}
+        self._watched: dict[int, list[int]] = {}
+        self._true = 0
+        self.facts = [*request.facts, *(f"subscription({s.name})" for s in request.subscriptions if s.on)]
+        self.fact_set = frozenset(self.facts)
+        self.barred = self._find_barred()
+        self.updated = self._find_updated()
+
+    def new(self) -> int:
+        """A fresh variable."""
+        self.top += 1
+        return self.top
+
+    def true(self) -> int:
+        """A literal that always holds."""
+        if not self._true:
+            self._true = self.new()
+            self.emit([self._true], None)
+        return self._true
+
+    # What the request says of packages, before any clause
+
+    def _find_barred(self) -> dict[int, list[Why]]:
+        pool, barred = self.pool, dict[int, list[Why]]()
+        for removal in self.request.removals:
+            for package in pool.match(removal.relation):
+                barred.setdefault(package, []).append((Kind.REMOVED, package, removal))
+        for forbid in self.request.forbids:
+            for package in pool.match(forbid.relation):
+                if package not in pool.installed_set:
+                    barred.setdefault(package, []).append((Kind.FORBIDDEN, package, forbid))
+        for pin in self.request.pins:
+            fitting = set(pool.match(pin.relation, pin.repository))
+            for package in pool.named(pin.relation.name):
+                if package not in fitting:
+                    barred.setdefault(package, []).append((Kind.PINNED, package, pin))
+        return barred
+
+    def _find_updated(self) -> frozenset[Name]:
+        pool, request = self.pool, self.request
+        if request.update_all:
+            return frozenset(pool.name(package) for package in pool.installed)
+        named = (pool.named(name) for name in request.updates)
+        return frozenset(pool.name(versions[0]) for versions in named if versions)
+
+    def best(self, name: Name) -> int:
+        """The best version of a name that the request does not bar."""
+        barred = self.barred
+        if barred:
+            for version in name.versions:
+                if version not in barred:
+                    return version
+        return name.versions[0]
+
+    # Rules
+
+    def start(self) -> None:
+        """The rules of the request itself."""
+        pool, request = self.pool, self.request
+        for wish in request.wishes:
+            self._wish(wish.formula, wish.repository, (Kind.WISHED, wish))
+        for keep in request.keeps:
+            self._wish(keep.formula, keep.repository, (Kind.KEPT, keep))
+        for hold in request.holds:
+            versions = pool.named(hold.name)
+            for package in pool.name(versions[0]).installed if versions else ():
+                self.meet(pool.name(package))
+                self.emit([self.variable[package]], (Kind.HELD, package, hold))
+        for subscription in request.subscriptions:
+            for rule in subscription.rules if subscription.on else ():
+                head = () if rule.condition is None else tuple(self.negative(rule.condition))
+                for relation in rule.require:
+                    self._require(relation, head, (Kind.SUBSCRIBED, subscription, relation))
+
+    def _wish(self, formula: Formula, repository: str | None, why: Why) -> None:
+        relations = _alternatives(formula)
+        if relations is None or any(self.is_fact(relation) for relation in relations):
+            self.emit(self.positive(formula, repository=repository), why)
+            return
+        first, rest = list[int](), dict[int, None]()
+        for relation in relations:
+            matches = self.pool.match(relation, repository)
+            if first:
+                rest.update(dict.fromkeys(matches))
+            first = first or matches
+        others = [package for package in rest if package not in first]
+        self.head(self.choice(first, others, preferring=True), (), why)
+
+    def _require(self, relation: Relation, head: tuple[int, ...], why: Why) -> None:
+        if not self.is_fact(relation):
+            self.head(self.choice(self.pool.match(relation), (), preferring=False), head, why)
+
+    def drain(self) -> None:
+        """Takes in every package that was reached, and what it needs in turn."""
+        while self.queue:
+            package = self.queue.pop()
+            self._needs(package)
+            self._conflicts(package)
+            self.added.append(package)
+
+    def _needs(self, package: int) -> None:
+        universe, local, index = self.pool.at(package)
+        base, head = self.pool.formula_base[index], -self.variable[package]
+        installed = package in self.pool.installed_set
+        choices, emit = self._choices, self.emit
+        for number in universe.depends[universe.depends_start[local] : universe.depends_start[local + 1]]:
+            formula = base + number
+            choice = choices.get(~formula if installed else formula)
+            if choice is None:
+                choice = self.dependency(formula, preferring=not installed)
+                choices[~formula if installed else formula] = choice
+            if choice is ALWAYS or package in choice.first or package in choice.rest:
+                continue
+            if choice.loose or choice.soft:
+                self.head(choice, (head,), (Kind.NEEDS, package, formula))
+            else:
+                emit([head, *choice.literals], (Kind.NEEDS, package, formula))
+
+    def _conflicts(self, package: int) -> None:
+        pool = self.pool
+        universe, local, index = pool.at(package)
+        base = pool.relation_base[index]
+        for kind, start, flat in (
+            (Kind.CONFLICTS, universe.conflicts_start, universe.conflicts),
+            (Kind.BREAKS, universe.breaks_start, universe.breaks),
+        ):
+            for relation in flat[start[local] : start[local + 1]]:
+                for other in pool.matches(base + relation):
+                    if other == package:
+                        continue
+                    if other in self.variable:
+                        self._bar(package, kind, other, base + relation)
+                    else:
+                        bars = self._barring.setdefault(other, [])
+                        bars.append((package, kind, base + relation))
+
+    def _bar(self, package: int, kind: Kind, other: int, relation: int) -> None:
+        clause = [-self.variable[package], -self.variable[other]]
+        self.emit(clause, (kind, package, other, relation))
+
+    # Packages and names
+
+    def literal(self, package: int) -> int:
+        """The package's variable, or the hole of its name where it is left out."""
+        variable = self.variable.get(package)
+        if variable is None:
+            state = self.meet(self.pool.name(package))
+            variable = self.variable.get(package, state.hole)
+        return variable
+
+    def meet(self, name: Name) -> NameState:
+        """The state of a name, which joins with its likely versions."""
+        state = self.states.get(name)
+        if state is not None:
+            return state
+        state = self.states[name] = NameState(name)
+        versions = name.versions
+        inside: Sequence[int]
+        if not self.lazy or len(versions) == 1:
+            inside = versions
+        elif name.installed:
+            inside = name.installed
+            if name in self.updated:
+                inside = sorted({*inside, self.best(name)}, key=versions.index)
+        else:
+            inside = (self.best(name),)
+        if len(inside) < len(versions):
+            state.outside = [version for version in versions if version not in inside]
+            state.hole = self.new()
+            self.holes[state.hole] = state
+        for version in inside:
+            self._join(version, state)
+        self.met.append(state)
+        return state
+
+    def _join(self, package: int, state: NameState) -> None:
+        """One version of a name is in."""
+        self.top += 1
+        variable = self.variable[package] = self.top
+        self.package_of[variable] = package
+        self.queue.append(package)
+        multi = self.pool.is_multi_version(package)
+        for other in state.inside:
+            if not (multi and self.pool.is_multi_version(other)):
+                self.emit([-self.variable[other], -variable], (Kind.ONE_VERSION, other, package))
+        # Where a hole is still closed, it too is a version: ¬p ∨ ¬hole.
+        if state.hole in self.holes and not multi:
+            self.emit([-variable, -state.hole], None)
+        state.inside.append(package)
+        for why in self.barred.get(package, ()):
+            self.emit([-variable], why)
+        for other, kind, relation in self._barring.pop(package, ()):
+            self._bar(other, kind, package, relation)
+        for matched in self._watched.pop(package, ()):
+            self.emit([-variable, matched], None)
+
+    # Holes
+
+    def widen(self, hole: int) -> None:
+        """What the hole stands for joins."""
+        closed = self.holes.pop(hole)
+        if isinstance(closed, Choice):
+            closed.hole = 0
+            self._again(closed)
+            return
+        state, joined = closed, closed.outside
+        state.outside = []
+        for version in joined:
+            self._join(version, state)
+        variables = [self.variable[version] for version in joined]
+        self.emit([-hole, *variables], None)
+        for variable in variables:
+            self.emit([-variable, hole], None)
+        self.widened.append(state)
+        waiting, state.waiting = state.waiting, []
+        for choice in dict.fromkeys(waiting):
+            self._again(choice)
+
+    # Choices: clauses that end alike
+
+    def choice(self, first: Sequence[int], rest: Sequence[int], *, preferring: bool) -> Choice:
+        """One of `first`, or less gladly one of `rest`. Where one of them is installed already, the
+        others are as good as it, only unlikely."""
+        installed = self.pool.installed_set
+        everything = (*first, *rest)
+        there = [package for package in everything if package in installed]
+        if there:
+            first, rest = there, [package for package in everything if package not in installed]
+        elif not (preferring and self.preferring):
+            first, rest = everything, ()
+        choice = Choice(first, rest)
+        if rest and not there:
+            choice.soft = self.new()
+            self.preferences.append(choice.soft)
+        if rest and self.lazy:
+            choice.hole = choice.soft or self.new()
+            self.holes[choice.hole] = choice
+        self._fill(choice)
+        return choice
+
+    def _fill(self, choice: Choice) -> None:
+        """The literals of the clauses as things stand: those of the candidates that are in."""
+        candidates = choice.first if choice.hole else (*choice.first, *choice.rest)
+        literals = dict.fromkeys(map(self.literal, candidates))
+        closed = [literal for literal in literals if literal in self.holes]
+        if closed and len(closed) == len(literals):
+            for hole in closed:
+                self.widen(hole)
+            literals, closed = dict.fromkeys(map(self.literal, candidates)), []
+        for hole in closed:
+            state = self.holes[hole]
+            assert isinstance(state, NameState)
+            state.waiting.append(choice)
+        choice.loose = bool(closed or choice.hole)
+        choice.literals = [*literals, choice.hole] if choice.hole else list(literals)
+
+    def _again(self, choice: Choice) -> None:
+        """The clauses of a choice, after a hole was widened."""
+        self._fill(choice)
+        for head, why in choice.heads:
+            self._emit_choice(choice, head, why)
+
+    def head(self, choice: Choice, head: tuple[int, ...], why: Why) -> None:
+        """One more clause that ends with the choice."""
+        if choice.loose or choice.soft:
+            choice.heads.append((head, why))
+        self._emit_choice(choice, head, why)
+
+    def _emit_choice(self, choice: Choice, head: tuple[int, ...], why: Why) -> None:
+        self.emit([*head, *choice.literals], why)
+        if choice.soft and not choice.hole:
+            # Less glad: head ∨ first ∨ soft. With a closed hole the clause above says it.
+            self.emit([*head, *dict.fromkeys(map(self.literal, choice.first)), choice.soft], None)
+
+    def dependency(self, formula: int, *, preferring: bool, equal: bool = False) -> Choice:
+        """The choice a numbered formula leaves; ALWAYS where a fact satisfies it. `equal`: no
+        alternative before another."""
+        pool = self.pool
+        universe, local, index = pool.at_formula(formula)
+        if universe.formula_text[local] != NO_TEXT:
+            choice = Choice((), ())
+            scheme = Scheme(universe.formula_scheme[local])
+            choice.literals = self.positive(pool.formula(formula), (scheme,))
+            return choice
+        if self.facts:
+            parts = universe.part[universe.part_start[local] : universe.part_start[local + 1]]
+            base = pool.relation_base[index]
+            if any(self.is_fact(pool.relation(base + part)) for part in parts):
+                return ALWAYS
+        candidates, preferred = pool.choices(formula)
+        if equal:
+            preferred = len(candidates)
+        return self.choice(candidates[:preferred], candidates[preferred:], preferring=preferring)
+
+    # Formulas. Both directions give literals of which one must hold; auxiliary variables only imply.
+
+    def is_fact(self, relation: Relation) -> bool:
+        """Whether the machine itself provides it."""
+        name = relation.name
+        if not self.facts or relation.version is not None:
+            return False
+        if "*" in name or "?" in name:
+            return any(fnmatchcase(fact, name) for fact in self.facts)
+        return name in self.fact_set
+
+    def positive(
+        self,
+        formula: Formula,
+        schemes: Sequence[Scheme] = tuple(Scheme),
+        repository: str | None = None,
+    ) -> list[int]:
+        """Literals of which one must hold for the formula to hold."""
+
+        def yes(part: Formula) -> list[int]:
+            return self.positive(part, schemes, repository)
+
+        match formula:
+            case Relation():
+                if self.is_fact(formula):
+                    return [self.true()]
+                matches = self.pool.match(formula, repository, schemes)
+                return self._one_of(self.choice(matches, (), preferring=False))
+            case AnyOf(parts):
+                return [literal for part in parts for literal in yes(part)]
+            case All(parts):
+                return [self._implies([yes(part) for part in parts])]
+            case If(condition, then, otherwise):
+                clauses = [[*self.negative(condition, schemes), *yes(then)]]
+                if otherwise is not None:
+                    clauses.append([*yes(condition), *yes(otherwise)])
+                return [self._implies(clauses)]
+            case Unless(condition, then, otherwise):
+                clauses = [[*yes(condition), *yes(then)]]
+                if otherwise is not None:
+                    clauses.append([*self.negative(condition, schemes), *yes(otherwise)])
+                return [self._implies(clauses)]
+            case _:
+                assert_never(formula)
+
+    def negative(self, formula: Formula, schemes: Sequence[Scheme] = tuple(Scheme)) -> list[int]:
+        """Literals of which one must hold for the formula not to hold."""
+
+        def yes(part: Formula) -> list[int]:
+            return self.positive(part, schemes)
+
+        def no(part: Formula) -> list[int]:
+            return self.negative(part, schemes)
+
+        match formula:
+            case Relation():
+                return [] if self.is_fact(formula) else [-self._matched(formula, schemes)]
+            case AnyOf(parts):
+                return [self._implies([no(part) for part in parts])]
+            case All(parts):
+                return [literal for part in parts for literal in no(part)]
+            case If(condition, then, otherwise):
+                either = [self._implies([yes(condition), no(then)])]
+                if otherwise is not None:
+                    either.append(self._implies([no(condition), no(otherwise)]))
+                return either
+            case Unless(condition, then, otherwise):
+                either = [self._implies([no(condition), no(then)])]
+                if otherwise is not None:
+                    either.append(self._implies([yes(condition), no(otherwise)]))
+                return either
+            case _:
+                assert_never(formula)
+
+    def _one_of(self, choice: Choice) -> list[int]:
+        """The literals of a choice, behind a variable where they may still grow."""
+        if not choice.loose:
+            return choice.literals
+        behind = self.new()
+        self.head(choice, (-behind,), None)
+        return [behind]
+
+    def _implies(self, clauses: Iterable[Sequence[int]]) -> int:
+        """A variable that implies all of some clauses: ¬variable ∨ clause, each."""
+        variable = self.new()
+        for clause in clauses:
+            self.emit([-variable, *clause], None)
+        return variable
+
+    def _matched(self, relation: Relation, schemes: Sequence[Scheme]) -> int:
+        """A variable that holds where a matching package is chosen: ¬q ∨ variable, for all q, also
+        those that may join later."""
+        matched = self.new()
+        for package in self.pool.match(relation, schemes=schemes):
+            if package in self.variable:
+                self.emit([-self.variable[package], matched], None)
+            else:
+                self._watched.setdefault(package, []).append(matched)
+        return matched
+
+
+def _alternatives(formula: Formula) -> tuple[Relation, ...] | None:
+    """The relations of a plain formula, None for others."""
+    if isinstance(formula, Relation):
+        return (formula,)
+    if isinstance(formula, AnyOf):
+        relations = tuple(part for part in formula.parts if isinstance(part, Relation))
+        return relations if len(relations) == len(formula.parts) else None
+    return None

@@ -1,0 +1,274 @@
+"""Measures as soft literals: each stands for one thing that a measure would count.
+
+The encoder tells what was met, widened and added; `follow` turns that into literals which the
+optimiser tries to keep true, by measure. A name with one version and no hole needs no variable of
+its own, so most names cost one literal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from solver.encode import ALWAYS, Choice, Encoder, NameState
+from solver.model import Relation
+from solver.pool import Name
+from solver.preferences import Measure
+
+# Measures that look at every name and every version, for which nothing may be left out.
+_EXHAUSTIVE = {Measure.NOT_UP_TO_DATE, Measure.ALTERED, Measure.UNSATISFIED}
+
+
+def may_be_lazy(preferences: Iterable[Measure]) -> bool:
+    """Whether holes keep the meaning of these measures."""
+    return _EXHAUSTIVE.isdisjoint(preferences)
+
+
+class Measures:
+    """The soft literals of each measure, as far as the encoding has grown."""
+
+    def __init__(self, encoder: Encoder, preferences: Iterable[Measure]) -> None:
+        self.encoder, self.pool, self.emit = encoder, encoder.pool, encoder.emit
+        self.soft: dict[Measure, list[int]] = {measure: [] for measure in preferences}
+        self._recommended: dict[int, Choice] = {}
+        self._asked_to_go = {
+            self.pool.name(package)
+            for package in self.pool.installed
+            if any(why is not None and why[0].name == "REMOVED" for why in encoder.barred.get(package, ()))
+        }
+        self._older: dict[NameState, int] = {}
+        self._seen_older: set[int] = set()
+        self._supplemented: set[Name] = set()
+
+    def start(self) -> None:
+        """What the request itself wants and prefers, and what supplements the machine's facts."""
+        for subscription in self.encoder.request.subscriptions:
+            for rule in subscription.rules if subscription.on else ():
+                head = [] if rule.condition is None else self.encoder.negative(rule.condition)
+                for relation in rule.want:
+                    self._soft_relation(Measure.UNMET, head, relation)
+                for relation in rule.prefer:
+                    self._soft_relation(Measure.UNPREFERRED, head, relation)
+        if Measure.UNMET in self.soft:
+            self._supplement_facts()
+
+    def _soft_relation(self, measure: Measure, head: Sequence[int], relation: Relation) -> None:
+        """head ∨ one of the providers ∨ the cost"""
+        if measure not in self.soft or self.encoder.is_fact(relation):
+            return
+        matches = self.pool.match(relation)
+        if matches:
+            cost = self._cost(measure)
+            choice = self.encoder.choice(matches, (), preferring=False)
+            self.encoder.head(choice, (*head, cost), None)
+
+    def _cost(self, measure: Measure) -> int:
+        """A variable that counts where it holds."""
+        cost = self.encoder.new()
+        self.soft[measure].append(-cost)
+        return cost
+
+    def follow(self) -> None:
+        """Drains the encoder and takes in what it has met, until nothing is new."""
+        encoder = self.encoder
+        while True:
+            encoder.drain()
+            if encoder.preferences and Measure.UNPREFERRED in self.soft:
+                self.soft[Measure.UNPREFERRED] += [-soft for soft in encoder.preferences]
+            encoder.preferences.clear()
+            if not (encoder.met or encoder.widened or encoder.added):
+                return
+            met, encoder.met = encoder.met, []
+            widened, encoder.widened = encoder.widened, []
+            added, encoder.added = encoder.added, []
+            for state in met:
+                self._met(state)
+            for state in widened:
+                self._downgraded(state)
+            if Measure.UNMET in self.soft or Measure.UNSATISFIED in self.soft:
+                for package in added:
+                    self._recommends(package)
+
+    # Names
+
+    def _met(self, state: NameState) -> None:
+        name = state.name
+        if name.installed:
+            self._removed(state)
+            self._downgraded(state)
+            if name in self.encoder.updated:
+                self._not_best(Measure.NOT_UPDATED, state, self.encoder.best(name))
+            else:
+                self._changed(state)
+            if Measure.ALTERED in self.soft:
+                self._altered(state)
+        else:
+            self._not_best(Measure.OUTDATED, state, self.encoder.best(name))
+            for measure in (Measure.NEW, Measure.ALTERED):
+                if measure in self.soft:
+                    self.soft[measure].append(-self._any(self._versions(state)))
+        self._not_best(Measure.NOT_UP_TO_DATE, state, name.versions[0])
+
+    def _versions(self, state: NameState) -> list[int]:
+        """Literals of which one holds where some version of the name is chosen."""
+        variables = [self.encoder.variable[package] for package in state.inside]
+        return [*variables, state.hole] if state.outside else variables
+
+    def _any(self, literals: Sequence[int]) -> int:
+        """A literal that holds where one of these does: ¬literal ∨ it, each."""
+        if len(literals) == 1:
+            return literals[0]
+        one = self.encoder.new()
+        for literal in literals:
+            self.emit([-literal, one], None)
+        return one
+
+    def _removed(self, state: NameState) -> None:
+        """kept ∨ cost, where kept is: a version of the name ∨ a package that takes its place"""
+        if Measure.REMOVED not in self.soft or state.name in self._asked_to_go:
+            return
+        versions = self._versions(state)
+        replacers = self._replacers(state.name)
+        if len(versions) == 1 and not replacers:
+            self.soft[Measure.REMOVED].append(versions[0])
+            return
+        cost = self._cost(Measure.REMOVED)
+        if replacers:
+            choice = self.encoder.choice((), replacers, preferring=False)
+            self.encoder.head(choice, (*versions, cost), None)
+        else:
+            self.emit([*versions, cost], None)
+
+    def _replacers(self, name: Name) -> list[int]:
+        """Packages of other names that may take the place of an installed one."""
+        found = {
+            replacer
+            for package in name.installed
+            for replacer in self.pool.replacers(package)
+            if replacer not in self.pool.installed_set
+        }
+        return sorted(found)
+
+    def _downgraded(self, state: NameState) -> None:
+        """¬p ∨ cost, for versions p older than the installed ones, as they join"""
+        installed = state.name.installed
+        if Measure.DOWNGRADED not in self.soft or not installed:
+            return
+        for package in state.inside:
+            if package in installed or package in self._seen_older:
+                continue
+            self._seen_older.add(package)
+            if all(self.pool.is_newer(other, package) for other in installed):
+                cost = self._older.get(state)
+                if cost is None:
+                    cost = self._older[state] = self._cost(Measure.DOWNGRADED)
+                self.emit([-self.encoder.variable[package], cost], None)
+
+    def _not_best(self, measure: Measure, state: NameState, best: int) -> None:
+        """¬p ∨ best ∨ cost, for every other version p (best can only stand beside p where a name may
+        be there in several versions)"""
+        if measure not in self.soft:
+            return
+        variable = self.encoder.variable
+        others = [variable[package] for package in state.inside if package != best]
+        if state.outside:
+            others.append(state.hole)
+        if not others:
+            return
+        if best in variable and self.pool.is_multi_version(best):
+            cost = self._cost(measure)
+            for other in others:
+                self.emit([-other, variable[best], cost], None)
+        else:
+            self.soft[measure].append(-self._any(others))
+
+    def _changed(self, state: NameState) -> None:
+        """¬p ∨ cost for versions p that were not installed; where several were, also
+        ¬p ∨ q ∨ cost: one of them left and another gone"""
+        if Measure.CHANGED not in self.soft:
+            return
+        variable, installed = self.encoder.variable, state.name.installed
+        others = [variable[package] for package in state.inside if package not in installed]
+        if state.outside:
+            others.append(state.hole)
+        several = len(installed) > 1
+        if others or several:
+            cost = self.encoder.new() if several else self._any(others)
+            self.soft[Measure.CHANGED].append(-cost)
+            if several:
+                self._one_gone(installed, others, cost)
+
+    def _one_gone(self, installed: Sequence[int], others: Sequence[int], cost: int) -> None:
+        variables = [self.encoder.variable[package] for package in installed]
+        for other in others:
+            self.emit([-other, cost], None)
+        for variable in variables:
+            for gone in variables:
+                if gone != variable:
+                    self.emit([-variable, gone, cost], None)
+
+    def _altered(self, state: NameState) -> None:
+        """p ∨ cost for every installed version p, ¬p ∨ cost for every other"""
+        cost = self._cost(Measure.ALTERED)
+        for package in state.inside:
+            variable = self.encoder.variable[package]
+            self.emit([variable if package in state.name.installed else -variable, cost], None)
+
+    # Recommendations
+
+    def _recommends(self, package: int) -> None:
+        """¬p ∨ one of the recommended ∨ cost; for Measure.UNMET only where p is new and something
+        could meet it"""
+        universe, local, index = self.pool.at(package)
+        self._supplemented_by(package)
+        base = self.pool.formula_base[index]
+        start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
+        new = package not in self.pool.installed_set
+        for number in universe.recommends[start:end]:
+            choice = self._recommendation(base + number)
+            if choice is ALWAYS or package in choice.first or package in choice.rest:
+                continue
+            head = -self.encoder.variable[package]
+            for measure in (Measure.UNMET, Measure.UNSATISFIED):
+                possible = choice.literals or measure is Measure.UNSATISFIED
+                if measure in self.soft and possible and (new or measure is Measure.UNSATISFIED):
+                    self.encoder.head(choice, (head, self._cost(measure)), None)
+
+    def _recommendation(self, formula: int) -> Choice:
+        choice = self._recommended.get(formula)
+        if choice is None:
+            choice = self.encoder.dependency(formula, preferring=False, equal=True)
+            self._recommended[formula] = choice
+        return choice
+
+    # Supplements: ¬formula ∨ the name of p is there ∨ cost, where the formula did not hold before
+
+    def _supplemented_by(self, package: int) -> None:
+        """What supplements a package that may be chosen."""
+        universe, local, _ = self.pool.at(package)
+        if Measure.UNMET in self.soft and self.pool.has_supplements:
+            capabilities = {universe.name[local]}
+            start, end = universe.provides_start[local], universe.provides_start[local + 1]
+            capabilities.update(universe.provides_capability[start:end])
+            for capability in sorted(capabilities):
+                text = universe.text_bytes(universe.capability_text[capability])
+                self._supplement(self.pool.supplementers(text))
+
+    def _supplement_facts(self) -> None:
+        for text in self.pool.supplemented() if self.encoder.facts else ():
+            if self.encoder.is_fact(Relation(text.decode())):
+                self._supplement(self.pool.supplementers(text))
+
+    def _supplement(self, packages: Iterable[int]) -> None:
+        for package in packages:
+            name = self.pool.name(package)
+            if name in self._supplemented or name.installed or package != self.encoder.best(name):
+                continue
+            self._supplemented.add(name)
+            universe, local, _ = self.pool.at(package)
+            for formula in universe.package(local).supplements:
+                schemes = (self.pool.scheme(package),)
+                if self.pool.holds(formula, self.pool.installed_set, schemes):
+                    continue
+                head = self.encoder.negative(formula, schemes)
+                choice = self.encoder.choice(name.versions, (), preferring=False)
+                self.encoder.head(choice, (*head, self._cost(Measure.UNMET)), None)

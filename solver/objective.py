@@ -1,0 +1,212 @@
+"""The least cost of each level, proven, one after the other.
+
+Core-guided (OLL, Morgado, Dodaro, Marques-Silva 2014): all soft literals of a level are assumed; an
+unsatisfiable core says that one of its literals must be given up, which costs one, and a counter
+over the core replaces them. When the assumptions hold, the cost is the least there is, and what is
+left of the level becomes hard before the next one begins.
+
+A core that needs a hole of the encoding is no proof: the hole is widened and the level goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from solver.encode import Encoder
+from solver.measures import Measures
+from solver.preferences import Measure
+from solver.sat import Counter, OutOfBudgetError, Sat
+
+# A variable assumed always. What holds by itself is made to follow from it, so that propagation
+# can be asked what holds whatever is chosen.
+GO = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """The packages of the best model found, what each level costs, and whether that is proven."""
+
+    chosen: tuple[int, ...]
+    costs: tuple[tuple[Measure, int], ...]
+    proven: bool
+
+
+class Optimiser:
+    """Takes the levels one by one."""
+
+    def __init__(self, sat: Sat, encoder: Encoder, measures: Measures) -> None:
+        self.sat, self.encoder, self.measures = sat, encoder, measures
+        self.model: list[int] = []
+        self.finished: list[Measure] = []
+        self.taken: dict[Measure, int] = {}
+        self.soft: dict[int, None] = {}
+        self.counters: dict[int, Counter] = {}
+        self.known_cost: list[tuple[Measure, int]] = []
+
+    def run(self) -> Optimum | None:
+        """The optimum; None where there is no model at all. Raises OutOfBudgetError only before a
+        first model."""
+        if not self._satisfiable():
+            return None
+        try:
+            for measure in self.measures.soft:
+                self.known_cost.append((measure, self._level(measure)))
+            self._break_ties()
+        except OutOfBudgetError:
+            return self._optimum(proven=False)
+        return self._optimum(proven=True)
+
+    def prefer_phases(self) -> None:
+        """Tries first what the measures want, and leaves out all else."""
+        wanted = {literal for literals in self.measures.soft.values() for literal in literals}
+        top = self.encoder.top
+        self.sat.phases([v if v in wanted else -v for v in range(1, top + 1)])
+
+    def _satisfiable(self) -> bool:
+        while not self._solve(()):
+            if not self._widen(self.sat.core()):
+                return False
+        return True
+
+    def _solve(self, assumptions: Iterable[int]) -> bool:
+        holes = [-hole for hole in self.encoder.holes]
+        if self.sat.solve([GO, *assumptions, *holes]):
+            self.model = self.sat.model()
+            return True
+        return False
+
+    def _widen(self, core: Sequence[int]) -> bool:
+        """Widens the holes of a core; whether there were any."""
+        closed = [-literal for literal in core if -literal in self.encoder.holes]
+        for hole in closed:
+            if hole in self.encoder.holes:  # widening one may widen another
+                self.encoder.widen(hole)
+        self.measures.follow()
+        return bool(closed)
+
+    def _harden(self, literals: Iterable[int]) -> None:
+        for literal in literals:
+            self.sat.add([-GO, literal])
+
+    # One level
+
+    def _level(self, measure: Measure) -> int:
+        """Proves the least cost of a measure and makes it hard."""
+        self.soft, self.counters = {}, {}
+        cost = self._take(measure)
+        while not self._solve(self.soft):
+            core = self.sat.core()
+            holes = [literal for literal in core if -literal in self.encoder.holes]
+            if any(literal not in self.soft for literal in holes):
+                self._widen(core)
+            else:
+                cost += self._relax(core)
+                self._widen(holes)
+            cost += self._take(measure)
+        self._harden(self.soft)
+        self.finished.append(measure)
+        return cost
+
+    def _take(self, measure: Measure) -> int:
+        """New soft literals of the level join; those of finished levels, which cost nothing in the
+        model that proved them, become hard. Returns the cost of what is lost for certain."""
+        for done in self.finished:
+            self._harden(self._fresh(done))
+        fresh = self._fresh(measure)
+        if not fresh:
+            return 0
+        lost = self._lost()
+        self.soft.update(dict.fromkeys(literal for literal in fresh if -literal not in lost))
+        return sum(-literal in lost for literal in fresh)
+
+    def _fresh(self, measure: Measure) -> list[int]:
+        literals = self.measures.soft[measure]
+        fresh = literals[self.taken.get(measure, 0) :]
+        self.taken[measure] = len(literals)
+        return fresh
+
+    def _lost(self) -> set[int]:
+        """What holds whatever is chosen, as far as propagation sees."""
+        return set(self.sat.implied([GO]))
+
+    def _relax(self, core: list[int]) -> int:
+        """Gives up one literal of a core, at a cost of one."""
+        core = self._trimmed([literal for literal in core if literal in self.soft])
+        for literal in core:
+            del self.soft[literal]
+            counter = self.counters.pop(literal, None)
+            if counter is not None and counter.raise_bound(self.encoder.top):
+                self._count(counter)
+        if len(core) > 1:
+            self._count(Counter([-literal for literal in core], self.encoder.top))
+        else:
+            self._harden([-core[0]])
+        return 1
+
+    def _count(self, counter: Counter) -> None:
+        self.encoder.top = max(self.encoder.top, counter.top)
+        for clause in counter.clauses:
+            self.sat.add(clause)
+        output = -counter.output()
+        self.soft[output] = None
+        self.counters[output] = counter
+
+    def _trimmed(self, core: list[int]) -> list[int]:
+        """A smaller core, while asking again makes it smaller. Holes are not assumed here, so what
+        remains is a core of the full problem."""
+        while len(core) > 1:
+            if self.sat.solve([GO, *core]):
+                return core
+            smaller = [literal for literal in self.sat.core() if literal != GO]
+            if len(smaller) >= len(core):
+                break
+            core = smaller
+        return core
+
+    # The last level: of all that is equally good, the first in a fixed order
+
+    def _break_ties(self) -> None:
+        """What was installed stays, then better versions and earlier names come first."""
+        encoder = self.encoder
+        while not self._solve(()):
+            self._widen(self.sat.core())
+        fixed = self._lost()
+        decided = set[int]()
+        while True:
+            open_packages = [
+                package
+                for package, variable in encoder.variable.items()
+                if package not in decided and variable not in fixed and -variable not in fixed
+            ]
+            if not open_packages:
+                return
+            for package in sorted(open_packages, key=self._place):
+                self._decide(encoder.variable[package])
+                decided.add(package)
+
+    def _place(self, package: int) -> tuple[bool, str, int]:
+        pool = self.encoder.pool
+        name = pool.name(package)
+        installed = package in pool.installed_set
+        return not installed, pool.candidate(package).name, name.versions.index(package)
+
+    def _decide(self, variable: int) -> None:
+        """Chooses the package if that is as good as leaving it out."""
+        while self.model[variable - 1] < 0:
+            if not self._solve([variable]) and not self._widen(self.sat.core()):
+                self._harden([-variable])
+                return
+        self._harden([variable])
+
+    def _optimum(self, *, proven: bool) -> Optimum:
+        true = {literal for literal in self.model if literal > 0}
+        chosen = tuple(sorted(p for variable, p in self.encoder.package_of.items() if variable in true))
+        costs = dict(self.known_cost)
+        for measure, literals in self.measures.soft.items():
+            costs.setdefault(measure, sum(self._fails(literal, true) for literal in literals))
+        return Optimum(chosen, tuple(costs.items()), proven)
+
+    @staticmethod
+    def _fails(literal: int, true: set[int]) -> bool:
+        return literal not in true if literal > 0 else -literal in true

@@ -1,0 +1,257 @@
+"""Why each package of a solution is there, and why those that go do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from solver.model import Formula, Relation, relations_of
+from solver.objective import Optimum
+from solver.pool import Pool
+from solver.problem import Problem
+from solver.request import Request
+from solver.rules import Candidate
+from solver.solution import (
+    Asked,
+    Change,
+    Held,
+    InTheWay,
+    Level,
+    Lost,
+    Needed,
+    Reason,
+    Recommended,
+    RemovalReason,
+    Replaced,
+    Solution,
+    Stayed,
+    Subscribed,
+    Supplements,
+    Unneeded,
+    Updated,
+    Wished,
+)
+
+
+def needed(pool: Pool, request: Request, chosen: Set[int], automatic: Set[int]) -> set[int]:
+    """The chosen packages that are there for themselves (not automatic), for a wish, or because
+    one that is needed depends on them, recommends them or is supplemented by them."""
+    reached = {package for package in chosen if package not in automatic}
+    for relation in _relations_asked(request):
+        reached |= chosen & set(pool.match(relation))
+    todo = sorted(reached)
+    while todo:
+        package = todo.pop()
+        for _, formula in _uses(pool, package):
+            for other in _users(pool, formula) & chosen - reached:
+                reached.add(other)
+                todo.append(other)
+        if not todo and pool.has_supplements:
+            todo = [p for p in sorted(chosen - reached) if _supplements(pool, p, reached)]
+            reached.update(todo)
+    return reached
+
+
+def _relations_asked(request: Request) -> Iterator[Relation]:
+    for formula in request.formulas():
+        yield from relations_of(formula)
+    for hold in request.holds:
+        yield Relation(hold.name)
+    for subscription in request.subscriptions:
+        for rule in subscription.rules if subscription.on else ():
+            yield from (*rule.require, *rule.want)
+
+
+def _uses(pool: Pool, package: int) -> Iterator[tuple[bool, int]]:
+    """The formulas a package needs (True) and recommends (False)."""
+    universe, local, index = pool.at(package)
+    base = pool.formula_base[index]
+    for formula in universe.depends[universe.depends_start[local] : universe.depends_start[local + 1]]:
+        yield True, base + formula
+    start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
+    for formula in universe.recommends[start:end]:
+        yield False, base + formula
+
+
+def _users(pool: Pool, formula: int) -> set[int]:
+    """Every package that any relation of a formula matches."""
+    universe, local, index = pool.at_formula(formula)
+    base = pool.relation_base[index]
+    parts = universe.part[universe.part_start[local] : universe.part_start[local + 1]]
+    return {package for part in parts for package in pool.matches(base + part)}
+
+
+def _supplements(pool: Pool, package: int, there: Set[int]) -> bool:
+    universe, local, _ = pool.at(package)
+    if universe.supplements_start[local] == universe.supplements_start[local + 1]:
+        return False
+    schemes = (pool.scheme(package),)
+    formulas = universe.package(local).supplements
+    return any(pool.holds(formula, there, schemes) for formula in formulas)
+
+
+def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
+    """The optimum as a solution, compared with what was installed."""
+    before = frozenset(pool.numbers(problem.installed))
+    chosen = _without_unneeded(pool, problem, frozenset(optimum.chosen))
+    gone, come = before - chosen, chosen - before
+    value = {package: pool.candidate(package) for package in chosen | gone}
+    changes = _pair(pool, gone, come)
+    paired = {package for pair in changes for package in pair}
+    return Solution(
+        chosen=tuple(sorted(value[package] for package in chosen)),
+        installs=tuple(sorted(value[package] for package in come - paired)),
+        changes=tuple(sorted((Change(value[a], value[b]) for a, b in changes), key=str)),
+        removals=tuple(sorted(value[package] for package in gone - paired)),
+        levels=tuple(Level(measure, cost) for measure, cost in optimum.costs),
+        proven=optimum.proven,
+        held=_held(pool, problem.request, before, chosen),
+        reasons=_Reasons(pool, problem.request, chosen, before, value).all(),
+        removal_reasons={
+            value[package].key: _why_gone(pool, problem, package, chosen) for package in sorted(gone - paired)
+        },
+    )
+
+
+def _without_unneeded(pool: Pool, problem: Problem, chosen: frozenset[int]) -> frozenset[int]:
+    """What is left when automatic packages go that nothing needs any more. What stays is complete:
+    whatever any relation of its formulas matches counts as needed."""
+    if not problem.automatic:
+        return chosen
+    automatic = {number for key in problem.automatic if (number := pool.of_key(key)) is not None}
+    automatic &= pool.installed_set
+    return frozenset(needed(pool, problem.request, chosen, automatic)) if automatic else chosen
+
+
+def _pair(pool: Pool, gone: Set[int], come: Set[int]) -> list[tuple[int, int]]:
+    """(before, after) where a name comes in another version."""
+    pairs = []
+    for package in sorted(come):
+        previous = [other for other in pool.name(package).versions if other in gone]
+        if previous:
+            pairs.append((previous[0], package))
+    return pairs
+
+
+def _held(pool: Pool, request: Request, before: Set[int], chosen: Set[int]) -> tuple[Held, ...]:
+    """Names asked to be updated whose installed version stays though there is a better one."""
+    wanted = set(request.updates)
+    held = []
+    for package in sorted(before & chosen):
+        newest = pool.name(package).versions[0]
+        if newest in chosen or pool.is_newer(package, newest):
+            continue
+        candidate = pool.candidate(package)
+        if request.update_all or candidate.name in wanted:
+            held.append(Held(candidate, pool.candidate(newest)))
+    return tuple(sorted(held, key=lambda one: one.installed))
+
+
+class _Reasons:
+    """Walks from the request down to every package, the nearest reasons first."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        request: Request,
+        chosen: Set[int],
+        before: Set[int],
+        value: dict[int, Candidate],
+    ) -> None:
+        self.pool, self.request, self.chosen, self.before = pool, request, chosen, before
+        self.value = value
+        self.found: dict[int, list[Reason]] = {}
+        self.todo: list[int] = []
+        self.formulas: dict[int, tuple[Formula, list[int]]] = {}
+
+    def all(self) -> dict[str, tuple[Reason, ...]]:
+        """The reasons of every chosen package, by its key."""
+        for wish in (*self.request.wishes, *self.request.keeps):
+            for relation in relations_of(wish.formula):
+                for package in self.pool.match(relation, wish.repository):
+                    self.note(package, Wished(wish))
+        for subscription in self.request.subscriptions:
+            for rule in subscription.rules if subscription.on else ():
+                for relation in (*rule.require, *rule.want):
+                    for package in self.pool.match(relation):
+                        self.note(package, Subscribed(subscription, relation))
+        self.walk()
+        for package in sorted(self.before & self.chosen - self.found.keys()):
+            self.note(package, Stayed())
+        self.walk()
+        for package in sorted(self.chosen - self.before):
+            self.alone(package)
+        self.walk()
+        return {self.value[package].key: tuple(why) for package, why in self.found.items()}
+
+    def note(self, package: int, reason: Reason) -> None:
+        if package in self.chosen:
+            if package not in self.found:
+                self.found[package] = []
+                self.todo.append(package)
+            self.found[package].append(reason)
+
+    def walk(self) -> None:
+        """Breadth first, so that the first reason is the nearest to the request."""
+        for package in self.todo:
+            by = self.value[package]
+            for needs, number in _uses(self.pool, package):
+                known = self.formulas.get(number)
+                if known is None:
+                    users = sorted(_users(self.pool, number) & self.chosen)
+                    known = self.formulas[number] = (self.pool.formula(number), users)
+                formula, users = known
+                for other in users:
+                    if other != package:
+                        reason = Needed(by, formula) if needs else Recommended(by, formula)
+                        self.note(other, reason)
+        self.todo = []
+
+    def alone(self, package: int) -> None:
+        """A new version that nobody asks for by name: an update, or a supplement."""
+        if any(other in self.before for other in self.pool.name(package).versions):
+            wanted = self.request.update_all or self.value[package].name in self.request.updates
+            self.note(package, Updated() if wanted else Stayed())
+        elif package not in self.found:
+            universe, local, _ = self.pool.at(package)
+            for formula in universe.package(local).supplements[:1]:
+                self.note(package, Supplements(formula))
+
+
+def _why_gone(pool: Pool, problem: Problem, package: int, chosen: Set[int]) -> tuple[RemovalReason, ...]:
+    """Why a package goes; nothing stands in its way and nothing needs it: unneeded."""
+    found: list[RemovalReason] = []
+    for removal in problem.request.removals:
+        if package in pool.match(removal.relation):
+            found.append(Asked(removal))
+    for replacer in sorted(pool.replacers(package) & chosen):
+        found.append(Replaced(pool.candidate(replacer)))
+    found += _in_the_way(pool, package, chosen)
+    for needs, number in _uses(pool, package):
+        formula = pool.formula(number)
+        if needs and not pool.holds(formula, chosen, (pool.scheme(package),)):
+            found.append(Lost(formula))
+    return tuple(found) or (Unneeded(),)
+
+
+def _in_the_way(pool: Pool, package: int, chosen: Set[int]) -> list[RemovalReason]:
+    found: list[RemovalReason] = []
+    for relation, matched in _bars(pool, package):
+        found += [InTheWay(pool.candidate(p), relation) for p in sorted(matched & chosen)]
+    for other in sorted(chosen):
+        for relation, matched in _bars(pool, other):
+            if package in matched:
+                found.append(InTheWay(pool.candidate(other), relation))
+    return found
+
+
+def _bars(pool: Pool, package: int) -> Iterator[tuple[Relation, set[int]]]:
+    """The conflicts and breaks of a package, and what they match."""
+    universe, local, index = pool.at(package)
+    base = pool.relation_base[index]
+    for start, flat in (
+        (universe.conflicts_start, universe.conflicts),
+        (universe.breaks_start, universe.breaks),
+    ):
+        for relation in flat[start[local] : start[local + 1]]:
+            matched = set(pool.matches(base + relation)) - {package}
+            yield pool.relation(base + relation), matched
