@@ -1,0 +1,92 @@
+"""Whole processes, timed and weighed: what the benchmarks share."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+PROJECT = Path(__file__).resolve().parents[2]
+MOSS = (sys.executable, "-m", "moss")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of wall time and CPU time, and the peak of memory, of a process with its children."""
+
+    wall: float
+    cpu: float
+    peak_bytes: int
+    """Of all processes together, each page counted once (PSS), sampled every 20 ms."""
+
+
+def run(command: Sequence[str | Path], **options: object) -> Measured:
+    """Run to its end; a failure ends the benchmark with what it printed."""
+    before = os.times()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=PROJECT, text=True, **options
+    )  # type: ignore[call-overload]
+    peak = [0]
+    sampler = threading.Thread(target=_sample, args=(process, peak), daemon=True)
+    sampler.start()
+    output, _ = process.communicate()
+    wall = time.perf_counter() - started
+    after = os.times()
+    sampler.join()
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))[:400]}\nended with {process.returncode}:\n{output[-4000:]}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return Measured(wall, cpu, peak[0])
+
+
+def together(parts: Sequence[Measured]) -> Measured:
+    """Processes that ran one after the other."""
+    return Measured(
+        sum(part.wall for part in parts), sum(part.cpu for part in parts), max(part.peak_bytes for part in parts)
+    )
+
+
+def typical(runs: Sequence[Measured]) -> Measured:
+    """The median of each figure; the highest peak."""
+    return Measured(
+        median(one.wall for one in runs), median(one.cpu for one in runs), max(one.peak_bytes for one in runs)
+    )
+
+
+def _sample(process: "subprocess.Popen[str]", peak: list[int]) -> None:
+    while process.poll() is None:
+        peak[0] = max(peak[0], sum(_pss(pid) for pid in _family(process.pid)))
+        time.sleep(0.02)
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for one in found:
+        try:
+            children = Path(f"/proc/{one}/task/{one}/children").read_text().split()
+        except OSError:
+            continue
+        found.extend(map(int, children))
+    return found
+
+
+def _pss(pid: int) -> int:
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0
+
+
+def row(name: str, measured: Measured) -> str:
+    return (
+        f"{name:34} wall {measured.wall:7.2f} s   cpu {measured.cpu:7.2f} s   "
+        f"peak {measured.peak_bytes / 2**20:6.0f} MiB"
+    )
