@@ -93,7 +93,8 @@ class _Applying:
         self.clear_stage()
 
     def _record(self, change: Change, recorded: dict[str, str]) -> None:
-        if change.why is not Why.ADJUSTED or change.path in recorded:
+        is_wished = change.why in (Why.NEW, Why.FOLLOWS)
+        if is_wished or change.path in recorded:
             recorded[change.path] = str(change.made)
 
     def _make_etc(self) -> None:

@@ -16,6 +16,7 @@ STAGE = "etc/.moss-new"
 
 class Why(Enum):
     NEW = "new"
+    NEEDED = "new, since something below it is"
     FOLLOWS = "nobody changed it, so it follows the new generation"
     ADJUSTED = "gets the owner and permissions that the generation says"
     WITHDRAWN = "nobody changed it, and the generation has it no longer"

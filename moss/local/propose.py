@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
+from moss.local.adjusting import Adjustment
 from moss.local.changes import STAGE, Change, Kept, KeptBecause, LocalChanges, Why
 from moss.local.made import Made, MadeKind, made_of_bytes
 from moss.local.propose_accounts import ACCOUNT_FILES, ProposedAccounts, is_member_record, propose_accounts
 from moss.local.sysusers import parse_sysusers_line
 from moss.local.tmpfiles import Action, TmpfilesLine, parse_tmpfiles_line
-from moss.local.view import RootView, configuration_lines, specifiers_of
+from moss.local.view import RootView, UnsafePath, configuration_lines, specifiers_of
 from moss.local.words import BadLine, Line, Notice, PassedOver, Specifiers
 
 _ADJUSTING = frozenset({Action.ADJUST_DIRECTORY, Action.ADJUST, Action.ADJUST_BELOW})
@@ -52,8 +53,9 @@ def propose_local_changes(
     accounts = propose_accounts(view, users, recorded)
     notices += accounts.added.notices
     proposal = _Proposal(view, recorded, accounts, owners, notices)
+    proposal.note_adjustments([line for line in files if line.action in _ADJUSTING])
     proposal.wish_all([line for line in files if line.action not in _ADJUSTING])
-    proposal.adjust_all([line for line in files if line.action in _ADJUSTING])
+    proposal.adjust_all()
     proposal.withdraw_unwished()
     return LocalChanges(
         tuple(proposal.changes.values()),
@@ -107,6 +109,7 @@ class _Proposal:
         self.kept: list[Kept] = []
         self.recorded_after: dict[str, str] = {}
         self.wished: dict[str, Line] = {}
+        self.adjustments: list[Adjustment] = []
         self.deleted: set[str] = set()
         self.closed: list[str] = []
         """Where the admin has something else than the directory that is wished: nothing goes below."""
@@ -182,10 +185,11 @@ class _Proposal:
         self.wished[path] = line.line
         found = self.view.found(path)
         if found is None:
-            self._wish_new(path, made, source)
+            self._wish_new(path, self._adjusted(path, made), source)
             return
         if line.initial:
             made = replace(made, mode=found.mode, uid=found.uid, gid=found.gid)
+        made = self._adjusted(path, made)
         before = Made.parse(self.recorded.get(path, ""))
         if found.is_same(made, owners=self.owners):
             self.recorded_after[path] = str(made)
@@ -207,8 +211,8 @@ class _Proposal:
         for ancestor in ancestors:
             there = self.view.planned.get(ancestor) or self.view.found(ancestor)
             if there is None:
-                parent = Made(MadeKind.DIRECTORY, 0o755)
-                self.changes[ancestor] = Change(ancestor, Why.NEW, parent, None)
+                parent = self._adjusted(ancestor, Made(MadeKind.DIRECTORY, 0o755))
+                self.changes[ancestor] = Change(ancestor, Why.NEEDED, parent, None)
                 self.view.planned[ancestor] = parent
             elif there.kind is not MadeKind.DIRECTORY:
                 raise PassedOver(f"/{ancestor} is not a directory, so /{path} cannot be made")
@@ -234,68 +238,78 @@ class _Proposal:
 
     # Adjustments
 
-    def adjust_all(self, lines: Iterable[TmpfilesLine]) -> None:
+    def note_adjustments(self, lines: Iterable[TmpfilesLine]) -> None:
+        """What is wished is adjusted from the start, so that it is compared as it will be."""
         for line in lines:
             try:
-                for path in self.view.matches(line.path):
-                    self._adjust_line(line, self._ours(path))
-            except (BadLine, PassedOver) as fault:
+                self.adjustments.append(Adjustment(line, self._uid(line), self._gid(line)))
+            except BadLine as fault:
                 self.notices.append(Notice.about(line.line, fault))
-        for path, change in list(self.changes.items()):
-            made, expected = change.made, change.expected
-            if made and expected and expected.is_same(made, owners=self.owners):
-                del self.changes[path]
-                if path in self.recorded_after:
-                    self.recorded_after[path] = str(made)
 
-    def _adjust_line(self, line: TmpfilesLine, path: str) -> None:
-        change = self.changes.get(path)
-        now = change.made if change else self.view.found(path)
-        if now is None or (line.action is Action.ADJUST_DIRECTORY and now.kind is not MadeKind.DIRECTORY):
-            return
-        if now.kind in (MadeKind.DIRECTORY, MadeKind.FILE):
-            self._adjust(line, path, now, change)
-        if line.action is Action.ADJUST_BELOW and now.kind is MadeKind.DIRECTORY:
-            for name in self.view.names_in(path):
-                self._adjust_line(line, f"{path}/{name}")
+    def _adjusted(self, path: str, made: Made) -> Made:
+        for adjustment in self.adjustments:
+            if adjustment.covers(path):
+                made = adjustment.adjusted(made)
+        return made
 
-    def _adjust(self, line: TmpfilesLine, path: str, now: Made, change: Change | None) -> None:
-        uid, gid = self._uid(line), self._gid(line)
-        made = replace(
-            now,
-            mode=now.mode if line.mode is None else _masked(line.mode, now) if line.masked else line.mode,
-            uid=now.uid if uid is None else uid,
-            gid=now.gid if gid is None else gid,
-        )
-        if change is not None:
-            self.changes[path] = replace(change, made=made)
-            return
-        if now.is_same(made, owners=self.owners):
-            return
-        mine = Made.parse(self.recorded_after.get(path, ""))
-        if _is_config(path) and (mine is None or not now.is_between(mine, made, owners=self.owners)):
-            self.kept.append(Kept(path, KeptBecause.WAS_THERE if mine is None else KeptBecause.CHANGED))
-            return
-        if now.kind is MadeKind.FILE and self.view.has_other_links(path):
-            raise PassedOver(f"/{path} has other hard links, which would change with it")
-        self.changes[path] = Change(path, Why.ADJUSTED, made, now)
+    def adjust_all(self) -> None:
+        """Adjust what is there and is not made in this run: that is mostly what programs made."""
+        now: dict[str, Made] = {}
+        then: dict[str, Made] = {}
+        for adjustment in self.adjustments:
+            try:
+                for path in self._matches(adjustment):
+                    found = self.view.found(path)
+                    if found is None or path in self.changes:
+                        continue
+                    made = adjustment.adjusted(then.get(path, found))
+                    if found.kind is MadeKind.FILE and made != found and self.view.has_other_links(path):
+                        reason = PassedOver(f"/{path} has other hard links, which would change with it")
+                        self.notices.append(Notice.about(adjustment.line.line, reason))
+                    else:
+                        now[path], then[path] = found, made
+            except PassedOver as fault:
+                self.notices.append(Notice.about(adjustment.line.line, fault))
+        for path, made in sorted(then.items()):
+            if now[path].is_same(made, owners=self.owners):
+                continue
+            if not _is_config(path):
+                self.changes[path] = Change(path, Why.ADJUSTED, made, now[path])
+            elif path not in self.wished and path not in self.recorded:
+                self.kept.append(Kept(path, KeptBecause.WAS_THERE))
+
+    def _matches(self, adjustment: Adjustment) -> list[str]:
+        matches = [self._ours(path) for path in self.view.matches(adjustment.line.path)]
+        if not adjustment.goes_below:
+            return matches
+        tree: list[str] = []
+        while matches:
+            path = matches.pop()
+            tree.append(path)
+            if not os.path.islink(self.view.host_path(path)):
+                matches += [f"{path}/{name}" for name in self.view.names_in(path)]
+        return tree
 
     # What is wished no longer
 
     def withdraw_unwished(self) -> None:
         """Take away what moss made below /etc and nobody changed; nothing while any line is unreadable."""
         unsure = any(notice.bad for notice in self.notices)
-        needed = {ancestor for path in self.wished for ancestor in _ancestors(path)}
         for path in sorted(self.recorded.keys() - self.wished.keys(), reverse=True):
             if is_member_record(path) or path in ACCOUNT_FILES:
                 continue
-            if unsure or path in needed or any(path.startswith(f"{closed}/") for closed in self.closed):
+            if unsure or any(path.startswith(f"{closed}/") for closed in self.closed):
                 self._keep_record(path)
                 continue
-            found = self.view.found(path) if _is_config(path) and self.view.real(path) == path else None
-            before = Made.parse(self.recorded[path])
+            try:
+                is_there = _is_config(path) and self.view.real(path) == path
+            except UnsafePath:
+                self._keep_record(path)
+                continue
+            found = self.view.found(path) if is_there else None
             if found is None:
                 continue
+            before = Made.parse(self.recorded[path])
             if before is not None and found.is_same(before, owners=self.owners):
                 self.changes[path] = Change(path, Why.WITHDRAWN, None, found)
             else:
@@ -338,11 +352,3 @@ def _is_config(path: str) -> bool:
 def _ancestors(path: str) -> list[str]:
     parts = path.split("/")
     return ["/".join(parts[:count]) for count in range(1, len(parts))]
-
-
-def _masked(mode: int, now: Made) -> int:
-    """`~` of tmpfiles.d: no read, write or execute permission that nobody had before."""
-    for bits in (0o111, 0o222, 0o444):
-        if not now.mode & bits:
-            mode &= ~bits
-    return mode if now.kind is MadeKind.DIRECTORY else mode & 0o777

@@ -29,6 +29,7 @@ class RootView:
         self._root = root
         self._usr = usr
         self.planned: dict[str, Made] = {}
+        self._trusted = {0, os.stat(root).st_uid}
         self._wary = os.geteuid() == 0
 
     def host_path(self, real: str) -> str:
@@ -38,7 +39,10 @@ class RootView:
         return os.path.join(self._root, real)
 
     def real(self, path: str) -> str:
-        """The real path that `path` is, whether or not it exists. Raises `UnsafePath`."""
+        """The real path that `path` is, whether or not it exists.
+
+        Raises `UnsafePath` where it goes through what an ordinary user owns to what others own.
+        """
         parts = deque(path.split("/"))
         at: list[str] = []
         owners = [0]  # of the root and of each part of `at`
@@ -54,11 +58,10 @@ class RootView:
                 continue
             here = "/".join([*at, part])
             owner, target = self._owner_and_target(here)
-            if self._wary and owner is not None and owners[-1] not in (0, owner):
-                raise UnsafePath(
-                    f"/{path} goes through /{'/'.join(at)}, which user {owners[-1]} could bend elsewhere"
-                )
+            if owner is not None and owners[-1] != owner and any(parts):
+                self._refuse_bendable(path, "/".join(at), owners[-1])
             if target is not None and any(parts):
+                self._refuse_bendable(path, here, owner)
                 links += 1
                 if links > _MOST_LINKS:
                     raise UnsafePath(f"/{path} goes through too many symlinks")
@@ -69,6 +72,10 @@ class RootView:
             at.append(part)
             owners.append(owners[-1] if owner is None else owner)
         return "/".join(at)
+
+    def _refuse_bendable(self, path: str, through: str, owner: int | None) -> None:
+        if self._wary and owner not in self._trusted:
+            raise UnsafePath(f"/{path} goes through /{through}, which user {owner} could bend elsewhere")
 
     def _owner_and_target(self, real: str) -> tuple[int | None, str | None]:
         planned = self.planned.get(real)
