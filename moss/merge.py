@@ -48,10 +48,19 @@ class LayoutCollision(MossError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A generation's layout, sorted by path, parents before what is below them."""
+
+    entries: list[Entry]
+    directory_links: dict[str, str]
+    """Symlinks that stand where a package has a directory: path to target."""
+
+
 def merge(
     layouts: Iterable[tuple[str, Iterable[Entry]]], replaces: frozenset[tuple[str, str]] = frozenset()
-) -> list[Entry]:
-    """The generation's layout, sorted by path, parents before what is below them.
+) -> Merged:
+    """What a generation of these packages has below /usr.
 
     `layouts` gives each package's name with its entries, packages in the order of their names;
     `replaces` holds pairs (replacing, replaced) of package names. Raises LayoutCollision with every
@@ -63,7 +72,7 @@ def merge(
         for _, entry in rows
         if entry.kind is EntryKind.SYMLINK and entry.link_target is not None
     }
-    follow = _Resolver(links)
+    follow = Resolver(links)
     winners: dict[str, tuple[str, Entry]] = {}
     collisions: list[Collision] = []
     for name, entry in rows:
@@ -74,7 +83,7 @@ def merge(
         if other is None:
             winners[path] = (name, entry)
             continue
-        winner = _winner(other, (name, entry), replaces)
+        winner = better(other, (name, entry), replaces)
         if winner is None:
             collisions.append(Collision(path, other[0], name))
         else:
@@ -82,10 +91,10 @@ def merge(
     collisions += _files_with_children(winners)
     if collisions:
         raise LayoutCollision(tuple(collisions))
-    return [winners[path][1] for path in sorted(winners)]
+    return Merged([winners[path][1] for path in sorted(winners)], follow.followed)
 
 
-def _winner(
+def better(
     first: tuple[str, Entry], second: tuple[str, Entry], replaces: frozenset[tuple[str, str]]
 ) -> tuple[str, Entry] | None:
     """Which of two entries at one path the generation has; None for a collision."""
@@ -122,7 +131,7 @@ def _files_with_children(winners: dict[str, tuple[str, Entry]]) -> list[Collisio
     return found
 
 
-class _Resolver:
+class Resolver:
     """Where a path really is, when some of the directories on its way are symlinks.
 
     Links out of /usr are left as they are: nothing of a package's may be placed through them.
@@ -130,6 +139,8 @@ class _Resolver:
 
     def __init__(self, links: dict[str, str]) -> None:
         self._links = links
+        self.followed: dict[str, str] = {}
+        """The links that paths led through."""
         self._directories: dict[str, str] = {"": ""}
 
     def real_path(self, path: str) -> str:
@@ -150,6 +161,7 @@ class _Resolver:
         if target is not None and depth < _LINKS_FOLLOWED:
             inside = _below_usr(real_parent, target)
             if inside is not None:
+                self.followed[real] = target
                 real = self._real_directory(inside, depth + 1) if inside else ""
         self._directories[directory] = real
         return real

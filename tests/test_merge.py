@@ -12,7 +12,7 @@ ONE, OTHER = content_digest(b"one"), content_digest(b"other")
 
 
 def merged(*packages: tuple[str, list[Entry]], replaces: frozenset[tuple[str, str]] = frozenset()) -> list[Entry]:
-    return merge(packages, replaces)
+    return merge(packages, replaces).entries
 
 
 def paths(layout: list[Entry]) -> list[str]:

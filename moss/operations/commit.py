@@ -137,7 +137,7 @@ def _merged_layout(system: System, plan: Plan, fetched: list[Fetched]) -> list[E
             assert package is not None
             yield chosen.name, packages.layout_of(system.record, package)
 
-    return merge(layouts(), _replacements(plan))
+    return merge(layouts(), _replacements(plan)).entries
 
 
 def _replacements(plan: Plan) -> frozenset[tuple[str, str]]:

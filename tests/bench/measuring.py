@@ -24,13 +24,17 @@ class Measured:
     """Of all processes together, each page counted once (PSS), sampled every 20 ms."""
 
 
-def run(command: Sequence[str | Path], **options: object) -> Measured:
-    """Run to its end; a failure ends the benchmark with what it printed."""
+def run(command: Sequence[str | Path]) -> Measured:
+    """Run to its end; a failure ends the benchmark with what it printed.
+
+    Python may keep compiled modules, as an installed moss has them.
+    """
     before = os.times()
     started = time.perf_counter()
     process = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=PROJECT, text=True, **options
-    )  # type: ignore[call-overload]
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=PROJECT, text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"},
+    )  # fmt: skip
     peak = [0]
     sampler = threading.Thread(target=_sample, args=(process, peak), daemon=True)
     sampler.start()

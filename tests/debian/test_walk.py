@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.debian.closure import AptUnavailable, closure, downloaded
+from tests.debian.closure import ESSENTIAL, AptUnavailable, closure, downloaded
 from tests.trees import active_generation, differences
 
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
 UPSTREAM = PROJECT.parent / "shared" / "stones"
-BASE = ("bash", "coreutils", "grep", "sed", "gawk", "python3-minimal", "ca-certificates")
+BASE = tuple(dict.fromkeys((*ESSENTIAL, "bash", "coreutils", "grep", "sed", "gawk", "python3-minimal", "ca-certificates")))
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
 
