@@ -59,6 +59,11 @@ class _Gzip:
         return plain
 
 
+def has_own_check(member: Member) -> bool:
+    """Whether a damaged stream is noticed by its compression's own checksum."""
+    return member.name.endswith((".gz", ".xz"))
+
+
 def plain_pieces(archive: Archive, member: Member) -> Iterator[bytes]:
     """The plain bytes of the member being read, in pieces of at most OUT_BYTES."""
     _, _, compression = member.name.partition(".tar")

@@ -2,9 +2,9 @@
 
     control                              fields, one paragraph (deb822)
     preinst postinst prerm postrm config maintainer scripts, never run here
-    conffiles triggers                   lists, one entry a line
+    conffiles triggers md5sums           lists, one entry a line
 
-Everything else in it (md5sums, templates, shlibs, symbols) is passed over.
+Everything else in it (templates, shlibs, symbols) is passed over.
 """
 
 import re
@@ -15,7 +15,7 @@ from moss.errors import CorruptData
 from moss.foreign.tarstream import REGULAR, TarStream
 
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
-_WANTED = frozenset({"control", "conffiles", "triggers", *SCRIPTS})
+_WANTED = frozenset({"control", "conffiles", "triggers", "md5sums", *SCRIPTS})
 _LONGEST_FILE = 8 << 20
 _FIELD = re.compile(r"([!-,.-9;-~][!-9;-~]*):[ \t]*(.*)")
 
@@ -55,6 +55,12 @@ class Control:
     scripts: Mapping[str, str] = field(default_factory=dict)
     conffiles: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
+    md5sums: bytes = b""
+    """As it is in the package: `HEX  PATH` lines."""
+
+    def md5_of_paths(self) -> dict[str, str]:
+        lines = self.md5sums.decode("utf-8", "surrogateescape").splitlines()
+        return {path.strip(): digest for digest, _, path in (line.partition(" ") for line in lines)}
 
 
 def read_control(tar: TarStream, path: str) -> Control:
@@ -76,6 +82,7 @@ def read_control(tar: TarStream, path: str) -> Control:
         {name: files[name].decode("utf-8", "replace") for name in SCRIPTS if name in files},
         _lines(files.get("conffiles", b"")),
         _lines(files.get("triggers", b"")),
+        files.get("md5sums", b""),
     )
 
 

@@ -10,7 +10,7 @@ from moss.effects import as_moss_error
 from moss.errors import NotFound, UsageError
 from moss.foreign import tmpfiles
 from moss.foreign.archive import Archive, enter_debian_archive, enter_member, leave_archive
-from moss.foreign.compression import plain_pieces
+from moss.foreign.compression import has_own_check, plain_pieces
 from moss.foreign.control import Control, read_control
 from moss.foreign.cooking import cook
 from moss.foreign.files import Limits, Shipped, read_files
@@ -97,7 +97,8 @@ def _read(
         control = read_control(TarStream(plain_pieces(archive, member), member.name, archive.fault), deb)
         member = enter_member(archive, "data.tar")
         tar = TarStream(plain_pieces(archive, member), member.name, archive.fault)
-        shipped = read_files(tar, spool, notices, limits, size)
+        md5 = {} if has_own_check(member) else control.md5_of_paths()
+        shipped = read_files(tar, spool, notices, limits.of(size), md5)
         return control, shipped, leave_archive(archive)
 
 

@@ -1,6 +1,8 @@
 """The data member of a .deb: reads every file once and keeps its content in a spool."""
 
+import hashlib
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,8 +28,15 @@ class Limits:
     """Unpacked bytes for each byte of the .deb, beyond `free_bytes`. Real packages stay below 30."""
     free_bytes: int = 1 << 28
 
-    def unpacked(self, deb_bytes: int) -> int:
-        return self.free_bytes + self.growth * deb_bytes
+    def of(self, deb_bytes: int) -> "Bounds":
+        return Bounds(self.entries, self.free_bytes + self.growth * deb_bytes)
+
+
+class Bounds(NamedTuple):
+    """`Limits`, for a .deb of a certain size."""
+
+    entries: int
+    unpacked_bytes: int
 
 
 class Shipped(NamedTuple):
@@ -59,34 +68,36 @@ _LEFT_BEHIND = {
 
 
 def read_files(
-    tar: TarStream, spool: ContentSpool, notices: Notices, limits: Limits, deb_bytes: int
+    tar: TarStream, spool: ContentSpool, notices: Notices, bounds: Bounds, md5: Mapping[str, str]
 ) -> dict[str, Shipped]:
     """Every path that is carried over, in the order of the archive, contents in the spool.
 
-    CorruptData where a path leaves the root, comes twice, or where there is more than `limits` allow.
+    CorruptData where a path leaves the root, comes twice, where there is more than `bounds` allow, or
+    where a content is not what `md5` (hexadecimal, by path) says of it.
     """
-    return _Reading(tar, spool, notices, limits, deb_bytes).read()
+    return _Reading(tar, spool, notices, bounds, md5).read()
 
 
 class _Reading:
     def __init__(
-        self, tar: TarStream, spool: ContentSpool, notices: Notices, limits: Limits, deb_bytes: int
+        self, tar: TarStream, spool: ContentSpool, notices: Notices, bounds: Bounds, md5: Mapping[str, str]
     ) -> None:
         self._tar = tar
         self._spool = spool
         self._notices = notices
-        self._limits = limits
-        self._most_bytes = limits.unpacked(deb_bytes)
+        self._bounds = bounds
+        self._md5 = md5
         self._found: dict[str, Shipped] = {}
         self._left_out: set[str] = set()
 
     def read(self) -> dict[str, Shipped]:
         for count, entry in enumerate(self._tar):
-            if count >= self._limits.entries:
-                raise self._tar.fault(f"the package has more than {self._limits.entries} files")
-            if self._tar.position + entry.size > self._most_bytes:
+            if count >= self._bounds.entries:
+                raise self._tar.fault(f"the package has more than {self._bounds.entries} files")
+            if self._tar.position + entry.size > self._bounds.unpacked_bytes:
                 raise self._tar.fault(
-                    f"it unpacks to more than {self._most_bytes} bytes, far more than its size makes likely"
+                    f"it unpacks to more than {self._bounds.unpacked_bytes} bytes, "
+                    "far more than its size makes likely"
                 )
             path = self._path(entry.name)
             if path:
@@ -140,7 +151,9 @@ class _Reading:
             raise self._tar.fault(f"'{path}' belongs to {uid}:{gid}, which is beyond every bound")
         match entry.kind:
             case tarstream.REGULAR:
-                return Shipped(path, EntryKind.REGULAR, permissions, uid, gid, self._content(entry.size))
+                return Shipped(
+                    path, EntryKind.REGULAR, permissions, uid, gid, self._content(path, entry.size)
+                )
             case tarstream.DIRECTORY:
                 return Shipped(path, EntryKind.DIRECTORY, permissions, uid, gid)
             case tarstream.SYMLINK:
@@ -151,10 +164,26 @@ class _Reading:
                 self._leave(NoticeKind.DEVICE, path)
                 return None
 
-    def _content(self, size: int) -> ContentDigest:
+    def _content(self, path: str, size: int) -> ContentDigest:
+        wanted = self._md5.get(path)
+        if wanted is not None:
+            return self._compared(path, wanted)
         if size <= _SMALL:
             return self._spool.add(b"".join(self._tar.content()))[0]
         return self._spool.add(self._tar.content())[0]
+
+    def _compared(self, path: str, wanted: str) -> ContentDigest:
+        hasher = hashlib.md5(usedforsecurity=False)
+
+        def hashed() -> Iterator[memoryview]:
+            for piece in self._tar.content():
+                hasher.update(piece)
+                yield piece
+
+        digest, _ = self._spool.add(hashed())
+        if hasher.hexdigest() != wanted:
+            raise self._tar.fault(f"'{path}' is not what the package's md5sums say")
+        return digest
 
     def _symlink(self, path: str, entry: TarEntry) -> Shipped | None:
         try:

@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*")
 _RELATION = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.\-]*)"
     r"(?::(?P<arch>[a-z0-9][a-z0-9\-]*))?"
-    r"(?:\s*\(\s*(?P<operator><<|<=|=|>=|>>|<|>)\s*(?P<version>[^()\s]+)\s*\))?"
+    r"(?:\s*\(\s*(?P<operator><<|<=|=|>=|>>|<|>)\s*(?P<version>[^()\s<>=]+)\s*\))?"
 )
 # "<" and ">" are obsolete and mean "or equal" (Debian policy 7.1).
 _OPERATORS = {

@@ -62,7 +62,7 @@ class TarStream:
         while True:
             self._pass_content()
             if self._ends_here():
-                break
+                raise self.fault("the files end without their end mark")
             block = self._exactly(BLOCK)
             if not block.strip(b"\0"):
                 self._only_zeros_follow()
