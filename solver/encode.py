@@ -393,6 +393,9 @@ class Encoder:
         def yes(part: Formula) -> list[int]:
             return self.positive(part, schemes, repository)
 
+        def no(part: Formula) -> list[int]:
+            return self.negative(part, schemes, repository)
+
         match formula:
             case Relation():
                 if self.is_fact(formula):
@@ -404,30 +407,39 @@ class Encoder:
             case All(parts):
                 return [self._implies([yes(part) for part in parts])]
             case If(condition, then, otherwise):
-                clauses = [[*self.negative(condition, schemes), *yes(then)]]
+                clauses = [[*no(condition), *yes(then)]]
                 if otherwise is not None:
                     clauses.append([*yes(condition), *yes(otherwise)])
                 return [self._implies(clauses)]
             case Unless(condition, then, otherwise):
                 clauses = [[*yes(condition), *yes(then)]]
                 if otherwise is not None:
-                    clauses.append([*self.negative(condition, schemes), *yes(otherwise)])
+                    clauses.append([*no(condition), *yes(otherwise)])
                 return [self._implies(clauses)]
             case _:
                 assert_never(formula)
 
-    def negative(self, formula: Formula, schemes: Sequence[Scheme] = tuple(Scheme)) -> list[int]:
+    def negative(
+        self,
+        formula: Formula,
+        schemes: Sequence[Scheme] = tuple(Scheme),
+        repository: str | None = None,
+    ) -> list[int]:
         """Literals of which one must hold for the formula not to hold."""
 
         def yes(part: Formula) -> list[int]:
-            return self.positive(part, schemes)
+            return self.positive(part, schemes, repository)
 
         def no(part: Formula) -> list[int]:
-            return self.negative(part, schemes)
+            return self.negative(part, schemes, repository)
 
         match formula:
             case Relation():
-                return [] if self.is_fact(formula) else [-self._matched(formula, schemes)]
+                return (
+                    []
+                    if self.is_fact(formula)
+                    else [-self._matched(self.pool.match(formula, repository, schemes))]
+                )
             case AnyOf(parts):
                 return [self._implies([no(part) for part in parts])]
             case All(parts):
@@ -460,11 +472,11 @@ class Encoder:
             self.emit([-variable, *clause], None)
         return variable
 
-    def _matched(self, relation: Relation, schemes: Sequence[Scheme]) -> int:
-        """A variable that holds where a matching package is chosen: ¬q ∨ variable, for all q, also
-        those that may join later."""
+    def _matched(self, packages: Iterable[int]) -> int:
+        """A variable that holds where one of the packages is chosen: ¬q ∨ variable, also for those
+        that may join later."""
         matched = self.new()
-        for package in self.pool.match(relation, schemes=schemes):
+        for package in packages:
             if package in self.variable:
                 self.emit([-self.variable[package], matched], None)
             else:

@@ -84,6 +84,9 @@ class Measures:
                 self._met(state)
             for state in widened:
                 self._downgraded(state)
+            if Measure.ADDED in self.soft:
+                new = (package for package in added if package not in self.pool.installed_set)
+                self.soft[Measure.ADDED] += [-encoder.variable[package] for package in new]
             if Measure.UNMET in self.soft or Measure.UNSATISFIED in self.soft:
                 for package in added:
                     self._recommends(package)

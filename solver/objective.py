@@ -193,7 +193,7 @@ class Optimiser:
 
     def _decide(self, variable: int) -> None:
         """Chooses the package if that is as good as leaving it out."""
-        while self.model[variable - 1] < 0:
+        while variable > len(self.model) or self.model[variable - 1] < 0:
             if not self._solve([variable]) and not self._widen(self.sat.core()):
                 self._harden([-variable])
                 return

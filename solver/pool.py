@@ -57,6 +57,7 @@ class Pool:
         self.plain = self._is_plain()
         self.has_supplements = any(len(universe.supplementer) for universe in self.universes)
         self._names: dict[int, Name] = {}
+        self._names_by_text: dict[bytes, Name] = {}
         self._same: dict[int, int] = {}
         self._choices: dict[int, tuple[list[int], int]] = {}
         self._matches: dict[int, list[int]] = {}
@@ -135,9 +136,15 @@ class Pool:
         universe, local, _ = self.at(package)
         capability = universe.name[local]
         if self.plain:
-            versions = tuple(universe.named(capability))
-        else:
-            versions = self._join_name(universe.text_bytes(universe.capability_text[capability]))
+            return self._note_name(tuple(universe.named(capability)))
+        text = universe.text_bytes(universe.capability_text[capability])
+        name = self._names_by_text.get(text)
+        if name is None:
+            name = self._names_by_text[text] = self._note_name(self._join_name(text))
+        self._names[package] = name
+        return name
+
+    def _note_name(self, versions: tuple[int, ...]) -> Name:
         installed_set = self.installed_set
         name = Name(versions, tuple(v for v in versions if v in installed_set))
         for version in versions:
@@ -186,8 +193,7 @@ class Pool:
         """The package that stands for all of its key; None where its architecture is not wanted."""
         if self.plain:
             return package
-        if package not in self._same and self.name(package) is None:
-            return None
+        self.name(package)  # which finds out
         return self._same.get(package)
 
     def choices(self, formula: int) -> tuple[list[int], int]:

@@ -27,6 +27,8 @@ class Measure(Enum):
     """recommendations of new packages and wants of subscriptions that are not met"""
     NEW = "new"
     """names that were not installed"""
+    ADDED = "added"
+    """packages that were not installed, whatever their names"""
     NOT_UP_TO_DATE = "notuptodate"
     """names that are there but not in their newest version (CUDF)"""
     ALTERED = "altered"

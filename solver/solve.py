@@ -17,6 +17,9 @@ from solver.reasons import describe, needed
 from solver.sat import OutOfBudgetError, Sat
 from solver.solution import Conflict, Solution
 
+# What every order ends with, so that nothing comes or goes for no reason.
+_AT_LAST = (Measure.REMOVED, Measure.ADDED)
+
 
 class NoAnswerError(Exception):
     """The budget ended before any solution or conflict was found."""
@@ -74,9 +77,7 @@ def optimise(
     """The optimum over a pool; None where the request cannot be met."""
     sat = Sat(effort.backend, budget)
     asked = problem.preferences
-    # An order without either would leave packages that nothing needs to chance.
-    implicit = () if {Measure.NEW, Measure.ALTERED} & set(asked) else (Measure.NEW,)
-    preferences = (*asked, *implicit)
+    preferences = tuple(dict.fromkeys(asked + _AT_LAST))
 
     def emit(clause: list[int], _: Why) -> None:
         sat.add(clause if len(clause) > 1 else [-GO, *clause])
