@@ -1,12 +1,17 @@
 """moss's values as the plain data that `--json` prints; schema/json/ says what it looks like."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from moss.generation import Generation, JournalEntry, Reason, Selected
-from moss.package import Metadata
-from moss.plan import Change, Chosen, Difference, Held, Plan, Proof, Space
-from moss.repository import Candidate
+if TYPE_CHECKING:
+    from moss.generation import Generation, JournalEntry, Reason, Selected
+    from moss.package import Metadata
+    from moss.plan import Change, Chosen, Difference, Held, Plan, Proof, Space
+    from moss.repository import Candidate
+
 
 Data = dict[str, object]
 

@@ -1,13 +1,18 @@
 """Packages as a person reads them: tables of many, all about one."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from moss.cli.plan_text import reason_text
 from moss.cli.text import Page, labelled, paragraphs, plain, size, table
-from moss.generation import Selected
-from moss.operations.queries import PackageDetails, Update
-from moss.package import Metadata
-from moss.repository import Candidate
+
+if TYPE_CHECKING:
+    from moss.generation import Selected
+    from moss.operations.queries import PackageDetails, Update
+    from moss.package import Metadata
+    from moss.repository import Candidate
 
 
 def selected_table(packages: Sequence[Selected], page: Page) -> str:

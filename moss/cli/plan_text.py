@@ -8,8 +8,10 @@ Download  41.2 MiB      Disk +118 MiB      free after 21.4 GiB
 Result    generation 42 → 43, live at once; optimal (proven, 24 ms)
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from moss.cli.text import (
     Page,
@@ -23,10 +25,12 @@ from moss.cli.text import (
     width_of,
     wrapped,
 )
-from moss.generation import Generation, Reason
-from moss.package import Metadata
-from moss.plan import Change, Chosen, Difference, Held, Plan, Proof
-from moss.root import GenerationId
+
+if TYPE_CHECKING:
+    from moss.generation import Generation, Reason
+    from moss.package import Metadata
+    from moss.plan import Change, Chosen, Difference, Held, Plan, Proof
+    from moss.root import GenerationId
 
 _LABEL_COLUMNS = 10
 _MOST_LINES = 10

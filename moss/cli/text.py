@@ -158,10 +158,10 @@ def moment(seconds: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 package`, `3 packages`, `2 repositories`."""
+    """`1 package`, `3 packages`, `2 directories`."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number} {noun[:-1]}ies" if noun.endswith("ry") else f"{number} {noun}s"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -1,0 +1,196 @@
+"""pack, index, convert: for makers of packages."""
+
+from typing import Annotated
+
+import typer
+
+from moss.architecture import native_architecture
+from moss.capability import Capability
+from moss.cli.as_json import package_data
+from moss.cli.session import Answer, Session
+from moss.cli.text import Page, count, plain, size
+from moss.errors import MossError, UsageError
+from moss.foreign.deb import Converted, Failed, convert_all
+from moss.indexing import index as index_directory
+from moss.package import Metadata
+from moss.packing import pack as pack_tree
+
+_CAPABILITY = "CAPABILITY"
+
+
+def pack(
+    session: Session,
+    tree: Annotated[str, typer.Argument(metavar="DIR", help="Holds `usr`, and nothing beside it.")],
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The package's name.")],
+    version: Annotated[str, typer.Option("--version", metavar="VERSION", help="As its maker gives it.")],
+    release: Annotated[
+        int, typer.Option("--release", metavar="N", min=1, help="Counts packages of one version.")
+    ] = 1,
+    build_release: Annotated[
+        int, typer.Option("--build-release", metavar="N", min=1, help="Counts builds of one release.")
+    ] = 1,
+    architecture: Annotated[
+        str | None,
+        typer.Option(
+            "--architecture", metavar="ARCH", help="The machine's own when left out; noarch for any."
+        ),
+    ] = None,
+    summary: Annotated[str, typer.Option("--summary", metavar="TEXT", help="In a line.")] = "",
+    description: Annotated[str, typer.Option("--description", metavar="TEXT", help="At length.")] = "",
+    homepage: Annotated[str, typer.Option("--homepage", metavar="URL", help="Where it comes from.")] = "",
+    licenses: Annotated[
+        list[str] | None, typer.Option("--license", metavar="SPDX", help="May be given several times.")
+    ] = None,
+    depends: Annotated[
+        list[str] | None, typer.Option("--depends", metavar=_CAPABILITY, help="What it needs; several times.")
+    ] = None,
+    provides: Annotated[
+        list[str] | None,
+        typer.Option("--provides", metavar=_CAPABILITY, help="What it offers; several times."),
+    ] = None,
+    conflicts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--conflicts", metavar=_CAPABILITY, help="What may not be there with it; several times."
+        ),
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where the stone goes.")] = ".",
+) -> Answer:
+    """Writes NAME-VERSION-RELEASE-BUILD-ARCH.stone. What the files offer and need (libraries,
+    programs, interpreters, pkg-config, CMake and Python modules) is found by scanning and added. A
+    capability is a name or kind(name), such as 'binary(git)'."""
+    session.when_interrupted(lambda: "no stone was written")
+    metadata = Metadata(
+        name,
+        version,
+        release,
+        build_release,
+        architecture or native_architecture(),
+        summary=summary,
+        description=description,
+        homepage=homepage,
+        licenses=tuple(licenses or ()),
+        depends=_capabilities(depends),
+        provides=_capabilities(provides),
+        conflicts=_capabilities(conflicts),
+    )
+    session.stage(f"packing {tree}")
+    packed = pack_tree(tree, metadata, output)
+    for note in packed.notes:
+        session.warning(note)
+    return Answer(
+        lambda _: f"{plain(packed.path)}: {count(packed.entries, 'path')}, {size(packed.content_size)}\n",
+        lambda: {
+            "stone": packed.path,
+            "digest": packed.digest,
+            "package": package_data(packed.metadata),
+            "depends": [str(capability) for capability in packed.metadata.depends],
+            "provides": [str(capability) for capability in packed.metadata.provides],
+            "conflicts": [str(capability) for capability in packed.metadata.conflicts],
+            "entries": packed.entries,
+            "content_bytes": packed.content_size,
+        },
+    )
+
+
+def index(
+    session: Session,
+    directory: Annotated[str, typer.Argument(metavar="DIR", help="Holds stones, perhaps in directories.")],
+) -> Answer:
+    """Writes DIR/stone.index, which `repo add` reads."""
+    session.when_interrupted(lambda: "the index is as it was")
+    session.stage(f"indexing {directory}")
+    indexed = index_directory(directory)
+    for note in indexed.notes:
+        session.warning(note)
+    return Answer(
+        lambda _: f"{plain(indexed.path)}: {count(len(indexed.published), 'package')}\n",
+        lambda: {
+            "index": indexed.path,
+            "packages": [
+                package_data(one.metadata)
+                | {"uri": one.uri, "digest": one.digest, "download_bytes": one.size}
+                for one in indexed.published
+            ],
+        },
+    )
+
+
+def convert(
+    session: Session,
+    files: Annotated[list[str], typer.Argument(metavar="FILE.deb…", help="Debian packages.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where the stones go.")] = ".",
+    jobs: Annotated[
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", min=1, help="As many at once; one a core when left out."),
+    ] = None,
+) -> Answer:
+    """Nothing of a package is run. What cannot be carried over is said for each. Where a package
+    cannot be converted the others still are, and the command fails."""
+    session.when_interrupted(lambda: f"the stones that are in {output} are whole")
+    session.stage(f"converting {count(len(files), 'package')}")
+    converted: list[Converted] = []
+    failed: list[Failed] = []
+    for done in convert_all(files, output, jobs=jobs):
+        if isinstance(done, Failed):
+            failed.append(done)
+        else:
+            converted.append(done)
+            for notice in done.warnings:
+                session.warning(f"{done.metadata.name}: {notice}")
+        session.progress(len(converted) + len(failed), len(files), "packages")
+    if failed:
+        raise _failure(failed, len(files))
+    converted.sort(key=lambda one: one.stone)
+    return Answer(
+        lambda page: converted_text(converted, page),
+        lambda: [
+            {
+                "deb": one.deb,
+                "stone": one.stone,
+                "digest": one.digest,
+                "stone_bytes": one.size,
+                "package": package_data(one.metadata),
+                "left_out": [
+                    {"kind": notice.kind.value, "message": notice.message, "paths": list(notice.paths)}
+                    for notice in one.warnings
+                ],
+            }
+            for one in converted
+        ],
+    )
+
+
+def converted_text(converted: list[Converted], page: Page) -> str:
+    lines = [f"{plain(one.stone)}: {size(one.size)}\n" for one in converted] if page.verbose else []
+    total = sum(one.size for one in converted)
+    return "".join(lines) + f"{count(len(converted), 'package')} converted, {size(total)}.\n"
+
+
+def _capabilities(texts: list[str] | None) -> tuple[Capability, ...]:
+    """Read every text; one UsageError tells of all that cannot be read."""
+    read: list[Capability] = []
+    faults: list[UsageError] = []
+    for text in texts or ():
+        try:
+            read.append(Capability.parse(text))
+        except UsageError as fault:
+            faults.append(fault)
+    if faults:
+        first = faults[0]
+        raise UsageError(
+            first.message, because=[fault.message for fault in faults[1:]], remedies=first.remedies
+        ) from first
+    return tuple(read)
+
+
+def _failure(failed: list[Failed], asked: int) -> MossError:
+    """The one fault, or all of them under the exit code of the first."""
+    first = failed[0].error
+    if len(failed) == 1 == asked:
+        return first
+    return type(first)(
+        f"{len(failed)} of {count(asked, 'package')} could not be converted",
+        because=[one.error.message for one in failed],
+        remedies=first.remedies,
+    )
