@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from debmaker import CONTROL, Deb, Item, converted
 
 from moss.capability import Capability
 from moss.errors import CorruptData
@@ -14,6 +13,7 @@ from moss.package import Metadata, Relations
 from solver.formula import parse_formula
 from solver.model import AnyOf, Operator, Provide, Relation
 from solver.version import Scheme
+from tests.foreign.debmaker import CONTROL, Deb, Item, converted
 
 
 def metadata(fields: str) -> Metadata:

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from debmaker import Deb, Item, converted, folder, hard_link, link
 
 from moss.errors import CorruptData
 from moss.foreign import tmpfiles
 from moss.foreign.deb import NoticeKind
+from tests.foreign.debmaker import Deb, Item, converted, folder, hard_link, link
 
 
 def lines(directory: Path, *files: Item) -> list[str]:

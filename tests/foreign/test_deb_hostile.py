@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from debmaker import COMPRESSIONS, Deb, Item, ar, converted, folder, link, read_stone, tar
 
 from moss.errors import CorruptData, FormatTooNew, MossError, NotFound, UsageError
 from moss.foreign.deb import Converted, Failed, Limits, convert, convert_all
+from tests.foreign.debmaker import COMPRESSIONS, Deb, Item, ar, converted, folder, link, read_stone, tar
 
 FILES = (folder("./usr/"), Item("./usr/bin/tool", b"tool" * 1000, mode=0o755), Item("./etc/tool", b"conf"))
 SOUND = Deb(FILES)

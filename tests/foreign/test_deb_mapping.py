@@ -5,11 +5,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from debmaker import Deb, Item, Read, converted, folder, hard_link, link
 
 from moss.errors import CorruptData
 from moss.foreign.deb import NoticeKind, convert
 from moss.layout import EntryKind
+from tests.foreign.debmaker import Deb, Item, Read, converted, folder, hard_link, link
 
 
 def laid_out(directory: Path, *files: Item) -> Read:

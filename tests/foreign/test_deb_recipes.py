@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from debmaker import Deb, Item, Read, converted
 
 from moss.foreign.deb import Notice
 from moss.foreign.recipes import RECIPES, Alternative, Copy
 from moss.layout import EntryKind
+from tests.foreign.debmaker import Deb, Item, Read, converted
 
 
 def made(directory: Path, package: str, *files: Item) -> tuple[tuple[Notice, ...], Read]:

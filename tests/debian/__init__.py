@@ -1,1 +1,0 @@
-"""Real Debian packages for tests."""
