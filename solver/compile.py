@@ -298,17 +298,14 @@ class _Compiler:
         for package in range(len(self.provides)):
             formulas = self.listed["supplements"][package]
             self.index(package, {r for f in formulas for r in self.parts[f]}, supplementers)
-            replaces = self.listed["replaces"][package]
-            if replaces:
-                self.index(package, replaces, replacers)
+            self.index(package, self.listed["replaces"][package], replacers)
         arrays["supplementer_start"], arrays["supplementer"] = rows(supplementers)
         arrays["replacer_start"], arrays["replacer"] = rows(replacers)
 
     def index(self, package: int, relations: Iterable[int], lists: list[list[int]]) -> None:
-        """Notes the package with every capability of the relations but its own name."""
+        """Notes the package with every capability of the relations."""
         capability_of = self.column["relation_capability"]
-        own = self.column["name"][package]
-        for capability in {capability_of[relation] for relation in relations} - {own}:
+        for capability in {capability_of[relation] for relation in relations}:
             lists[capability].append(package)
 
 

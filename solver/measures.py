@@ -226,7 +226,7 @@ class Measures:
         base = self.pool.formula_base[index]
         start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
         new = package not in self.pool.installed_set
-        for number in universe.recommends[start:end]:
+        for number in dict.fromkeys(universe.recommends[start:end]):
             choice = self._recommendation(base + number)
             if choice is ALWAYS or package in choice.first or package in choice.rest:
                 continue

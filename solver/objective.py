@@ -77,12 +77,15 @@ class Optimiser:
         return False
 
     def _widen(self, core: Sequence[int]) -> bool:
-        """Widens the holes of a core; whether there were any."""
+        """Widens the holes of a core; whether there were any. New soft literals of finished levels
+        become hard: they cost nothing in the model that proved the level."""
         closed = [-literal for literal in core if -literal in self.encoder.holes]
         for hole in closed:
             if hole in self.encoder.holes:  # widening one may widen another
                 self.encoder.widen(hole)
         self.measures.follow()
+        for done in self.finished:
+            self._harden(self._fresh(done))
         return bool(closed)
 
     def _harden(self, literals: Iterable[int]) -> None:
@@ -109,10 +112,7 @@ class Optimiser:
         return cost
 
     def _take(self, measure: Measure) -> int:
-        """New soft literals of the level join; those of finished levels, which cost nothing in the
-        model that proved them, become hard. Returns the cost of what is lost for certain."""
-        for done in self.finished:
-            self._harden(self._fresh(done))
+        """New soft literals of the level join. Returns the cost of those lost for certain."""
         fresh = self._fresh(measure)
         if not fresh:
             return 0

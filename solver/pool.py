@@ -324,7 +324,7 @@ class Pool:
                 continue
             start, end = other.replacer_start[capability], other.replacer_start[capability + 1]
             for candidate in other.replacer[start:end]:
-                if self._takes_place(other, index, candidate, package):
+                if other.name[candidate] != capability and self._takes_place(other, index, candidate, package):
                     found.add(base + candidate)
         return {same for number in found if (same := self.canonical(number)) is not None}
 
