@@ -1,15 +1,26 @@
 """The .stone format, read strictly and written deterministically; docs/stone-format.md is its page.
 
-Reading: `open_stone(file, name)` judges everything but the content and returns a `Stone`, whose
-`contents()` streams the rest, verified. `read_index(path)` gives the packages of a repository.
+**Reading.** `open_stone(file, name)` judges everything but the content and returns a `Stone`; its
+`contents()` streams the rest, each content verified. `check_stone` reads a file whole and raises the
+first fault. `read_index(path)` gives the packages of a repository. `describe(stone)` puts a stone into
+plain values, `extract(stone, directory)` its files into a directory.
 
-Writing: fill a `ContentSpool`, then `write_stone_file(path, metadata, layout, spool)`.
+**Writing.** Fill a `ContentSpool` (`add` gives each content's digest, `open` reads it back), make the
+layout, then `write_stone_file(path, metadata, layout, spool)`. `write_index_file(path, published)`
+writes what a repository offers. The same input gives the same bytes.
 
-A stone's `provides` does not list the package's own name; who solves adds it.
+**Faults** are CorruptData with file and byte offset, or FormatTooNew where a later moss may know
+better. `OSError`s pass through, to be told by the operation (`moss.effects.as_moss_error`).
+
+A stone's `provides` does not list the package's own name; whoever solves adds it. Capabilities are
+written sorted and each once, as the format asks, and come back so.
 """
 
+from moss.stone.check import check_stone, notes_of
 from moss.stone.container import DEFAULT_LIMITS, Limits, PayloadKind, StoneKind, Strictness
 from moss.stone.content import Content
+from moss.stone.describe import Description, describe
+from moss.stone.extract import Extracted, extract
 from moss.stone.reader import Stone, open_stone
 from moss.stone.repository_index import read_index, write_index, write_index_file
 from moss.stone.spool import ContentSpool, SpooledContent
@@ -22,14 +33,20 @@ __all__ = [
     "Content",
     "ContentSource",
     "ContentSpool",
+    "Description",
+    "Extracted",
     "Limits",
     "PayloadKind",
     "SpooledContent",
     "Stone",
     "StoneKind",
     "Strictness",
+    "check_stone",
     "compress_stream",
     "decompress_stream",
+    "describe",
+    "extract",
+    "notes_of",
     "open_stone",
     "read_index",
     "replacing",
