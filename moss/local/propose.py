@@ -120,8 +120,8 @@ class _Proposal:
         for line in sorted(lines, key=lambda line: line.path):
             try:
                 self._wish_line(line)
-            except (BadLine, PassedOver) as fault:
-                self.notices.append(Notice.about(line.line, fault))
+            except (BadLine, PassedOver, PermissionError) as fault:
+                self._note(line.line, fault)
 
     def _wish_line(self, line: TmpfilesLine) -> None:
         path = self._ours(line.path)
@@ -172,7 +172,10 @@ class _Proposal:
             return
         self._wish(line, path, made, None)
         for name in self.view.names_in(source):
-            self._copy(line, f"{path}/{name}", f"{source}/{name}", (None, None, None))
+            try:
+                self._copy(line, f"{path}/{name}", f"{source}/{name}", (None, None, None))
+            except (PassedOver, PermissionError) as fault:
+                self._note(line.line, fault)
 
     def _wish(self, line: TmpfilesLine, path: str, made: Made, source: bytes | str | None) -> None:
         if path in ACCOUNT_FILES or any(path.startswith(f"{closed}/") for closed in self.closed):
@@ -183,6 +186,7 @@ class _Proposal:
                 raise PassedOver(f"/{path} is already said by /{earlier.file}:{earlier.number}")
             return
         self.wished[path] = line.line
+        self._keep_record(path)
         found = self.view.found(path)
         if found is None:
             self._wish_new(path, self._adjusted(path, made), source)
@@ -194,7 +198,6 @@ class _Proposal:
         if found.is_same(made, owners=self.owners):
             self.recorded_after[path] = str(made)
         elif before is not None and found.is_between(before, made, owners=self.owners):
-            self._keep_record(path)
             self.changes[path] = Change(path, Why.FOLLOWS, made, found, source)
         else:
             self._keep(path, made, before)
@@ -205,7 +208,6 @@ class _Proposal:
         ancestors = _ancestors(path)
         if _is_config(path) and (path in self.recorded or not self.deleted.isdisjoint(ancestors)):
             self.deleted.add(path)
-            self._keep_record(path)
             self.kept.append(Kept(path, KeptBecause.DELETED))
             return
         for ancestor in ancestors:
@@ -221,7 +223,6 @@ class _Proposal:
 
     def _keep(self, path: str, made: Made, before: Made | None) -> None:
         """Leave what is there. Below /etc that is a difference to know of; elsewhere it is state."""
-        self._keep_record(path)
         if not _is_config(path):
             return
         if before is None:
@@ -244,7 +245,7 @@ class _Proposal:
             try:
                 self.adjustments.append(Adjustment(line, self._uid(line), self._gid(line)))
             except BadLine as fault:
-                self.notices.append(Notice.about(line.line, fault))
+                self._note(line.line, fault)
 
     def _adjusted(self, path: str, made: Made) -> Made:
         for adjustment in self.adjustments:
@@ -265,12 +266,12 @@ class _Proposal:
                     made = adjustment.adjusted(then.get(path, found))
                     if found.kind is MadeKind.FILE and made != found and self.view.has_other_links(path):
                         reason = PassedOver(f"/{path} has other hard links, which would change with it")
-                        self.notices.append(Notice.about(adjustment.line.line, reason))
+                        self._note(adjustment.line.line, reason)
                     else:
                         now[path], then[path] = found, made
-            except PassedOver as fault:
-                self.notices.append(Notice.about(adjustment.line.line, fault))
-        for path, made in sorted(then.items()):
+            except (PassedOver, PermissionError) as fault:
+                self._note(adjustment.line.line, fault)
+        for path, made in sorted(then.items(), reverse=True):  # a directory after what is in it
             if now[path].is_same(made, owners=self.owners):
                 continue
             if not _is_config(path):
@@ -303,10 +304,10 @@ class _Proposal:
                 continue
             try:
                 is_there = _is_config(path) and self.view.real(path) == path
-            except UnsafePath:
+                found = self.view.found(path) if is_there else None
+            except (UnsafePath, PermissionError):
                 self._keep_record(path)
                 continue
-            found = self.view.found(path) if is_there else None
             if found is None:
                 continue
             before = Made.parse(self.recorded[path])
@@ -316,6 +317,12 @@ class _Proposal:
                 self.kept.append(Kept(path, KeptBecause.LEFT_BEHIND))
 
     # Small questions
+
+    def _note(self, line: Line, fault: BadLine | PassedOver | PermissionError) -> None:
+        if isinstance(fault, PermissionError):
+            path = os.path.relpath(os.fsdecode(fault.filename), self.view.root)
+            fault = BadLine(f"/{path} cannot be looked at: permission denied", "run moss as root")
+        self.notices.append(Notice.about(line, fault))
 
     def _ours(self, path: str) -> str:
         """The real path; raises `PassedOver` where moss makes nothing."""

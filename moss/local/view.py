@@ -26,7 +26,7 @@ class RootView:
     """Looks and never writes. `usr` is the tree to see at /usr, wherever it is now."""
 
     def __init__(self, root: str, usr: str) -> None:
-        self._root = root
+        self.root = root
         self._usr = usr
         self.planned: dict[str, Made] = {}
         self._trusted = {0, os.stat(root).st_uid}
@@ -36,7 +36,7 @@ class RootView:
         """Where a real path is for the running system."""
         if real == "usr" or real.startswith("usr/"):
             return self._usr + real[3:]
-        return os.path.join(self._root, real)
+        return os.path.join(self.root, real)
 
     def real(self, path: str) -> str:
         """The real path that `path` is, whether or not it exists.

@@ -1,6 +1,7 @@
 """What a generation says about /etc and /var is done where the admin has nothing, and only there."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from moss.effects import Effects
 from moss.errors import CorruptData, MossError
 from moss.local import KeptBecause, Why, apply_local_changes
+from tests.local.systems import System
 
 IS_ROOT = os.geteuid() == 0
 
@@ -93,6 +95,15 @@ def test_a_directory_of_the_factory_is_copied_with_all_that_is_in_it(system):
     assert os.readlink(system.root / "etc/app.d/link") == "/nowhere"
     assert system.text("etc/app.d/two") == "mine"
     assert kept(changes) == {"etc/app.d/two": KeptBecause.WAS_THERE}
+
+
+def test_one_thing_that_cannot_be_copied_does_not_hinder_the_others(system):
+    system.ship("share/factory/etc/app.d/one", "1")
+    os.mkfifo(system.usr / "share/factory/etc/app.d/bad")
+    system.ship("share/factory/etc/app.d/two", "2")
+    system.tmpfiles("C /etc/app.d")
+    assert "app.d/bad is neither a file" in said(system.apply())
+    assert (system.text("etc/app.d/one"), system.text("etc/app.d/two")) == ("1", "2")
 
 
 def test_a_directory_copied_outside_etc_is_filled_once(system):
@@ -390,13 +401,50 @@ def test_adjusting_lines_set_modes_of_what_is_there(system):
     system.have("var/log/app/one", mode=0o400)
     system.have("var/log/app/two.sh", mode=0o755)
     (system.root / "var/log/app/link").symlink_to("/etc/outside")
-    system.tmpfiles("Z /var/log/app ~0640", "e /var/l* 0711", "z /var/log/none 0700")
+    system.tmpfiles("Z /var/log/app ~0750", "e /var/l* 0711", "z /var/log/none 0700")
     changes = system.apply()
-    assert (system.mode("var/log/app/one"), system.mode("var/log/app/two.sh")) == (0o440, 0o640)
-    assert system.mode("var/log/app") == 0o640
+    assert (system.mode("var/log/app/one"), system.mode("var/log/app/two.sh")) == (0o440, 0o750)
+    assert system.mode("var/log/app") == 0o750
     assert system.mode("var/log") == 0o711
     assert set(whys(changes).values()) == {Why.ADJUSTED}
     assert system.apply().is_empty
+
+
+def test_a_directory_is_adjusted_after_what_is_in_it(system):
+    system.have("var/log/app/one", mode=0o600)
+    system.tmpfiles("Z /var/log/app 0400")
+    changes = system.apply()
+    assert list(whys(changes)) == ["var/log/app/one", "var/log/app"]
+    (system.root / "var/log/app").chmod(0o700)
+    assert system.mode("var/log/app/one") == 0o400
+
+
+@pytest.fixture
+def ordinary_user_s_system():
+    """A system of somebody who is not root, whoever runs the tests."""
+    with tempfile.TemporaryDirectory() as place:
+        (Path(place) / "root").mkdir()
+        (Path(place) / "usr").mkdir()
+        system = System(Path(place) / "root", Path(place) / "usr", owners=False)
+        if IS_ROOT:
+            for path in (place, system.root, system.usr):
+                os.chown(path, 65534, 65534)
+            os.seteuid(65534)
+        yield system
+        if IS_ROOT:
+            os.seteuid(0)
+
+
+def test_what_cannot_be_looked_at_is_a_warning_and_the_rest_is_done(ordinary_user_s_system):
+    system = ordinary_user_s_system
+    system.tmpfiles("f /etc/secret 0000 - - - x", "f /etc/gone")
+    system.apply()
+    recorded = system.recorded
+    system.tmpfiles("f /etc/secret 0000 - - - y", "d /etc/app")
+    changes = system.apply()
+    assert (system.root / "etc/app").is_dir()
+    assert "/etc/secret cannot be looked at" in changes.warnings[0]
+    assert system.recorded == {**recorded, "etc/app": "directory 0755 0 0"}
 
 
 def test_adjusting_lines_hold_for_what_other_lines_make(system):
