@@ -1,15 +1,16 @@
 """inspect and extract: what a stone holds, without a system."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from moss.cli.files import opened_file
 from moss.cli.session import Answer, Session
-from moss.cli.stone_text import checked_text, stone_data, stone_text
+from moss.cli.stone_text import checked_text, stone_text
 from moss.cli.text import count, plain
-from moss.operations import extract as extracting
-from moss.stone import Stone, Strictness, open_stone
+from moss.stone import check_stone, describe, open_stone
+from moss.stone import extract as extract_into
 
 
 def inspect(
@@ -21,12 +22,15 @@ def inspect(
 ) -> Answer:
     """With -v also every file in it, and every need."""
     with opened_file(file) as opened:
-        stone = open_stone(opened, file, strictness=Strictness.CHECK if check else Strictness.INSTALL)
         if check:
-            _check(session, stone)
+            session.stage(f"checking {file}")
+            for note in check_stone(opened, file):
+                session.warning(note)
+            opened.seek(0)
+        stone = open_stone(opened, file)
     return Answer(
         lambda page: checked_text(stone) if check else stone_text(stone, page),
-        lambda: stone_data(stone) | {"checked": check},
+        lambda: asdict(describe(stone)) | {"checked": check},
     )
 
 
@@ -39,29 +43,21 @@ def extract(
     ] = ".",
 ) -> Answer:
     """The files come below DIR/usr, all of them or, where anything is wrong, none."""
+    session.when_interrupted(lambda: "nothing was extracted")
     with opened_file(file) as opened:
-        done = extracting.extract(opened, file, output, session)
+        stone = open_stone(opened, file)
+        session.stage(f"extracting {stone.metadata.label}")
+        done = extract_into(stone, output)
     for note in done.notes:
         session.warning(note)
     return Answer(
         lambda _: (
-            f"{plain(done.stone.metadata.label)} is in {plain(done.usr)}: {count(done.entries, 'path')}.\n"
+            f"{plain(stone.metadata.label)} is in {plain(done.directory)}: {count(done.entries, 'path')}.\n"
         ),
         lambda: {
-            "directory": done.usr,
+            "directory": done.directory,
             "entries": done.entries,
-            "content_bytes": done.stone.content_size,
-            "notes": list(done.notes),
+            "content_bytes": done.bytes_written,
+            "owners_applied": done.owners_applied,
         },
     )
-
-
-def _check(session: Session, stone: Stone) -> None:
-    """Take every content to its end: that is what verifies it."""
-    session.stage(f"checking {stone.name}")
-    done = 0
-    for content in stone.contents():
-        for _ in content.chunks():
-            pass
-        done += content.size
-        session.progress(done, stone.content_size, "bytes")

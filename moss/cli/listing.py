@@ -9,6 +9,7 @@ from moss.cli.package_text import candidate_table, details_text, selected_table,
 from moss.cli.session import Answer, Session
 from moss.operations import queries
 from moss.operations.queries import PackageDetails, Update
+from moss.operations.search import search as search_offers
 
 UPDATES_AVAILABLE = 100
 """The exit code of `list updates --check`; see docs/exit-codes.md."""
@@ -58,7 +59,7 @@ def search(
 ) -> Answer:
     """Among what the enabled repositories offer."""
     with session.reading() as system:
-        found = queries.search(system, words)
+        found = search_offers(system, words)
     return Answer(
         lambda page: (
             candidate_table(found, page) or "Nothing on offer has these words in its name or summary.\n"

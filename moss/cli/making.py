@@ -95,12 +95,12 @@ def pack(
 
 def index(
     session: Session,
-    directory: Annotated[str, typer.Argument(metavar="DIR", help="Holds stones, perhaps in directories.")],
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Holds stones, perhaps in directories.")],
 ) -> Answer:
     """Writes DIR/stone.index, which `repo add` reads."""
     session.when_interrupted(lambda: "the index is as it was")
-    session.stage(f"indexing {directory}")
-    indexed = index_directory(directory)
+    session.stage(f"indexing {folder}")
+    indexed = index_directory(folder)
     for note in indexed.notes:
         session.warning(note)
     return Answer(
