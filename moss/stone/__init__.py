@@ -2,8 +2,7 @@
 
 **Reading.** `open_stone(file, name)` judges everything but the content and returns a `Stone`; its
 `contents()` streams the rest, each content verified. `check_stone` reads a file whole and raises the
-first fault. `read_index(path)` gives the packages of a repository. `describe(stone)` puts a stone into
-plain values, `extract(stone, directory)` its files into a directory.
+first fault. `read_index(path)` gives the packages of a repository.
 
 **Writing.** Fill a `ContentSpool` (`add` gives each content's digest, `open` reads it back), make the
 layout, then `write_stone_file(path, metadata, layout, spool)`. `write_index_file(path, published)`
@@ -19,8 +18,6 @@ written sorted and each once, as the format asks, and come back so.
 from moss.stone.check import check_stone, notes_of
 from moss.stone.container import DEFAULT_LIMITS, Limits, PayloadKind, StoneKind, Strictness
 from moss.stone.content import Content
-from moss.stone.describe import Description, describe
-from moss.stone.extract import Extracted, extract
 from moss.stone.reader import Stone, open_stone
 from moss.stone.repository_index import read_index, write_index, write_index_file
 from moss.stone.spool import ContentSpool, SpooledContent
@@ -33,8 +30,6 @@ __all__ = [
     "Content",
     "ContentSource",
     "ContentSpool",
-    "Description",
-    "Extracted",
     "Limits",
     "PayloadKind",
     "SpooledContent",
@@ -44,8 +39,6 @@ __all__ = [
     "check_stone",
     "compress_stream",
     "decompress_stream",
-    "describe",
-    "extract",
     "notes_of",
     "open_stone",
     "read_index",
