@@ -1,16 +1,16 @@
 """inspect and extract: what a stone holds, without a system."""
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from moss.cli.files import opened_file
 from moss.cli.session import Answer, Session
+from moss.cli.stone_json import stone_data
 from moss.cli.stone_text import checked_text, stone_text
 from moss.cli.text import count, plain
-from moss.stone import check_stone, describe, open_stone
-from moss.stone import extract as extract_into
+from moss.operations.extract import extract as extract_into
+from moss.stone import check_stone, open_stone
 
 
 def inspect(
@@ -30,7 +30,7 @@ def inspect(
         stone = open_stone(opened, file)
     return Answer(
         lambda page: checked_text(stone) if check else stone_text(stone, page),
-        lambda: asdict(describe(stone)) | {"checked": check},
+        lambda: stone_data(stone, checked=check),
     )
 
 

@@ -10,7 +10,7 @@ Usage: moss [OPTIONS] COMMAND …
 moss manages a system as numbered generations that it can go back to.
 """
 
-_GLOBAL_OPTIONS = (
+GLOBAL_OPTIONS = (
     ("-D, --directory ROOT", "Work on the system in ROOT (or $MOSS_ROOT) instead of this one"),
     ("-y, --yes", "Carry plans out without asking"),
     ("-n, --dry-run", "Show what would be done, and change nothing"),
@@ -35,7 +35,7 @@ def overview(group: str | None = None) -> str:
     parts = [_OPENING]
     for title, verbs in SECTIONS:
         parts.append(f"{title}:\n" + _rows(_row(verb) for verb in verbs))
-    parts.append("Options, before or after the command:\n" + _rows(_GLOBAL_OPTIONS))
+    parts.append("Options, before or after the command:\n" + _rows(GLOBAL_OPTIONS))
     parts.append("moss COMMAND --help tells more; `moss tour` shows it at work in a scratch directory.\n")
     return "\n".join(parts)
 

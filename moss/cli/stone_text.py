@@ -8,7 +8,7 @@ from moss.layout import Entry, EntryKind
 from moss.package import Published
 from moss.stone import PayloadKind, Stone, StoneKind
 
-_KINDS = {
+KIND_WORDS = {
     StoneKind.BINARY: "package",
     StoneKind.DELTA: "delta",
     StoneKind.INDEX: "index",
@@ -32,7 +32,7 @@ def stone_text(stone: Stone, page: Page) -> str:
 
 
 def checked_text(stone: Stone) -> str:
-    what = _holds(stone) if stone.kind is StoneKind.BINARY else _KINDS[stone.kind]
+    what = _holds(stone) if stone.kind is StoneKind.BINARY else KIND_WORDS[stone.kind]
     return f"{plain(stone.name)} is sound: {what}.\n"
 
 
@@ -53,7 +53,7 @@ def _published_table(published: tuple[Published, ...], page: Page) -> str:
 def _payload_table(stone: Stone, page: Page) -> str:
     rows = [
         (
-            _payload_word(payload.header.kind),
+            payload_word(payload.header.kind),
             payload.header.compression.name.lower(),
             str(payload.header.stored_size),
             str(payload.header.plain_size),
@@ -74,5 +74,5 @@ def _path_text(entry: Entry) -> str:
     return plain(f"/usr/{entry.path}{arrow}")
 
 
-def _payload_word(kind: PayloadKind | int) -> str:
+def payload_word(kind: PayloadKind | int) -> str:
     return kind.name.lower() if isinstance(kind, PayloadKind) else f"unknown-{kind}"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, NamedTuple
 
 import typer
@@ -118,9 +119,9 @@ def _walk(session: Session, scratch: str) -> list[Shown]:
     _make_executable(scratch)
     shown: list[Shown] = []
     for step in STEPS:
-        session.show(lambda page, step=step: _sentence(step.sentence, page))
+        session.show(partial(_sentence, step.sentence))
         for number, command in enumerate(step.commands, 1):
-            session.show(lambda page, command=command: page.bold(f"$ {command}") + "\n")
+            session.show(partial(_prompt, command))
             done = _run(command, scratch, caught=session.settings.json)
             shown.append(Shown(step.sentence, command, done.returncode, done.stdout or ""))
             expected = step.exit_code if number == len(step.commands) else 0
@@ -173,6 +174,10 @@ def _unexpected(command: str, exit_code: int, scratch: str) -> MossError:
 
 def _sentence(sentence: str, page: Page) -> str:
     return "\n" + "".join(f"{line}\n" for line in wrapped(sentence, min(page.columns, 100))) + "\n"
+
+
+def _prompt(command: str, page: Page) -> str:
+    return page.bold(f"$ {command}") + "\n"
 
 
 def _farewell(kept: str | None, page: Page) -> str:
