@@ -3,6 +3,7 @@
     d /var/lib/misc - - - -                     a directory
     L /etc/os-release - - - - ../usr/lib/os-release
     C /etc/bash.bashrc - - - -                  a copy of /usr/share/factory/etc/bash.bashrc
+    C "/etc/a b" - - - -
 
 Mode and owners are written as `-` where they are the usual ones: a line that names them would undo the
 admin's own at every boot. What a `C` line copies brings its mode and owners from the factory.
@@ -13,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _USUAL_DIRECTORY = (0o755, 0, 0)
-_UNSAFE = re.compile(rb"[^A-Za-z0-9/._+,:;@=~^#!*?()\[\]{}-]")
+_PLAIN = re.compile(r"[^\s\"'\\%]+")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,8 +29,8 @@ class Line:
     argument: str = ""
 
     def __str__(self) -> str:
-        words = f"{self.type} {_escaped(self.path)} {self.mode} {self.uid} {self.gid} -"
-        return f"{words} {_escaped(self.argument)}" if self.argument else words
+        words = f"{self.type} {_word(self.path)} {self.mode} {self.uid} {self.gid} -"
+        return f"{words} {_rest(self.argument)}" if self.argument else words
 
 
 def directory(path: str, permissions: int, uid: int = 0, gid: int = 0) -> Line:
@@ -53,11 +54,19 @@ def as_file(lines: Iterable[Line], package: str) -> bytes:
     return f"# Made by moss from the Debian package {package}: what belongs outside /usr.\n{body}".encode()
 
 
-def _escaped(text: str) -> str:
-    """Bytes that the format gives a meaning to as `\\xNN`, percent signs doubled."""
-    return _UNSAFE.sub(_escape, text.encode()).decode()
+def _word(text: str) -> str:
+    """In quotes where it must be: there systemd 252 knows a backslash before a sign, but no `\\x20`."""
+    if _PLAIN.fullmatch(text):
+        return text
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{quoted}"'
 
 
-def _escape(found: re.Match[bytes]) -> bytes:
-    byte = found[0][0]
-    return b"%%" if byte == ord("%") else b"\\x%02x" % byte
+def _rest(text: str) -> str:
+    """The end of a line is taken as it stands but for escapes, specifiers, and blanks at its ends."""
+    escaped = text.replace("\\", "\\\\").replace("%", "%%")
+    if escaped == "-":  # alone it means: nothing
+        return "\\x2d"
+    if escaped.startswith(" "):
+        escaped = "\\x20" + escaped[1:]
+    return escaped[:-1] + "\\x20" if escaped.endswith(" ") else escaped

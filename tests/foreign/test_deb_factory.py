@@ -1,5 +1,8 @@
 """What of a Debian package belongs outside /usr: the factory, and the lines that bring it out."""
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -127,17 +130,45 @@ def test_configuration_in_usr_is_said_to_be_replaced_by_updates(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("line", "text"),
     [
-        (tmpfiles.copy("/etc/a b"), r"C /etc/a\x20b - - - -"),
-        (tmpfiles.copy("/etc/100%"), "C /etc/100%% - - - -"),
-        (tmpfiles.copy('/etc/it\'s "q"'), r"C /etc/it\x27s\x20\x22q\x22 - - - -"),
-        (tmpfiles.copy("/etc/back\\slash"), r"C /etc/back\x5cslash - - - -"),
-        (tmpfiles.link("/etc/\u00e9", "a b"), r"L /etc/\xc3\xa9 - - - - a\x20b"),
+        (tmpfiles.copy("/etc/a b"), 'C "/etc/a b" - - - -'),
+        (tmpfiles.copy("/etc/100%"), 'C "/etc/100%%" - - - -'),
+        (tmpfiles.copy('/etc/it\'s "q"'), r'C "/etc/it' "'" r's \"q\"" - - - -'),
+        (tmpfiles.copy("/etc/back\\slash"), r'C "/etc/back\\slash" - - - -'),
+        (tmpfiles.link("/etc/\u00e9", "a b"), "L /etc/\u00e9 - - - - a b"),
+        (tmpfiles.link("/etc/x", "100% \\ "), r"L /etc/x - - - - 100%% \\\x20"),
+        (tmpfiles.link("/etc/x", "-"), r"L /etc/x - - - - \x2d"),
         (tmpfiles.directory("/var/x", 0o755), "d /var/x - - - -"),
         (tmpfiles.directory("/var/x", 0o755, 1), "d /var/x 0755 1 0 -"),
     ],
 )
-def test_lines_say_what_has_a_meaning_in_the_format_by_its_bytes(line: tmpfiles.Line, text: str) -> None:
+def test_what_has_a_meaning_in_the_format_is_quoted(line: tmpfiles.Line, text: str) -> None:
     assert str(line) == text
+
+
+@pytest.mark.skipif(shutil.which("systemd-tmpfiles") is None, reason="needs systemd-tmpfiles")
+def test_systemd_reads_odd_names_as_they_were_meant(tmp_path: Path) -> None:
+    names = ["a b", "100%", 'it\'s "q"', "back\\slash", "\u00e9", "#x", "x:y", "$HOME"]
+    for directory in ("etc", "root", "usr/lib/tmpfiles.d", "usr/share/factory/etc"):
+        (tmp_path / directory).mkdir(parents=True)
+    lines = []
+    for name in names:
+        (tmp_path / "usr/share/factory/etc" / name).write_text(name)
+        lines.append(tmpfiles.copy(f"/etc/{name}"))
+        lines.append(tmpfiles.copy(f"/root/{name}", f"/usr/share/factory/etc/{name}"))
+        lines.append(tmpfiles.directory(f"/etc/{name}.d", 0o750, os.getuid(), os.getgid()))
+        lines.append(tmpfiles.link(f"/etc/{name}.l", name))
+    lines += [tmpfiles.link("/etc/blank", " x "), tmpfiles.link("/etc/dash", "-")]
+    (tmp_path / "usr/lib/tmpfiles.d/moss-x.conf").write_bytes(tmpfiles.as_file(lines, "x"))
+    command = ["systemd-tmpfiles", f"--root={tmp_path}", "--create"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in names:
+        assert (tmp_path / "etc" / name).read_text() == name
+        assert (tmp_path / "root" / name).read_text() == name
+        assert (tmp_path / "etc" / f"{name}.d").stat().st_mode & 0o7777 == 0o750
+        assert (tmp_path / "etc" / f"{name}.l").readlink() == Path(name)
+    assert os.readlink(tmp_path / "etc/blank") == " x "
+    assert os.readlink(tmp_path / "etc/dash") == "-"
 
 
 def test_a_file_of_lines_is_sorted_and_says_each_once() -> None:
