@@ -43,7 +43,7 @@ def _bash() -> str:
     for group in _groups():
         cases.append(f'        "{group}") words="{" ".join(_words_after(group))}" ;;')
     for verb in VERBS:
-        names = "|".join(f'"{name}"*' for name in (verb.spelling, *verb.aliases))
+        names = "|".join(f'"{name}"|"{name} "*' for name in (verb.spelling, *verb.aliases))
         cases.append(f'        {names}) options="{_options(verb)}" ;;')
     return _BASH.format(valued=valued, globals=_global_options(), cases="\n".join(cases))
 
