@@ -109,8 +109,10 @@ class Session:
         return shlex.join(["moss", *self._typed])
 
     def command_with(self, option: str) -> str:
-        """The command as it was typed, and this option before all else, where it is one for certain."""
-        return shlex.join(["moss", option, *self._typed])
+        """The command as it was typed, and this option where it is one for certain."""
+        if "--" in self._typed:
+            return shlex.join(["moss", option, *self._typed])
+        return shlex.join(["moss", *self._typed, option])
 
     def when_interrupted(self, what_is_left: Callable[[], str]) -> None:
         """How to say, should Ctrl-C come, what state things are in then."""

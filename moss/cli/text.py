@@ -170,12 +170,17 @@ def listed(words: Sequence[str]) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], page: Page) -> str:
-    """Columns as wide as they must be; the last is shortened to the page. No rows give no text."""
+    """Columns as wide as they must be; the last is shortened to the page, an empty one left out.
+
+    No rows give no text.
+    """
     if not rows:
         return ""
-    widths = [max(width_of(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
-    lines = [page.bold(_table_line(headings, widths, page))]
-    lines += (_table_line(row, widths, page) for row in rows)
+    filled = [column for column in range(len(headings)) if any(row[column] for row in rows)]
+    shown = [[row[column] for column in filled] for row in (headings, *rows)]
+    widths = [max(width_of(row[column]) for row in shown) for column in range(len(filled))]
+    first, *others = (_table_line(row, widths, page) for row in shown)
+    lines = [page.bold(first), *others]
     return "\n".join(lines) + "\n"
 
 
