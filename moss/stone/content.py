@@ -74,6 +74,8 @@ def cut_contents(
         if content_digest(piece) != digest:
             raise _wrong(place, digest)
         yield Content(digest, size, iter((piece,)) if size else iter(()))
+    if rest:
+        raise place.fault("it unpacks to more bytes than its header says")
 
 
 class _LongContent(Iterator[memoryview]):
