@@ -17,7 +17,7 @@ from solver.tables import pack, rows
 from solver.version import Scheme, VersionError, compare_keys, sort_key
 
 ARRAYS = (
-    *("text_start", "repositories", "arches"),
+    *("text_start", "repositories", "arches", "patterns"),
     *("capability_text", "capability_slot", "capability_first", "capability_end"),
     *("provider_start", "provider", "provider_version", "provider_key"),
     *("supplementer_start", "supplementer", "replacer_start", "replacer"),
@@ -132,7 +132,7 @@ class _Compiler:
         self.seen: dict[tuple[int, Scheme], tuple[int, Formula]] = {}
         self.seen_relation: dict[tuple[int, Scheme], tuple[int, Relation]] = {}
         self.parts: list[list[int]] = []
-        self.matches: list[list[int]] = []
+        self.matches: list[tuple[list[int], list[int]]] = []
         self.choices: list[list[int]] = []
 
     def text(self, text: bytes) -> int:
@@ -230,16 +230,19 @@ class _Compiler:
             chosen: dict[int, None] = {}
             first = 0
             for part in parts if text == NO_TEXT else ():
-                chosen.update(dict.fromkeys(matches[part]))
-                first = first or len(chosen)
+                named, others = matches[part]
+                for group in (named, others):
+                    chosen.update(dict.fromkeys(group))
+                    first = first or len(chosen)
             choices.append(list(chosen))
             preferred.append(first)
         self.matches, self.choices = matches, choices
 
-    def matching(self, relation: Relation, scheme: Scheme, keys: list[bytes]) -> list[int]:
+    def matching(self, relation: Relation, scheme: Scheme, keys: list[bytes]) -> tuple[list[int], list[int]]:
+        """The packages of the name itself, then the others that provide it."""
         providers = self.providers.get(self.capabilities[relation.name])
         if not providers:
-            return []
+            return [], []
         operator, version, schemes = relation.operator, relation.version, self.column["scheme"]
         if operator is not None and version is not None:
             wanted = sort_key(scheme, version)
@@ -254,10 +257,9 @@ class _Compiler:
         if not any_arch(relation.arch) and relation.arch is not None:
             arch, arches = self.texts.get(relation.arch.encode()), self.column["arch"]
             found = [package for package in found if arches[package] == arch]
-        # Packages of the name itself first, then those that provide it.
         own = set(self.named.get(self.capabilities[relation.name], ()))
-        found.sort(key=lambda package: (package not in own, package))
-        return list(dict.fromkeys(found))
+        every = sorted(dict.fromkeys(found))
+        return [p for p in every if p in own], [p for p in every if p not in own]
 
     def packed(self) -> bytes:
         column = self.column
@@ -268,6 +270,8 @@ class _Compiler:
         arrays["capability_slot"] = _hash_slots([crc32(texts[t]) for t in capability_texts])
         arrays["key_slot"] = _hash_slots([crc32(texts[t]) for t in column["key"]])
         arrays["text_start"] = array("i", accumulate(map(len, texts), initial=0))
+        patterns = [c for name, c in self.capabilities.items() if "*" in name or "?" in name]
+        arrays["patterns"] = array("i", patterns)
         for several, one in (("repositories", "repository"), ("arches", "arch")):
             arrays[several] = array("i", sorted(set(column[one])))
         self.pack_capabilities(arrays)
@@ -276,7 +280,7 @@ class _Compiler:
         provided = [[c for c, _ in pairs] for pairs in self.provides]
         arrays["provides_start"], arrays["provides_capability"] = rows(provided)
         arrays["provides_version"] = array("i", [v for pairs in self.provides for _, v in pairs])
-        arrays["match_start"], arrays["match"] = rows(self.matches)
+        arrays["match_start"], arrays["match"] = rows([n + o for n, o in self.matches])
         arrays["part_start"], arrays["part"] = rows(self.parts)
         arrays["choice_start"], arrays["choice"] = rows(self.choices)
         return pack(ARRAYS, arrays, b"".join(texts))

@@ -114,7 +114,7 @@ def _rule(pool: Pool, why: tuple[object, ...]) -> Rule:
     package = cast(int, why[1])
     if kind is Kind.NEEDS:
         formula = cast(int, why[2])
-        candidates = tuple(pool.candidate(q) for q in pool.choices(formula)[0])
+        candidates = tuple(pool.candidate(q) for q in pool.users(formula))
         return Rule(kind, pool.candidate(package), formula=pool.formula(formula), candidates=candidates)
     if kind in (Kind.CONFLICTS, Kind.BREAKS):
         other, relation_number = cast(int, why[2]), cast(int, why[3])

@@ -11,12 +11,18 @@ What is unlikely to be chosen is left out at first behind *holes*, variables tha
 
 A hole that takes part in an unsatisfiable core is *widened*: what it stands for joins, and the
 clauses that used it are made again. A core without holes holds for the full problem, so nothing is
-lost. `lazy=False` widens all from the start.
+lost.
+
+What will most likely hold is *deferred*: a dependency that an expected package satisfies (one that
+is forced, installed, or the only or first provider of what an expected package needs) makes no
+clause until a model breaks it. Fewer clauses keep every core true, and every model is checked.
+
+`lazy=False` leaves nothing out and defers nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from fnmatch import fnmatchcase
 from typing import assert_never
 
@@ -29,6 +35,8 @@ from solver.version import Scheme
 
 Why = tuple[Kind, *tuple[object, ...]] | None
 Emit = Callable[[list[int], Why], None]
+# A package, one of its formulas, and whether it is only recommended.
+Item = tuple[int, int, bool]
 
 
 class NameState:
@@ -71,6 +79,10 @@ class Encoder:
         self.states: dict[Name, NameState] = {}
         self.holes: dict[int, NameState | Choice] = {}
         self.queue: list[int] = []
+        self.forced: set[int] = set()
+        self.expected: set[int] = set()
+        self.pending: list[Item] = []
+        self.deferred: dict[int, list[Item]] = {}
         # What the measures have not seen yet.
         self.met: list[NameState] = []
         self.widened: list[NameState] = []
@@ -82,6 +94,7 @@ class Encoder:
         self._true = 0
         self.facts = [*request.facts, *(f"subscription({s.name})" for s in request.subscriptions if s.on)]
         self.fact_set = frozenset(self.facts)
+        self.facts_matter = pool.mentions(self.facts)
         self.barred = self._find_barred()
         self.updated = self._find_updated()
 
@@ -159,15 +172,26 @@ class Encoder:
         first, rest = list[int](), dict[int, None]()
         for relation in relations:
             matches = self.pool.match(relation, repository)
-            if first:
-                rest.update(dict.fromkeys(matches))
-            first = first or matches
+            for group in self.pool.grouped(matches, relation.name.encode()):
+                rest.update(dict.fromkeys(group if first else ()))
+                first = first or group
         others = [package for package in rest if package not in first]
+        if self.lazy and len(first) == 1:
+            self.expected.add(first[0])
+            if not others:
+                self.force(first[0])
         self.head(self.choice(first, others, preferring=True), (), why)
 
     def _require(self, relation: Relation, head: tuple[int, ...], why: Why) -> None:
         if not self.is_fact(relation):
             self.head(self.choice(self.pool.match(relation), (), preferring=False), head, why)
+
+    def start_installed(self) -> None:
+        """The installed packages, which are expected to stay or to be updated as asked."""
+        for package in self.pool.installed:
+            name = self.pool.name(package)
+            self.meet(name)
+            self.expected.add(self.best(name) if name in self.updated else package)
 
     def drain(self) -> None:
         """Takes in every package that was reached, and what it needs in turn."""
@@ -179,21 +203,111 @@ class Encoder:
 
     def _needs(self, package: int) -> None:
         universe, local, index = self.pool.at(package)
-        base, head = self.pool.formula_base[index], -self.variable[package]
-        installed = package in self.pool.installed_set
-        choices, emit = self._choices, self.emit
-        for number in universe.depends[universe.depends_start[local] : universe.depends_start[local + 1]]:
+        base = self.pool.formula_base[index]
+        start, end = universe.depends_start[local], universe.depends_start[local + 1]
+        if not self.lazy:
+            for number in universe.depends[start:end]:
+                self.need(package, base + number)
+            return
+        forced, expected = self.forced, self.expected
+        is_forced, is_expected = package in forced, package in expected
+        choices_of, known = self.pool.choices, self.pool.known_choices
+        for number in universe.depends[start:end]:
             formula = base + number
-            choice = choices.get(~formula if installed else formula)
-            if choice is None:
-                choice = self.dependency(formula, preferring=not installed)
-                choices[~formula if installed else formula] = choice
-            if choice is ALWAYS or package in choice.first or package in choice.rest:
+            found = known.get(formula)
+            candidates, _ = found if found is not None else choices_of(formula)
+            if len(candidates) == 1 and not self.facts_matter:
+                candidate = candidates[0]
+                if candidate == package or candidate in forced:
+                    continue
+                if is_forced:
+                    self.force(candidate)
+                    continue
+                if is_expected:
+                    expected.add(candidate)
+                self.need(package, formula)
+            elif candidates and candidates[0] in forced:
                 continue
-            if choice.loose or choice.soft:
-                self.head(choice, (head,), (Kind.NEEDS, package, formula))
+            elif not self.defer((package, formula, False)):
+                self.pending.append((package, formula, False))
+
+    def force(self, package: int) -> None:
+        """The package is in every solution."""
+        if package not in self.forced:
+            self.forced.add(package)
+            self.expected.add(package)
+            closed = self.literal(package)
+            if closed in self.holes:
+                self.widen(closed)
+            self.emit([self.variable[package]], None)
+
+    def need(self, package: int, formula: int) -> None:
+        """¬p ∨ q ∨ q' ∨ …, the clause of one dependency"""
+        installed = package in self.pool.installed_set
+        place = ~formula if installed else formula
+        choice = self._choices.get(place)
+        if choice is None:
+            choice = self._choices[place] = self.dependency(formula, preferring=not installed)
+        if choice is not ALWAYS and package not in choice.first and package not in choice.rest:
+            self.head(choice, (-self.variable[package],), (Kind.NEEDS, package, formula))
+
+    def defer(self, item: Item) -> bool:
+        """Whether an expected package satisfies the formula, so that no clause is needed now."""
+        package, formula, weak = item
+        candidates, preferred = self.pool.choices(formula)
+        support = next((c for c in candidates[:preferred] if c in self.expected), None)
+        if support is None and (weak or not self._is_soft(package, candidates)):
+            support = next((c for c in candidates[preferred:] if c in self.expected), None)
+        if support is None:
+            return False
+        if support not in self.forced and package not in candidates:
+            self.deferred.setdefault(support, []).append(item)
+        return True
+
+    def _is_soft(self, package: int, candidates: Sequence[int]) -> bool:
+        """Whether it matters for the measures which alternative satisfies a dependency."""
+        installed = self.pool.installed_set
+        return self.preferring and package not in installed and installed.isdisjoint(candidates)
+
+    def settle(self) -> list[Item]:
+        """Decides what was pending, now that more is expected. Makes the clauses of dependencies,
+        returns the recommendations."""
+        pending, self.pending = self.pending, []
+        weak = []
+        for item in pending:
+            if self.defer(item):
+                continue
+            package, formula, is_weak = item
+            candidates, preferred = self.pool.choices(formula)
+            if package in self.expected and preferred == 1:
+                self.expected.add(candidates[0])
+            if is_weak:
+                weak.append(item)
             else:
-                emit([head, *choice.literals], (Kind.NEEDS, package, formula))
+                self.need(package, formula)
+        return weak
+
+    def broken(self, chosen: Set[int], *, for_certain: bool = False) -> list[Item]:
+        """The deferred items that a set of packages does not satisfy; they are no longer deferred.
+        `for_certain`: all but those whose expected package is in the set."""
+        broken: list[Item] = []
+        for support in [support for support in self.deferred if support not in chosen]:
+            kept: list[Item] = []
+            for item in self.deferred.pop(support):
+                stands = not for_certain and self._stands(item, chosen)
+                (kept if stands else broken).append(item)
+            if kept:
+                self.deferred[support] = kept
+        return broken
+
+    def _stands(self, item: Item, chosen: Set[int]) -> bool:
+        package, formula, weak = item
+        if package not in chosen:
+            return True
+        candidates, preferred = self.pool.choices(formula)
+        if not weak and self._is_soft(package, candidates):
+            candidates = candidates[:preferred]
+        return not chosen.isdisjoint(candidates)
 
     def _conflicts(self, package: int) -> None:
         pool = self.pool
@@ -361,7 +475,7 @@ class Encoder:
             scheme = Scheme(universe.formula_scheme[local])
             choice.literals = self.positive(pool.formula(formula), (scheme,))
             return choice
-        if self.facts:
+        if self.facts_matter:
             parts = universe.part[universe.part_start[local] : universe.part_start[local + 1]]
             base = pool.relation_base[index]
             if any(self.is_fact(pool.relation(base + part)) for part in parts):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from solver.encode import ALWAYS, Choice, Encoder, NameState
+from solver.encode import ALWAYS, Choice, Encoder, Item, NameState
 from solver.model import Relation
 from solver.pool import Name
 from solver.preferences import Measure
@@ -72,29 +72,51 @@ class Measures:
         encoder = self.encoder
         while True:
             encoder.drain()
-            if encoder.preferences and Measure.UNPREFERRED in self.soft:
-                self.soft[Measure.UNPREFERRED] += [-soft for soft in encoder.preferences]
-            encoder.preferences.clear()
-            if not (encoder.met or encoder.widened or encoder.added):
-                return
-            met, encoder.met = encoder.met, []
-            widened, encoder.widened = encoder.widened, []
-            added, encoder.added = encoder.added, []
-            for state in met:
-                self._met(state)
-            for state in widened:
-                self._downgraded(state)
-            if Measure.ADDED in self.soft:
-                new = (package for package in added if package not in self.pool.installed_set)
-                self.soft[Measure.ADDED] += [-encoder.variable[package] for package in new]
-            if Measure.UNMET in self.soft or Measure.UNSATISFIED in self.soft:
-                for package in added:
-                    self._recommends(package)
+            if encoder.met or encoder.widened or encoder.added:
+                self._take_in()
+            elif encoder.pending:
+                for package, formula, _ in encoder.settle():
+                    self._recommend(package, formula)
+            else:
+                break
+        if Measure.UNPREFERRED in self.soft:
+            self.soft[Measure.UNPREFERRED] += [-soft for soft in encoder.preferences]
+        encoder.preferences.clear()
+
+    def _take_in(self) -> None:
+        encoder, installed = self.encoder, self.pool.installed_set
+        met, encoder.met = encoder.met, []
+        widened, encoder.widened = encoder.widened, []
+        added, encoder.added = encoder.added, []
+        for state in met:
+            self._met(state)
+        for state in widened:
+            self._downgraded(state)
+        if Measure.ADDED in self.soft:
+            variable = encoder.variable
+            self.soft[Measure.ADDED] += [-variable[p] for p in added if p not in installed]
+        if Measure.UNMET in self.soft or Measure.UNSATISFIED in self.soft:
+            for package in added:
+                self._recommends(package)
+
+    def revive(self, items: Iterable[Item]) -> None:
+        """Makes the clauses of items that were deferred and do not stand."""
+        for package, formula, weak in items:
+            if weak:
+                self._recommend(package, formula)
+            else:
+                self.encoder.need(package, formula)
+        self.follow()
 
     # Names
 
     def _met(self, state: NameState) -> None:
         name = state.name
+        if len(name.versions) == 1 and not name.installed:  # most of them
+            for measure in (Measure.NEW, Measure.ALTERED):
+                if measure in self.soft:
+                    self.soft[measure].append(-self.encoder.variable[name.versions[0]])
+            return
         if name.installed:
             self._removed(state)
             self._downgraded(state)
@@ -219,29 +241,36 @@ class Measures:
     # Recommendations
 
     def _recommends(self, package: int) -> None:
+        """Every recommendation of a package; for Measure.UNMET alone only of a new one."""
+        universe, local, index = self.pool.at(package)
+        if self.pool.has_supplements:
+            self._supplemented_by(package)
+        if package in self.pool.installed_set and Measure.UNSATISFIED not in self.soft:
+            return
+        base, encoder = self.pool.formula_base[index], self.encoder
+        start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
+        for number in dict.fromkeys(universe.recommends[start:end]):
+            item = package, base + number, True
+            if not encoder.lazy:
+                self._recommend(package, base + number)
+            elif not encoder.defer(item):
+                encoder.pending.append(item)
+
+    def _recommend(self, package: int, formula: int) -> None:
         """¬p ∨ one of the recommended ∨ cost; for Measure.UNMET only where p is new and something
         could meet it"""
-        universe, local, index = self.pool.at(package)
-        self._supplemented_by(package)
-        base = self.pool.formula_base[index]
-        start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
-        new = package not in self.pool.installed_set
-        for number in dict.fromkeys(universe.recommends[start:end]):
-            choice = self._recommendation(base + number)
-            if choice is ALWAYS or package in choice.first or package in choice.rest:
-                continue
-            head = -self.encoder.variable[package]
-            for measure in (Measure.UNMET, Measure.UNSATISFIED):
-                possible = choice.literals or measure is Measure.UNSATISFIED
-                if measure in self.soft and possible and (new or measure is Measure.UNSATISFIED):
-                    self.encoder.head(choice, (head, self._cost(measure)), None)
-
-    def _recommendation(self, formula: int) -> Choice:
         choice = self._recommended.get(formula)
         if choice is None:
             choice = self.encoder.dependency(formula, preferring=False, equal=True)
             self._recommended[formula] = choice
-        return choice
+        if choice is ALWAYS or package in choice.first or package in choice.rest:
+            return
+        head = -self.encoder.variable[package]
+        new = package not in self.pool.installed_set
+        for measure in (Measure.UNMET, Measure.UNSATISFIED):
+            counts = measure is Measure.UNSATISFIED or (new and choice.literals)
+            if measure in self.soft and counts:
+                self.encoder.head(choice, (head, self._cost(measure)), None)
 
     # Supplements: ¬formula ∨ the name of p is there ∨ cost, where the formula did not hold before
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from solver.encode import Encoder
+from solver.encode import Encoder, Item
 from solver.measures import Measures
 from solver.preferences import Measure
 from solver.sat import Counter, OutOfBudgetError, Sat
@@ -70,23 +70,37 @@ class Optimiser:
         return True
 
     def _solve(self, assumptions: Iterable[int]) -> bool:
-        holes = [-hole for hole in self.encoder.holes]
-        if self.sat.solve([GO, *assumptions, *holes]):
+        """Whether there is a model, kept in `model`, in which everything deferred stands."""
+        while True:
+            holes = [-hole for hole in self.encoder.holes]
+            if not self.sat.solve([GO, *assumptions, *holes]):
+                return False
             self.model = self.sat.model()
-            return True
-        return False
+            broken = self.encoder.broken(self._chosen())
+            if not broken:
+                return True
+            self._revive(broken)
+
+    def _chosen(self) -> set[int]:
+        """The packages of the model."""
+        package_of = self.encoder.package_of
+        return {package_of[literal] for literal in self.model if literal in package_of}
 
     def _widen(self, core: Sequence[int]) -> bool:
-        """Widens the holes of a core; whether there were any. New soft literals of finished levels
-        become hard: they cost nothing in the model that proved the level."""
+        """Widens the holes of a core; whether there were any."""
         closed = [-literal for literal in core if -literal in self.encoder.holes]
         for hole in closed:
             if hole in self.encoder.holes:  # widening one may widen another
                 self.encoder.widen(hole)
-        self.measures.follow()
+        self._revive(())
+        return bool(closed)
+
+    def _revive(self, items: Iterable[Item]) -> None:
+        """Takes in what is new. New soft literals of finished levels become hard: they cost nothing
+        in the model that proved the level."""
+        self.measures.revive(items)
         for done in self.finished:
             self._harden(self._fresh(done))
-        return bool(closed)
 
     def _harden(self, literals: Iterable[int]) -> None:
         for literal in literals:
@@ -98,13 +112,15 @@ class Optimiser:
         """Proves the least cost of a measure and makes it hard."""
         self.soft, self.counters = {}, {}
         cost = self._take(measure)
-        while not self._solve(self.soft):
-            core = self.sat.core()
-            holes = [literal for literal in core if -literal in self.encoder.holes]
-            if any(literal not in self.soft for literal in holes):
-                self._widen(core)
+        while True:
+            if self._solve(self.soft):
+                if self.taken[measure] == len(self.measures.soft[measure]):
+                    break
             else:
-                cost += self._relax(core)
+                core = self.sat.core()
+                holes = [literal for literal in core if -literal in self.encoder.holes]
+                if all(literal in self.soft for literal in holes):
+                    cost += self._relax(core)
                 self._widen(holes)
             cost += self._take(measure)
         self._harden(self.soft)
@@ -172,6 +188,9 @@ class Optimiser:
         while not self._solve(()):
             self._widen(self.sat.core())
         fixed = self._lost()
+        certain = {p for v, p in encoder.package_of.items() if v in fixed}
+        while broken := encoder.broken(certain, for_certain=True):
+            self._revive(broken)
         decided = set[int]()
         while True:
             open_packages = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence, Set
+from fnmatch import fnmatchcase
 from itertools import accumulate
 from typing import assert_never
 
@@ -59,7 +60,7 @@ class Pool:
         self._names: dict[int, Name] = {}
         self._names_by_text: dict[bytes, Name] = {}
         self._same: dict[int, int] = {}
-        self._choices: dict[int, tuple[list[int], int]] = {}
+        self.known_choices: dict[int, tuple[list[int], int]] = {}
         self._matches: dict[int, list[int]] = {}
         self._elsewhere: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self.installed = self.numbers(installed)
@@ -197,23 +198,47 @@ class Pool:
         return self._same.get(package)
 
     def choices(self, formula: int) -> tuple[list[int], int]:
-        """What can satisfy a plain formula, and how many of them the first alternative has."""
-        found = self._choices.get(formula)
+        """What can satisfy a plain formula, and how many of them the first alternative has. Nothing
+        is said of other formulas."""
+        found = self.known_choices.get(formula)
         if found is None:
-            found = self._choices[formula] = self._find_choices(formula)
+            found = self.known_choices[formula] = self._find_choices(formula)
         return found
 
     def _find_choices(self, formula: int) -> tuple[list[int], int]:
         universe, local, index = self.at_formula(formula)
+        if universe.formula_text[local] != NO_TEXT:
+            return [], 0
         if self.plain:
             start, end = universe.choice_start[local], universe.choice_start[local + 1]
             return universe.choice[start:end].tolist(), universe.preferred[local]
         chosen: dict[int, None] = {}
         first = 0
         for part in universe.part[universe.part_start[local] : universe.part_start[local + 1]]:
-            chosen.update(dict.fromkeys(self.matches(self.relation_base[index] + part)))
-            first = first or len(chosen)
+            text = universe.capability_text[universe.relation_capability[part]]
+            matches = self.matches(self.relation_base[index] + part)
+            for group in self.grouped(matches, universe.text_bytes(text)):
+                chosen.update(dict.fromkeys(group))
+                first = first or len(chosen)
         return list(chosen), first
+
+    def grouped(self, matches: Sequence[int], name: bytes) -> tuple[list[int], list[int]]:
+        """The packages of the name itself, which are preferred, and the others that provide it."""
+        named, others = list[int](), list[int]()
+        for package in matches:
+            universe, local, _ = self.at(package)
+            text = universe.capability_text[universe.name[local]]
+            (named if universe.text_bytes(text) == name else others).append(package)
+        return named, others
+
+    def users(self, formula: int) -> list[int]:
+        """Every package that any relation of a formula matches."""
+        universe, local, index = self.at_formula(formula)
+        if universe.formula_text[local] == NO_TEXT:
+            return self.choices(formula)[0]
+        base = self.relation_base[index]
+        parts = universe.part[universe.part_start[local] : universe.part_start[local + 1]]
+        return list(dict.fromkeys(p for part in parts for p in self.matches(base + part)))
 
     def matches(self, relation: int) -> list[int]:
         """What matches a relation: packages of the name first, then those that provide it."""
@@ -324,7 +349,9 @@ class Pool:
                 continue
             start, end = other.replacer_start[capability], other.replacer_start[capability + 1]
             for candidate in other.replacer[start:end]:
-                if other.name[candidate] != capability and self._takes_place(other, index, candidate, package):
+                if other.name[candidate] != capability and self._takes_place(
+                    other, index, candidate, package
+                ):
                     found.add(base + candidate)
         return {same for number in found if (same := self.canonical(number)) is not None}
 
@@ -338,6 +365,17 @@ class Pool:
         return matched(universe.replaces_start, universe.replaces) and matched(
             universe.conflicts_start, universe.conflicts
         )
+
+    def mentions(self, facts: Sequence[str]) -> bool:
+        """Whether any relation of any package may be about one of these facts."""
+        for universe in self.universes if facts else ():
+            patterns = [universe.text(universe.capability_text[c]) for c in universe.patterns]
+            for fact in facts:
+                if universe.capability(fact.encode()) >= 0:
+                    return True
+                if any(fnmatchcase(fact, pattern) for pattern in patterns):
+                    return True
+        return False
 
     def supplementers(self, capability: bytes) -> list[int]:
         """Packages whose supplements mention a capability."""

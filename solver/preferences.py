@@ -21,8 +21,9 @@ class Measure(Enum):
     CHANGED = "changed"
     """installed names not asked to be updated that come in another version"""
     UNPREFERRED = "unpreferred"
-    """dependencies of new packages met by an alternative other than the first, where none of the
-    alternatives was installed; and preferences of subscriptions not followed"""
+    """dependencies of new packages and wishes met by another than the first alternative, where none
+    of the alternatives was installed (of one relation, the packages of that very name come before
+    others that provide it); and preferences of subscriptions not followed"""
     UNMET = "unmet"
     """recommendations of new packages and wants of subscriptions that are not met"""
     NEW = "new"

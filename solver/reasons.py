@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from operator import attrgetter
+from typing import TypeVar
 
 from solver.model import Formula, Relation, relations_of
 from solver.objective import Optimum
@@ -31,6 +33,8 @@ from solver.solution import (
     Wished,
 )
 
+Found = TypeVar("Found")
+
 
 def needed(pool: Pool, request: Request, chosen: Set[int], automatic: Set[int]) -> set[int]:
     """The chosen packages that are there for themselves (not automatic), for a wish, or because
@@ -42,7 +46,7 @@ def needed(pool: Pool, request: Request, chosen: Set[int], automatic: Set[int]) 
     while todo:
         package = todo.pop()
         for _, formula in _uses(pool, package):
-            for other in _users(pool, formula) & chosen - reached:
+            for other in set(pool.users(formula)) & chosen - reached:
                 reached.add(other)
                 todo.append(other)
         if not todo and pool.has_supplements:
@@ -72,14 +76,6 @@ def _uses(pool: Pool, package: int) -> Iterator[tuple[bool, int]]:
         yield False, base + formula
 
 
-def _users(pool: Pool, formula: int) -> set[int]:
-    """Every package that any relation of a formula matches."""
-    universe, local, index = pool.at_formula(formula)
-    base = pool.relation_base[index]
-    parts = universe.part[universe.part_start[local] : universe.part_start[local + 1]]
-    return {package for part in parts for package in pool.matches(base + part)}
-
-
 def _supplements(pool: Pool, package: int, there: Set[int]) -> bool:
     universe, local, _ = pool.at(package)
     if universe.supplements_start[local] == universe.supplements_start[local + 1]:
@@ -98,10 +94,10 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
     changes = _pair(pool, gone, come)
     paired = {package for pair in changes for package in pair}
     return Solution(
-        chosen=tuple(sorted(value[package] for package in chosen)),
-        installs=tuple(sorted(value[package] for package in come - paired)),
+        chosen=_sorted(value[package] for package in chosen),
+        installs=_sorted(value[package] for package in come - paired),
         changes=tuple(sorted((Change(value[a], value[b]) for a, b in changes), key=str)),
-        removals=tuple(sorted(value[package] for package in gone - paired)),
+        removals=_sorted(value[package] for package in gone - paired),
         levels=tuple(Level(measure, cost) for measure, cost in optimum.costs),
         proven=optimum.proven,
         held=_held(pool, problem.request, before, chosen),
@@ -110,6 +106,11 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
             value[package].key: _why_gone(pool, problem, package, chosen) for package in sorted(gone - paired)
         },
     )
+
+
+def _sorted(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    key = attrgetter("name", "version", "repository", "key")  # quicker than comparing the values
+    return tuple(sorted(candidates, key=key))
 
 
 def _without_unneeded(pool: Pool, problem: Problem, chosen: frozenset[int]) -> frozenset[int]:
@@ -144,6 +145,28 @@ def _held(pool: Pool, request: Request, before: Set[int], chosen: Set[int]) -> t
         if request.update_all or candidate.name in wanted:
             held.append(Held(candidate, pool.candidate(newest)))
     return tuple(sorted(held, key=lambda one: one.installed))
+
+
+class WhenAsked(Mapping[str, tuple[Found, ...]]):
+    """A mapping that is made when it is first looked at: most reasons of most solutions never are."""
+
+    def __init__(self, make: Callable[[], dict[str, tuple[Found, ...]]]) -> None:
+        self._make = make
+        self._made: dict[str, tuple[Found, ...]] | None = None
+
+    def _all(self) -> dict[str, tuple[Found, ...]]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, key: str) -> tuple[Found, ...]:
+        return self._all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 class _Reasons:
@@ -197,7 +220,7 @@ class _Reasons:
             for needs, number in _uses(self.pool, package):
                 known = self.formulas.get(number)
                 if known is None:
-                    users = sorted(_users(self.pool, number) & self.chosen)
+                    users = sorted(set(self.pool.users(number)) & self.chosen)
                     known = self.formulas[number] = (self.pool.formula(number), users)
                 formula, users = known
                 for other in users:

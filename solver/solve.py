@@ -91,8 +91,7 @@ def optimise(
     )
     optimiser = Optimiser(sat, encoder, Measures(encoder, preferences))
     encoder.start()
-    for package in pool.installed:
-        encoder.meet(pool.name(package))
+    encoder.start_installed()
     optimiser.measures.start()
     optimiser.measures.follow()
     optimiser.prefer_phases()

@@ -28,6 +28,7 @@ class Universe:
         view = memoryview(buffer).cast("B") if not isinstance(buffer, bytes) else memoryview(buffer)
         views, self.texts = unpack(ARRAYS, view)
         self.text_start = views["text_start"]
+        self.patterns = views["patterns"]
         self.repositories, self.arches = views["repositories"], views["arches"]
         self.capability_text = views["capability_text"]
         self.capability_slot = views["capability_slot"]

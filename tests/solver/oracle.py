@@ -266,13 +266,16 @@ class Oracle:
         )
 
     def alternatives(self, formula: Formula, scheme: Scheme | None, among: int) -> list[int]:
-        if not isinstance(formula, AnyOf):
+        """Who may satisfy a plain formula, the most preferred first; nothing where a fact does."""
+        parts = formula.parts if isinstance(formula, AnyOf) else (formula,)
+        relations = [part for part in parts if isinstance(part, Relation)]
+        if len(relations) < len(parts) or any(self.is_fact(part) for part in relations):
             return []
-        if not all(isinstance(part, Relation) for part in formula.parts):
-            return []
-        if any(self.is_fact(part) for part in formula.parts if isinstance(part, Relation)):
-            return []
-        masks = [self.matching(p, scheme) & among for p in formula.parts if isinstance(p, Relation)]
+        masks = []
+        for relation in relations:
+            matching = self.matching(relation, scheme) & among
+            named = matching & self.of_name.get(relation.name, 0)
+            masks += [named, matching & ~named]
         return [mask for mask in masks if mask]
 
     def unpreferred(self, chosen: int) -> int:
@@ -280,7 +283,7 @@ class Oracle:
         for package in self.members(chosen & ~self.start):
             for formula in package.depends:
                 masks = self.alternatives(formula, package.scheme, -1)
-                if len(formula.parts if isinstance(formula, AnyOf) else ()) < 2:
+                if isinstance(formula, AnyOf) and len(formula.parts) < 2:
                     continue
                 own = any(mask & self.bit[package.key] for mask in masks)
                 if not masks or own or any(mask & self.start for mask in masks):
