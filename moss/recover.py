@@ -11,7 +11,7 @@ Running it twice gives the same as once. It runs, under the lock, before every c
 
 import os
 
-from moss.db import factory, generations, journal
+from moss.db import factory, generations, journal, trees
 from moss.db.connection import Database
 from moss.effects import Effects
 from moss.errors import CorruptData
@@ -34,18 +34,18 @@ def recover(root: Root, database: Database, effects: Effects, now: int) -> str |
         return f"{entry.command!r} was interrupted before the switch; nothing of it remains"
     if live is not None and live != generations.active(database):
         return _follow(root, database, effects, live)
+    settle_trees(root, database, effects)
     return None
 
 
 def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int) -> tuple[str, ...]:
     """Everything after the exchange. Each step may be done again; returns what the person should know."""
     assert entry.to_generation is not None
-    settle_archives(root, effects)
+    settle_archives(root, _clean_spare(database), effects)
     changes = propose_local_changes(root.path, root.usr, factory.copies(database))
     copies = apply_local_changes(changes, root.path, effects)
     with database.transaction():
-        generations.record_complete(database, entry.to_generation)
-        generations.set_active(database, entry.to_generation)
+        _record_live(database, entry.to_generation)
         factory.record_copies(database, copies)
         journal.finish(database, entry.id, "done", now)
     effects.commit_point("transaction done")
@@ -54,32 +54,52 @@ def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry
 
 def undo(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int) -> None:
     """Everything that must go when the exchange did not happen."""
-    settle_archives(root, effects)
-    drop_staged_tree(root, database, effects)
+    settle_trees(root, database, effects)
     with database.transaction():
         if entry.to_generation is not None:
             generations.discard(database, entry.to_generation)
+        _forget_dirty_spare(database)
         journal.finish(database, entry.id, "undone", now)
     effects.commit_point("transaction undone")
 
 
-def drop_staged_tree(root: Root, database: Database, effects: Effects) -> None:
-    """Remove what was being made in the spare's place: it never was a complete generation."""
+def settle_trees(root: Root, database: Database, effects: Effects) -> None:
+    """Name the trees after what they hold, and remove those that no generation on record is kept by:
+    half-made ones, a dirty spare, generations that were given up."""
+    spare = _clean_spare(database)
+    settle_archives(root, spare, effects)
     for name in sorted(os.listdir(root.trees)):
         holder = os.path.join(root.trees, name)
         held = generation_of_tree(os.path.join(holder, "usr"))
         known = None if held is None else generations.generation(database, held)
-        if known is None or known.status is not Status.COMPLETE:
+        if known is None or (known.status is not Status.COMPLETE and known.id != spare):
             effects.remove_tree(holder)
+
+
+def _clean_spare(database: Database) -> GenerationId | None:
+    spare = trees.spare(database)
+    return spare.generation if spare is not None and spare.clean else None
+
+
+def _forget_dirty_spare(database: Database) -> None:
+    spare = trees.spare(database)
+    if spare is not None and not spare.clean:
+        trees.forget_spare(database)
+
+
+def _record_live(database: Database, live: GenerationId) -> None:
+    generations.record_complete(database, live)
+    generations.set_active(database, live)
+    trees.unset_audited(database, live)
+    _forget_dirty_spare(database)
 
 
 def _follow(root: Root, database: Database, effects: Effects, live: GenerationId) -> str:
     """The machine was switched from outside (at boot): the record follows."""
     before = generations.active(database)
-    settle_archives(root, effects)
+    settle_trees(root, database, effects)
     with database.transaction():
-        generations.record_complete(database, live)
-        generations.set_active(database, live)
+        _record_live(database, live)
     effects.commit_point("record follows /usr")
     return f"/usr is generation {live}, the record said {before}; the record follows"
 

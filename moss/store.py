@@ -66,6 +66,8 @@ class Store:
 
     def copy(self, source: Asset, target: Asset) -> None:
         """Write an asset whose content the store has under other metadata."""
+        if target.digest == EMPTY_CONTENT:
+            return
         with open(asset_name(source), "rb", opener=self._opener) as content:
             self.put(target, iter(lambda: content.read(_COMPARE_BYTES), b""))
 

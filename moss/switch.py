@@ -26,16 +26,19 @@ def exchange(root: Root, holder: str, effects: Effects) -> None:
     effects.fsync(holder)
 
 
-def settle_archives(root: Root, effects: Effects) -> None:
-    """Give every tree in the archive the name of the generation it holds; empty holders go."""
+def settle_archives(root: Root, spare: GenerationId | None, effects: Effects) -> None:
+    """Give every tree in the archive the name of the generation it holds; empty holders go.
+
+    `spare` is the generation that the clean spare tree still holds: that one belongs in `spare`.
+    """
     moved = False
-    while _settle_one(root, effects):
+    while _settle_one(root, spare, effects):
         moved = True
     if moved:
         effects.fsync(root.trees)
 
 
-def _settle_one(root: Root, effects: Effects) -> bool:
+def _settle_one(root: Root, spare: GenerationId | None, effects: Effects) -> bool:
     active = generation_of_tree(root.usr)
     for name in sorted(os.listdir(root.trees)):
         holder = os.path.join(root.trees, name)
@@ -44,8 +47,10 @@ def _settle_one(root: Root, effects: Effects) -> bool:
             if os.path.isdir(holder) and not os.listdir(holder):
                 effects.rmdir(holder)
                 return True
-        elif str(held) != name and held != active:
-            _rename_holder(holder, root.archive(held), effects)
+            continue
+        proper = root.spare if held == spare else root.archive(held)
+        if holder != proper and held != active:
+            _rename_holder(holder, proper, effects)
             return True
     return False
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from moss.db.connection import Database
-from moss.db.packages import Asset, asset_of, present_assets, record_package
+from moss.db.packages import Asset, asset_of, record_package
 from moss.digest import ContentDigest, PackageDigest
 from moss.errors import CorruptData
 from moss.generation import PackageId
@@ -44,20 +44,42 @@ def refuse_uninstallable(stone: Stone, name: str) -> None:
             )
 
 
-def unpack(fetched: Sequence[Fetched], store: Store, database: Database, reporter: Reporter) -> None:
-    """Write what the store does not have of these packages. Durable only after the caller's `syncfs`."""
+def record_fetched(
+    fetched: Sequence[Fetched], database: Database
+) -> tuple[dict[str, PackageId], list[set[Asset]]]:
+    """Write down these packages: candidate key to row, and for each the assets the store lacks.
+
+    Call it in the transaction that is committed once `unpack` has written those and they are durable.
+    """
+    rows: dict[str, PackageId] = {}
+    missing: list[set[Asset]] = []
+    for one in fetched:
+        rows[one.chosen.candidate_key], lacking = record_package(
+            database,
+            one.stone.metadata,
+            one.digest,
+            candidate_key=one.chosen.candidate_key,
+            repository=one.chosen.candidate.repository if one.chosen.candidate else "",
+            stone_size=one.stone_size,
+            layout=one.stone.layout,
+            sizes={part.digest: part.end - part.start for part in one.stone.index},
+        )
+        missing.append(lacking)
+    return rows, missing
+
+
+def unpack(
+    fetched: Sequence[Fetched], missing: Sequence[set[Asset]], store: Store, reporter: Reporter
+) -> None:
+    """Write what the store lacks of these packages. Durable only after the caller's `syncfs`."""
     total = sum(one.content_bytes for one in fetched)
     done = 0
-    written: set[Asset] = set()
-    for one in fetched:
+    for one, lacking in zip(fetched, missing, strict=True):
         wanted = _assets_by_digest(one.stone)
-        present = present_assets(database, (asset for assets in wanted.values() for asset in assets))
-        present |= written
         for content in one.stone.contents():
-            _store_content(content, wanted[content.digest], present, store)
+            _store_content(content, wanted[content.digest], lacking, store)
             done += content.size
             reporter.progress(done, total, "bytes")
-        written.update(asset for assets in wanted.values() for asset in assets)
 
 
 def _assets_by_digest(stone: Stone) -> dict[ContentDigest, list[Asset]]:
@@ -70,30 +92,13 @@ def _assets_by_digest(stone: Stone) -> dict[ContentDigest, list[Asset]]:
     return {digest: sorted(assets) for digest, assets in found.items()}
 
 
-def _store_content(content: Content, assets: list[Asset], present: set[Asset], store: Store) -> None:
+def _store_content(content: Content, assets: list[Asset], lacking: set[Asset], store: Store) -> None:
     """The content can be read once: the first asset is written or compared, the rest are copied from it."""
-    first, *rest = sorted(assets, key=lambda asset: asset not in present)
-    if first in present:
-        store.compare(first, content.chunks())
-    else:
+    first, *rest = sorted(assets, key=lambda asset: asset in lacking, reverse=True)
+    if first in lacking:
         store.put(first, content.chunks())
+    else:
+        store.compare(first, content.chunks())
     for asset in rest:
-        if asset not in present:
+        if asset in lacking:
             store.copy(first, asset)
-
-
-def record_unpacked(fetched: Sequence[Fetched], database: Database) -> dict[str, PackageId]:
-    """Write down that these packages are in the store; candidate key to row."""
-    rows: dict[str, PackageId] = {}
-    for one in fetched:
-        rows[one.chosen.candidate_key] = record_package(
-            database,
-            one.stone.metadata,
-            one.digest,
-            candidate_key=one.chosen.candidate_key,
-            repository=one.chosen.candidate.repository if one.chosen.candidate else "",
-            stone_size=one.stone_size,
-            layout=one.stone.layout,
-            sizes={part.digest: part.end - part.start for part in one.stone.index},
-        )
-    return rows

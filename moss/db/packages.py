@@ -1,6 +1,6 @@
 """Packages whose files are in the store, with their layouts and assets."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from moss.db.connection import Database
@@ -44,13 +44,6 @@ def by_candidate_key(database: Database, key: str) -> PackageId | None:
     return None
 
 
-def present_assets(database: Database, assets: Iterable[Asset]) -> set[Asset]:
-    """Which of these the store has: a row says so, never a file on disk."""
-    find = "SELECT 1 FROM asset WHERE digest = ? AND permissions = ? AND uid = ? AND gid = ?"
-    cursor = database.connection.cursor()
-    return {asset for asset in assets if cursor.execute(find, asset).fetchone() is not None}
-
-
 def record_package(
     database: Database,
     metadata: Metadata,
@@ -61,9 +54,10 @@ def record_package(
     stone_size: int,
     layout: Sequence[Entry],
     sizes: dict[ContentDigest, int],
-) -> PackageId:
-    """Write down that a package is unpacked: its files are durable in the store from now on.
+) -> tuple[PackageId, set[Asset]]:
+    """Write down a package; its row, and the assets that the store does not have yet.
 
+    Those must be durable in the store before the transaction that this is called in is committed.
     `sizes` gives the bytes of every content the layout names.
     """
     with database.transaction():
@@ -77,7 +71,7 @@ def record_package(
             ),
         )  # fmt: skip
         assets = {asset_of(entry) for entry in layout if entry.kind is EntryKind.REGULAR}
-        identities = _asset_identities(database, assets, sizes)
+        identities, missing = _asset_identities(database, assets, sizes)
         database.connection.executemany(
             "INSERT INTO layout (package, path, kind, mode, uid, gid, asset, link_target)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -89,7 +83,7 @@ def record_package(
                 for entry in layout
             ),
         )  # fmt: skip
-    return package
+    return package, missing
 
 
 def _insert_package(database: Database, values: tuple[object, ...]) -> PackageId:
@@ -104,22 +98,24 @@ def _insert_package(database: Database, values: tuple[object, ...]) -> PackageId
 
 def _asset_identities(
     database: Database, assets: set[Asset], sizes: dict[ContentDigest, int]
-) -> dict[Asset, int]:
-    """Each asset's row, made where there is none."""
+) -> tuple[dict[Asset, int], set[Asset]]:
+    """Each asset's row, and those that had none."""
     cursor = database.connection.cursor()
     identities: dict[Asset, int] = {}
+    missing: set[Asset] = set()
     for asset in sorted(assets):
-        cursor.execute(
-            "INSERT INTO asset (digest, permissions, uid, gid, size) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            (*asset, sizes[asset.digest]),
-        )
         row = cursor.execute(
             "SELECT id FROM asset WHERE digest = ? AND permissions = ? AND uid = ? AND gid = ?", asset
         ).fetchone()
+        if row is None:
+            missing.add(asset)
+            row = cursor.execute(
+                "INSERT INTO asset (digest, permissions, uid, gid, size) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                (*asset, sizes[asset.digest]),
+            ).fetchone()
         assert row is not None
         identities[asset] = row[0]
-    return identities
+    return identities, missing
 
 
 def metadata_of(database: Database, package: PackageId) -> Metadata:
@@ -154,3 +150,30 @@ def _entries(
     kinds = {int(kind): kind for kind in EntryKind}
     for package, path, kind, mode, uid, gid, digest, link_target in rows:
         yield package, Entry(path, kinds[kind], mode, uid, gid, digest, link_target)
+
+
+def forget_unused(database: Database) -> set[Asset]:
+    """Forget the packages that no generation consists of any more; the assets that went with them.
+
+    Their files are unlinked by the caller after this is committed: a file without a row is nothing.
+    """
+    with database.transaction():
+        unused = database.connection.execute(
+            "SELECT id FROM package WHERE NOT EXISTS (SELECT 1 FROM selection WHERE package = package.id)"
+        ).fetchall()
+        suspects: set[int] = set()
+        for (package,) in unused:
+            rows = database.connection.execute(
+                "SELECT asset FROM layout WHERE package = ? AND asset IS NOT NULL", (package,)
+            )
+            suspects.update(asset for (asset,) in rows)
+            database.connection.execute("DELETE FROM package WHERE id = ?", (package,))
+        gone: set[Asset] = set()
+        for suspect in sorted(suspects):
+            rows = database.connection.execute(
+                "DELETE FROM asset WHERE id = ? AND NOT EXISTS (SELECT 1 FROM layout WHERE asset = asset.id)"
+                " RETURNING digest, permissions, uid, gid",
+                (suspect,),
+            )
+            gone.update(Asset(*row) for row in rows)
+    return gone

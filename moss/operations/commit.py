@@ -1,8 +1,9 @@
 """Commit: from a plan to the next generation, or to nothing at all.
 
-    fetch     stones verified, their layouts merged; collisions and missing space end it here
-    unpack    new files into the store, durable, then on record together with the staged generation
-    make      the whole tree beside the store, durable
+    fetch     stones verified
+    stage     packages and generation on record, new files in the store, durable together;
+              collisions and missing space end it here
+    make      the tree, out of a spare one by difference or in full, durable
     switch    the tree and /usr change places: the commit point
     finish    the old tree archived, /etc and /var follow, the record says so
 
@@ -17,24 +18,23 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from moss.db import generations, journal, packages
+from moss.db.packages import Asset
 from moss.db.repositories import repositories
 from moss.effects import as_moss_error
 from moss.errors import CorruptData, NoSpace
 from moss.fetch import open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
-from moss.layout import Entry
 from moss.local.skeleton import apply_skeleton, propose_skeleton
-from moss.materialise import materialise
-from moss.merge import merge
 from moss.operations.interruption import uninterrupted
 from moss.operations.system import System
+from moss.operations.trees import NextTree, make_tree, plan_tree
 from moss.plan import Chosen, Plan
 from moss.recover import finish, undo
 from moss.root import GenerationId, generation_of_tree
 from moss.stone import open_stone
 from moss.store import Store
 from moss.switch import check_switchable, exchange
-from moss.unpack import Fetched, record_unpacked, refuse_uninstallable, unpack
+from moss.unpack import Fetched, record_fetched, refuse_uninstallable, unpack
 
 _BYTES_PER_ENTRY = 600
 """What a path costs in the record and as a name in a tree, generously: rows, indexes, directory blocks."""
@@ -59,10 +59,8 @@ def commit(system: System, plan: Plan) -> Outcome:
         with under_way(system, plan.operation, plan.base) as entry:
             store = open_files.enter_context(Store(system.root.store, system.effects))
             fetched = _fetch(system, plan, open_files)
-            layout = _merged_layout(system, plan, fetched)
-            _check_space(system, fetched, layout)
-            _unpack(system, plan, entry, fetched, store)
-            _make_tree(system, plan.result, layout, store)
+            tree = _stage(system, plan, entry, fetched, store)
+            make_tree(system, plan.result, tree, store)
             _make_skeleton(system)
             entry = _ready_to_switch(system, entry)
             with uninterrupted():
@@ -123,60 +121,17 @@ def _unpacked(system: System, chosen: Chosen) -> PackageId | None:
     return packages.by_candidate_key(system.record, chosen.candidate_key)
 
 
-def _merged_layout(system: System, plan: Plan, fetched: list[Fetched]) -> list[Entry]:
-    """The layout of the generation to come; collisions are found before anything is written."""
-    stones = {one.chosen.candidate_key: one.stone for one in fetched}
-
-    def layouts() -> Iterator[tuple[str, list[Entry]]]:
-        for chosen in plan.chosen:
-            stone = stones.get(chosen.candidate_key)
-            if stone is not None:
-                yield chosen.name, list(stone.layout)
-                continue
-            package = chosen.present.package if chosen.present else _unpacked(system, chosen)
-            assert package is not None
-            yield chosen.name, packages.layout_of(system.record, package)
-
-    return merge(layouts(), _replacements(plan)).entries
-
-
-def _replacements(plan: Plan) -> frozenset[tuple[str, str]]:
-    names = {chosen.name for chosen in plan.chosen}
-    return frozenset(
-        (chosen.name, relation.name)
-        for chosen in plan.chosen
-        for relation in chosen.metadata.relations.replaces
-        if relation.name in names
-    )
-
-
-def _check_space(system: System, fetched: list[Fetched], layout: list[Entry]) -> None:
-    needed = sum(one.content_bytes for one in fetched) + len(layout) * _BYTES_PER_ENTRY
-    status = os.statvfs(system.root.state_directory)
-    free = status.f_bavail * status.f_frsize
-    files = sum(len(one.stone.index) for one in fetched)
-    if needed > free:
-        raise NoSpace(
-            f"this needs about {needed:,} bytes below {system.root.path}, and {free:,} are free",
-            remedies=["make room, or remove packages you do not need: moss remove"],
-        )
-    if status.f_files and files > status.f_favail:
-        raise NoSpace(
-            f"this needs about {files:,} inodes below {system.root.path}, and {status.f_favail:,} are free",
-            remedies=["remove files you do not need"],
-        )
-
-
-def _unpack(
+def _stage(
     system: System, plan: Plan, entry: JournalEntry, fetched: list[Fetched], store: Store
-) -> None:
-    """New files into the store; once they are durable, packages and generation go on record together."""
-    if fetched:
-        system.reporter.stage(f"unpacking {len(fetched)} packages")
-    unpack(fetched, store, system.record, system.reporter)
-    system.effects.syncfs(store.fd)
+) -> NextTree:
+    """Put packages, layouts and the staged generation on record, and new files into the store.
+
+    The files are durable before the transaction is committed: a row means that a file is there.
+    Collisions and missing space are found before the first file is written.
+    """
     with system.record.transaction():
-        rows = record_unpacked(fetched, system.record)
+        rows, missing = record_fetched(fetched, system.record)
+        packages_of_it = [_row(system, chosen, rows) for chosen in plan.chosen]
         generations.record_staged(
             system.record,
             plan.result,
@@ -184,10 +139,19 @@ def _unpack(
             parent=plan.base,
             command=system.command,
             model=plan.model,
-            selections=[(_row(system, chosen, rows), chosen.reason) for chosen in plan.chosen],
+            selections=[
+                (package, chosen.reason) for package, chosen in zip(packages_of_it, plan.chosen, strict=True)
+            ],
         )
         journal.set_target(system.record, entry.id, plan.result)
+        tree = plan_tree(system, plan, packages_of_it)
+        _check_space(system, fetched, missing, tree)
+        if fetched:
+            system.reporter.stage(f"unpacking {len(fetched)} packages")
+        unpack(fetched, missing, store, system.reporter)
+        system.effects.syncfs(store.fd)
     system.effects.commit_point("generation staged")
+    return tree
 
 
 def _row(system: System, chosen: Chosen, rows: dict[str, PackageId]) -> PackageId:
@@ -198,11 +162,26 @@ def _row(system: System, chosen: Chosen, rows: dict[str, PackageId]) -> PackageI
     return row
 
 
-def _make_tree(system: System, number: GenerationId, layout: list[Entry], store: Store) -> None:
-    system.reporter.stage(f"making generation {number}")
-    system.effects.mkdir(system.root.spare, 0o700)
-    materialise(layout, store, os.path.join(system.root.spare, "usr"), number, system.effects)
-    system.effects.syncfs(store.fd)
+def _check_space(
+    system: System, fetched: list[Fetched], missing: list[set[Asset]], tree: NextTree
+) -> None:
+    files = sum(map(len, missing))
+    needed = tree.step_count * _BYTES_PER_ENTRY
+    for one, lacking in zip(fetched, missing, strict=True):
+        sizes = {part.digest: part.end - part.start for part in one.stone.index}
+        needed += sum(sizes[asset.digest] for asset in lacking)
+    status = os.statvfs(system.root.state_directory)
+    free = status.f_bavail * status.f_frsize
+    if needed > free:
+        raise NoSpace(
+            f"this needs about {needed:,} bytes below {system.root.path}, and {free:,} are free",
+            remedies=["moss state prune", "make room, or remove packages you do not need: moss remove"],
+        )
+    if status.f_files and files > status.f_favail:
+        raise NoSpace(
+            f"this needs about {files:,} inodes below {system.root.path}, and {status.f_favail:,} are free",
+            remedies=["moss state prune", "remove files you do not need"],
+        )
 
 
 def _make_skeleton(system: System) -> None:

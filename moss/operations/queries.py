@@ -108,7 +108,7 @@ def near_names(system: System, name: str) -> list[str]:
 
 
 def summaries(system: System) -> list[GenerationSummary]:
-    """Every generation on record, oldest first."""
+    """Every generation that can be activated, oldest first."""
     active, previous = system.active, previous_generation(system)
     return [
         GenerationSummary(
@@ -119,7 +119,7 @@ def summaries(system: System) -> list[GenerationSummary]:
             has_tree=_has_tree(system, generation.id),
         )
         for generation in generations.generations(system.record)
-        if generation.status is not Status.STAGED
+        if generation.status is Status.COMPLETE
     ]
 
 

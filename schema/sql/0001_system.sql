@@ -25,6 +25,7 @@ CREATE TABLE package (
     installed_size INTEGER NOT NULL CHECK (installed_size >= 0)
 ) STRICT;
 CREATE INDEX package_candidate_key ON package (candidate_key);
+CREATE INDEX package_name ON package (name);
 
 -- A file object in the store: content and metadata together, since hard links share both.
 CREATE TABLE asset (
@@ -69,6 +70,10 @@ CREATE TABLE generation (
     parent INTEGER REFERENCES generation (id),
     -- What the person typed.
     command TEXT NOT NULL,
+    -- Symlinks that stand where one of its packages has a directory: JSON, path to target.
+    directory_links TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(directory_links)),
+    -- The name under which the person keeps it from being pruned; NULL: retention decides.
+    kept_as TEXT,
     -- staged: being made; complete: its tree was finished once; removed: its tree was given up on purpose.
     status TEXT NOT NULL CHECK (status IN ('staged', 'complete', 'removed'))
 ) STRICT;
@@ -99,6 +104,19 @@ CREATE INDEX selection_package ON selection (package);
 CREATE TABLE active (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     generation INTEGER NOT NULL REFERENCES generation (id)
+) STRICT;
+
+-- Archived trees that were looked at since they were live: nothing foreign is in them.
+CREATE TABLE audited (
+    generation INTEGER PRIMARY KEY REFERENCES generation (id) ON DELETE CASCADE
+) STRICT;
+
+-- The tree that the next generation is made in, by difference from the one it holds.
+CREATE TABLE spare (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    generation INTEGER NOT NULL REFERENCES generation (id),
+    -- 0 from before the first change to it until it is live: then it is thrown away, never repaired.
+    clean INTEGER NOT NULL CHECK (clean IN (0, 1))
 ) STRICT;
 
 -- Every transaction there was; the one that is not over is what recovery looks at.

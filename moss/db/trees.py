@@ -1,0 +1,94 @@
+"""Which trees there are besides the active one, as far as the record must know."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from moss.db.connection import Database
+from moss.root import GenerationId
+
+
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """The tree that the next generation is made in. Not `clean`: thrown away, never repaired."""
+
+    generation: GenerationId
+    clean: bool
+
+
+def spare(database: Database) -> Spare | None:
+    row = database.connection.execute("SELECT generation, clean FROM spare").fetchone()
+    return None if row is None else Spare(GenerationId(row[0]), bool(row[1]))
+
+
+def retire_to_spare(database: Database, generation: GenerationId) -> None:
+    """A generation's tree becomes the spare: the generation cannot be activated any more."""
+    with database.transaction():
+        database.connection.execute("UPDATE generation SET status = 'removed' WHERE id = ?", (generation,))
+        database.connection.execute("INSERT INTO spare (one, generation, clean) VALUES (1, ?, 1)", (generation,))
+
+
+def remove(database: Database, generation: GenerationId) -> None:
+    """A generation is given up; its tree is removed after this is committed."""
+    with database.transaction():
+        database.connection.execute("UPDATE generation SET status = 'removed' WHERE id = ?", (generation,))
+        database.connection.execute("DELETE FROM audited WHERE generation = ?", (generation,))
+        database.connection.execute("DELETE FROM selection WHERE generation = ?", (generation,))
+
+
+def mark_spare_dirty(database: Database) -> None:
+    database.connection.execute("UPDATE spare SET clean = 0")
+
+
+def forget_spare(database: Database) -> None:
+    """The spare became another generation's tree, or is gone; what it held is nobody's any more."""
+    with database.transaction():
+        held = spare(database)
+        if held is not None:
+            database.connection.execute("DELETE FROM spare")
+            remove(database, held.generation)
+
+
+def record_audited(database: Database, generation: GenerationId) -> None:
+    database.connection.execute("INSERT OR IGNORE INTO audited (generation) VALUES (?)", (generation,))
+
+
+def was_audited(database: Database, generation: GenerationId) -> bool:
+    row = database.connection.execute("SELECT 1 FROM audited WHERE generation = ?", (generation,)).fetchone()
+    return row is not None
+
+
+def unset_audited(database: Database, generation: GenerationId) -> None:
+    """The generation is live again: anything may happen to its tree."""
+    database.connection.execute("DELETE FROM audited WHERE generation = ?", (generation,))
+
+
+def record_directory_links(database: Database, generation: GenerationId, links: Mapping[str, str]) -> None:
+    database.connection.execute(
+        "UPDATE generation SET directory_links = ? WHERE id = ?", (json.dumps(links, sort_keys=True), generation)
+    )
+
+
+def directory_links(database: Database, generation: GenerationId) -> dict[str, str]:
+    row = database.connection.execute(
+        "SELECT directory_links FROM generation WHERE id = ?", (generation,)
+    ).fetchone()
+    links: dict[str, str] = json.loads(row[0]) if row else {}
+    return links
+
+
+def prunable(database: Database, keep: int, spared: Sequence[GenerationId]) -> list[GenerationId]:
+    """Complete generations beyond the newest `keep`, oldest first, without those kept by name or `spared`."""
+    rows = database.connection.execute(
+        "SELECT id FROM generation WHERE status = 'complete' ORDER BY id DESC LIMIT -1 OFFSET ?", (keep,)
+    )
+    kept = {
+        row[0]
+        for row in database.connection.execute("SELECT id FROM generation WHERE kept_as IS NOT NULL")
+    }
+    return sorted(GenerationId(number) for (number,) in list(rows) if number not in kept | set(spared))
+
+
+def keep(database: Database, generation: GenerationId, name: str | None) -> None:
+    """Keep a generation under a name, whatever retention says; None: let retention decide again."""
+    database.connection.execute("UPDATE generation SET kept_as = ? WHERE id = ?", (name, generation))

@@ -1,0 +1,205 @@
+"""From what a tree holds to what it shall hold: the steps, found without reading whole systems.
+
+Only the paths of packages that come or go are looked at, and the directories above them. What decides
+at each path is the same as when layouts are merged in full (`moss.merge.better`), so both ways lead to
+the same tree; a test compares them. Where the set of directory links changes, or anything looks like a
+collision, there is no difference: the tree is made in full, and the merge says what is wrong.
+"""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from moss.db.connection import Database
+from moss.db.paths import (
+    NEW,
+    OLD,
+    compare_selections,
+    links_among,
+    replaced_names,
+    rows_at,
+    sides_below,
+    stated_paths,
+)
+from moss.generation import PackageId
+from moss.layout import Entry, EntryKind, directory
+from moss.merge import Resolver, better
+
+
+@dataclass(frozen=True, slots=True)
+class TreeDifference:
+    """Steps in the order in which they can be done."""
+
+    unlink: tuple[str, ...]
+    rmdir: tuple[str, ...]
+    """Deepest first."""
+    mkdir: tuple[Entry, ...]
+    """Parents first."""
+    adjust: tuple[Entry, ...]
+    """Directories that stay and get another mode or owner."""
+    place: tuple[Entry, ...]
+
+    @property
+    def step_count(self) -> int:
+        return sum(map(len, (self.unlink, self.rmdir, self.mkdir, self.adjust, self.place)))
+
+
+def tree_difference(
+    database: Database, old: Sequence[PackageId], new: Sequence[PackageId], directory_links: Mapping[str, str]
+) -> TreeDifference | None:
+    """What must be done to a tree of the packages `old` so that it is one of `new`.
+
+    `directory_links` are those of the old tree (`moss.merge.Merged`). None: make the tree in full.
+    """
+    compare_selections(database, old, new)
+    stated = stated_paths(database, sorted(set(old) ^ set(new)))
+    above = _ancestors(stated)
+    if _links_change(database, stated, above, directory_links):
+        return None
+    look = _Look(database, directory_links, stated)
+    if look.is_unclear:
+        return None
+    return look.difference()
+
+
+def _ancestors(paths: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for path in paths:
+        parent = posixpath.dirname(path)
+        while parent and parent not in found:
+            found.add(parent)
+            parent = posixpath.dirname(parent)
+    return found
+
+
+def _links_change(
+    database: Database, stated: Sequence[str], above: set[str], directory_links: Mapping[str, str]
+) -> bool:
+    """Whether another set of symlinks stands for directories than before, or may."""
+    if any(link not in directory_links for link in links_among(database, above)):
+        return True
+    targets: dict[str, dict[int, set[str | None]]] = {}
+    for path, side, _, entry in rows_at(database, links_among(database, stated)):
+        target = entry.link_target if entry.kind is EntryKind.SYMLINK else None
+        for one in (OLD, NEW):
+            if side & one:
+                targets.setdefault(path, {}).setdefault(one, set()).add(target)
+    return any(
+        sides.get(OLD) != sides.get(NEW) and (path in directory_links or sides_below(database, path))
+        for path, sides in targets.items()
+    )
+
+
+class _Look:
+    """The paths that may change, each with what the old and the new selection have there."""
+
+    def __init__(self, database: Database, directory_links: Mapping[str, str], stated: Sequence[str]) -> None:
+        self._database = database
+        self._resolver = Resolver(dict(directory_links))
+        self._links = {link: self._resolver.real_path(f"{link}/x")[:-2] for link in directory_links}
+        # A link to /usr itself, or one below another, gives paths more names than are handled here.
+        self.is_unclear = any(
+            not target or self._resolver.real_path(link) != link for link, target in self._links.items()
+        )
+        self._real = {self._resolver.real_path(path) for path in stated}
+        self._above = _ancestors(sorted(self._real))
+        self._old: dict[str, Entry] = {}
+        self._new: dict[str, Entry] = {}
+        if not self.is_unclear:
+            self._read()
+
+    def _read(self) -> None:
+        asked = [name for path in self._real | self._above for name in self._names(path)]
+        winners: dict[tuple[str, int], tuple[str, Entry]] = {}
+        rows = sorted(rows_at(self._database, asked), key=lambda row: row[2])
+        for path, sides, package, entry in rows:
+            real = self._resolver.real_path(path)
+            for side in (OLD, NEW):
+                if not sides & side:
+                    continue
+                found = (package, entry._replace(path=real))
+                known = winners.get((real, side))
+                winner = found if known is None else self._better(known, found, side)
+                if winner is None:
+                    self.is_unclear = True
+                    return
+                winners[real, side] = winner
+        self._old = {path: entry for (path, side), (_, entry) in winners.items() if side == OLD}
+        self._new = {path: entry for (path, side), (_, entry) in winners.items() if side == NEW}
+
+    def _better(
+        self, first: tuple[str, Entry], second: tuple[str, Entry], side: int
+    ) -> tuple[str, Entry] | None:
+        plain = better(first, second, frozenset())
+        if plain is not None:
+            return plain
+        names = (first[0], second[0])
+        pairs = {(name, other) for name in names for other in replaced_names(self._database, name, side)}
+        return better(first, second, frozenset(pairs))
+
+    def _names(self, path: str) -> list[str]:
+        """A path, and what else it can be called through directory links."""
+        return [path] + [
+            link + path[len(target) :] for link, target in self._links.items() if path.startswith(f"{target}/")
+        ]
+
+    def difference(self) -> TreeDifference | None:
+        unlink = [
+            path for path in self._real
+            if _is_leaf(self._old.get(path)) and self._old.get(path) != self._new.get(path)
+        ]  # fmt: skip
+        place = [
+            self._new[path] for path in self._real
+            if _is_leaf(self._new.get(path)) and self._old.get(path) != self._new.get(path)
+        ]  # fmt: skip
+        if any(_is_leaf(self._new.get(path)) for path in _ancestors(list(self._new))):
+            return None
+        if any(not _is_leaf(self._old.get(entry.path)) and self._below(entry.path) & NEW for entry in place):
+            return None
+        rmdir, mkdir, adjust = self._directories()
+        return TreeDifference(
+            tuple(sorted(unlink, reverse=True)),
+            tuple(sorted(rmdir, key=lambda path: (-path.count("/"), path))),
+            tuple(sorted(mkdir)),
+            tuple(sorted(adjust)),
+            tuple(sorted(place)),
+        )
+
+    def _directories(self) -> tuple[list[str], list[Entry], list[Entry]]:
+        rmdir: list[str] = []
+        mkdir: list[Entry] = []
+        adjust: list[Entry] = []
+        stated = {path for path in self._real if _is_directory(self._old.get(path), self._new.get(path))}
+        surely_old, surely_new = _ancestors(list(self._old)), _ancestors(list(self._new))
+        for path in (self._above | stated) - self._links.keys():
+            before, after = self._old.get(path), self._new.get(path)
+            was = _is_directory(before) or path in surely_old
+            will_be = _is_directory(after) or path in surely_new
+            if not (was and will_be):
+                below = self._below(path)
+                was, will_be = was or bool(below & OLD), will_be or bool(below & NEW)
+            wanted = after if after is not None and _is_directory(after) else directory(path)
+            if was and not will_be:
+                rmdir.append(path)
+            elif will_be and not was:
+                mkdir.append(wanted)
+            elif was and will_be and wanted != (before if _is_directory(before) else directory(path)):
+                adjust.append(wanted)
+        return rmdir, mkdir, adjust
+
+    def _below(self, path: str) -> int:
+        sides = 0
+        for name in [*self._names(path), *(link for link, target in self._links.items() if target == path)]:
+            sides |= sides_below(self._database, name)
+        for link in self._links:  # a link's own target may be below this directory
+            if link.startswith(f"{path}/"):
+                sides |= OLD | NEW
+        return sides
+
+
+def _is_leaf(entry: Entry | None) -> bool:
+    return entry is not None and entry.kind is not EntryKind.DIRECTORY
+
+
+def _is_directory(*entries: Entry | None) -> bool:
+    return any(entry is not None and entry.kind is EntryKind.DIRECTORY for entry in entries)

@@ -1,0 +1,91 @@
+"""The next generation's tree: how it will be made, and making it.
+
+Out of the spare tree by difference where there is a clean one that nobody uses; else in full. Both
+ways lead to the same tree.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from moss.busy import user_of
+from moss.db import generations, packages, trees
+from moss.difference import TreeDifference, tree_difference
+from moss.generation import PackageId
+from moss.layout import Entry
+from moss.materialise import materialise
+from moss.merge import merge
+from moss.operations.system import System
+from moss.plan import Plan
+from moss.recycle import apply_difference
+from moss.root import GenerationId, generation_of_tree
+from moss.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class InFull:
+    """The whole layout, to be made where there is nothing yet."""
+
+    layout: list[Entry]
+
+    @property
+    def step_count(self) -> int:
+        return len(self.layout)
+
+
+NextTree = TreeDifference | InFull
+
+
+def plan_tree(system: System, plan: Plan, chosen: Sequence[PackageId]) -> NextTree:
+    """How the tree of a staged generation will be made. Raises LayoutCollision; changes no file."""
+    spare = trees.spare(system.record)
+    if spare is not None and spare.clean and _is_usable(system, spare.generation):
+        links = trees.directory_links(system.record, spare.generation)
+        old = generations.package_ids_of(system.record, spare.generation)
+        difference = tree_difference(system.record, old, chosen, links)
+        if difference is not None:
+            trees.record_directory_links(system.record, plan.result, links)
+            return difference
+    merged = merge(_layouts(system, plan, chosen), _replacements(plan))
+    trees.record_directory_links(system.record, plan.result, merged.directory_links)
+    return InFull(merged.entries)
+
+
+def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store) -> None:
+    """Make it in the spare's place, durably. The spare is dirty from before the first change."""
+    system.reporter.stage(f"making generation {number}")
+    spare_usr = os.path.join(system.root.spare, "usr")
+    if isinstance(tree, TreeDifference):
+        trees.mark_spare_dirty(system.record)
+        system.effects.commit_point("spare is dirty")
+        apply_difference(tree, store, spare_usr, number, system.effects)
+    else:
+        trees.forget_spare(system.record)
+        system.effects.commit_point("spare is forgotten")
+        system.effects.remove_tree(system.root.spare)
+        system.effects.mkdir(system.root.spare, 0o700)
+        materialise(tree.layout, store, spare_usr, number, system.effects)
+    system.effects.syncfs(store.fd)
+
+
+def _is_usable(system: System, generation: GenerationId) -> bool:
+    """Whether the spare is there and nothing that runs is inside it (it must not change under anybody)."""
+    usr = os.path.join(system.root.spare, "usr")
+    return generation_of_tree(usr) == generation and user_of(usr) is None
+
+
+def _layouts(
+    system: System, plan: Plan, chosen: Sequence[PackageId]
+) -> Iterator[tuple[str, list[Entry]]]:
+    for package, one in zip(chosen, plan.chosen, strict=True):
+        yield one.name, packages.layout_of(system.record, package)
+
+
+def _replacements(plan: Plan) -> frozenset[tuple[str, str]]:
+    names = {chosen.name for chosen in plan.chosen}
+    return frozenset(
+        (chosen.name, relation.name)
+        for chosen in plan.chosen
+        for relation in chosen.metadata.relations.replaces
+        if relation.name in names
+    )

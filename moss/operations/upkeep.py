@@ -1,0 +1,136 @@
+"""Upkeep, after a transaction's result has been told: nobody waits for it, and none of it is owed.
+
+    audit      the tree that was live until now: what is foreign in it is told
+    retention  the oldest generation beyond those kept gives its tree to the next one
+    collect    packages and assets that no generation has any more
+
+Interrupted anywhere, the next command's recovery and the next upkeep do the rest.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from moss.audit import Audit, audit
+from moss.busy import user_of
+from moss.db import generations, packages, trees
+from moss.digest import EMPTY_CONTENT
+from moss.effects import as_moss_error
+from moss.generation import Selected
+from moss.layout import Entry
+from moss.merge import merge
+from moss.operations.activate import previous_generation
+from moss.operations.system import System
+from moss.root import GenerationId, generation_of_tree
+from moss.store import Store, asset_name
+
+DEFAULT_KEEP = 5
+"""How many generations stay to go back to, the active one included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """What was found and done."""
+
+    audits: tuple[tuple[GenerationId, Audit], ...] = ()
+    """Only trees in which something was not as it should be."""
+    given_up: tuple[GenerationId, ...] = ()
+    """Generations beyond those kept."""
+    freed_bytes: int = 0
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(_warning(number, found) for number, found in self.audits)
+
+
+def keep_house(system: System, keep: int = DEFAULT_KEEP) -> Upkeep:
+    """Do what is due. The active generation and the one `rollback` goes to are never given up."""
+    with as_moss_error("tidy up after the transaction"), Store(system.root.store, system.effects) as store:
+        audits = tuple(_audit_archives(system, store))
+        given_up = _retire(system, keep)
+        freed = _collect(system, store)
+    return Upkeep(audits, given_up, freed)
+
+
+def _audit_archives(system: System, store: Store) -> Iterator[tuple[GenerationId, Audit]]:
+    for name in sorted(os.listdir(system.root.trees)):
+        if not name.isdecimal():
+            continue
+        number = GenerationId(int(name))
+        usr = system.root.archived_usr(number)
+        if generation_of_tree(usr) != number or trees.was_audited(system.record, number):
+            continue
+        found = audit(layout_of(system, number), usr, store, owners=system.effects.apply_owners)
+        if found.is_clean:
+            trees.record_audited(system.record, number)
+            system.effects.commit_point("tree audited")
+        else:
+            yield number, found
+
+
+def layout_of(system: System, number: GenerationId) -> Sequence[Entry]:
+    """The whole merged layout of a generation on record."""
+    selection = generations.selection_of(system.record, number)
+    names = {selected.metadata.name for selected in selection}
+    replaces = frozenset(
+        (selected.metadata.name, relation.name)
+        for selected in selection
+        for relation in selected.metadata.relations.replaces
+        if relation.name in names
+    )
+    return merge(_layouts(system, selection), replaces).entries
+
+
+def _layouts(system: System, selection: Sequence[Selected]) -> Iterator[tuple[str, list[Entry]]]:
+    for selected in selection:
+        yield selected.metadata.name, packages.layout_of(system.record, selected.package)
+
+
+def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
+    spared = [number for number in (system.active, previous_generation(system)) if number is not None]
+    due = trees.prunable(system.record, keep, spared)
+    for number in due:
+        archive = system.root.archive(number)
+        if user_of(archive) is not None:
+            continue  # a tree that something still uses stays until nothing does
+        if _may_become_spare(system, number, is_last=number == due[-1]):
+            trees.retire_to_spare(system.record, number)
+            system.effects.commit_point("generation retired")
+            system.effects.rename(archive, system.root.spare)
+            system.effects.fsync(system.root.trees)
+        else:
+            trees.remove(system.record, number)
+            system.effects.commit_point("generation given up")
+            system.effects.remove_tree(archive)
+    return tuple(due)
+
+
+def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) -> bool:
+    """The newest of those that go is the nearest to what comes next."""
+    return is_last and trees.spare(system.record) is None and trees.was_audited(system.record, number)
+
+
+def _collect(system: System, store: Store) -> int:
+    gone = packages.forget_unused(system.record)
+    system.effects.commit_point("unused packages forgotten")
+    freed = 0
+    for asset in sorted(gone):
+        if asset.digest == EMPTY_CONTENT:
+            continue
+        name = asset_name(asset)
+        try:
+            status = os.stat(name, dir_fd=store.fd, follow_symlinks=False)
+        except FileNotFoundError:  # somebody else took it away, which is what was wanted
+            continue
+        freed += status.st_size if status.st_nlink == 1 else 0
+        system.effects.unlink(name, dir_fd=store.fd)
+    return freed
+
+
+def _warning(number: GenerationId, found: Audit) -> str:
+    parts = [
+        f"{len(paths)} {word} (such as /usr/{paths[0]})"
+        for word, paths in (("foreign", found.stray), ("missing", found.missing), ("changed", found.changed))
+        if paths
+    ]
+    return f"the tree of generation {number} was changed while it was live: {', '.join(parts)}"

@@ -1,0 +1,74 @@
+"""Making the next generation's tree out of a spare one, by difference."""
+
+import os
+import stat
+
+from moss.difference import TreeDifference
+from moss.effects import Effects
+from moss.materialise import place
+from moss.root import STATE_FILE, GenerationId
+from moss.store import Store
+
+
+def apply_difference(
+    difference: TreeDifference, store: Store, usr: str, generation: GenerationId, effects: Effects
+) -> None:
+    """Do the steps in the tree at `usr`, which must be exactly what the difference started from.
+
+    The tree says no generation while it is worked on. Nothing here is durable until the caller syncs
+    the file system; a tree in which this was interrupted is thrown away, never repaired.
+    """
+    top = os.open(usr, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        effects.unlink(STATE_FILE, dir_fd=top)
+        closed = {} if os.geteuid() == 0 else _open_directories(difference, top, effects)
+        for path in difference.unlink:
+            effects.unlink(path, dir_fd=top)
+        for path in difference.rmdir:
+            effects.rmdir(path, dir_fd=top)
+            closed.pop(path, None)
+        for entry in difference.mkdir:
+            effects.mkdir(entry.path, stat.S_IMODE(entry.mode) | 0o700, dir_fd=top)
+            if entry.uid or entry.gid:
+                effects.chown(entry.path, entry.uid, entry.gid, dir_fd=top)
+        for entry in difference.place:
+            place(entry, entry.path, top, store, effects)
+        _set_modes(difference, closed, top, effects)
+        effects.write_new(STATE_FILE, f"{generation}\n".encode(), mode=0o644, dir_fd=top)
+    finally:
+        os.close(top)
+
+
+def _set_modes(difference: TreeDifference, closed: dict[str, int], top: int, effects: Effects) -> None:
+    for entry in difference.adjust:
+        effects.chown(entry.path, entry.uid, entry.gid, dir_fd=top)
+        effects.chmod(entry.path, stat.S_IMODE(entry.mode), dir_fd=top)
+        closed.pop(entry.path, None)
+    for entry in reversed(difference.mkdir):
+        mode = stat.S_IMODE(entry.mode)
+        if mode & 0o700 != 0o700 or mode & 0o6000:
+            effects.chmod(entry.path, mode, dir_fd=top)
+    for path, mode in closed.items():
+        effects.chmod(path, mode, dir_fd=top)
+
+
+def _open_directories(difference: TreeDifference, top: int, effects: Effects) -> dict[str, int]:
+    """Let an ordinary user write to the directories that steps happen in; what their modes were."""
+    parents = {os.path.dirname(path) for path in (*difference.unlink, *difference.rmdir)}
+    parents |= {os.path.dirname(entry.path) for entry in (*difference.place, *difference.mkdir)}
+    closed: dict[str, int] = {}
+    for path in sorted(parents - {""}):
+        mode = _mode_of(path, top)
+        if mode is not None and mode & 0o300 != 0o300:
+            effects.chmod(path, mode | 0o700, dir_fd=top)
+            closed[path] = mode
+    return closed
+
+
+def _mode_of(path: str, top: int) -> int | None:
+    try:
+        return stat.S_IMODE(os.stat(path, dir_fd=top, follow_symlinks=False).st_mode)
+    except FileNotFoundError:  # a directory that is yet to be made
+        return None
+
+

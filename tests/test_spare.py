@@ -1,0 +1,291 @@
+"""The spare tree: by difference and in full are two ways to the same tree, whatever the history."""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from moss.difference import TreeDifference
+from moss.merge import LayoutCollision
+from moss.operations import commit as committing
+from moss.operations.activate import activate, propose_activation, propose_rollback
+from moss.operations.commit import commit
+from moss.operations.queries import summaries
+from moss.operations.trees import NextTree, make_tree
+from moss.operations.upkeep import Upkeep, keep_house
+from moss.root import GenerationId
+from tests.builders import Content, Dir, File, Link, metadata
+from tests.test_transactions import Repository, changing, check_invariants, make, plan_for
+from tests.trees import differences
+
+SLOW = bool(os.environ.get("MOSS_SLOW"))
+HISTORIES = 60 if SLOW else 5
+STEPS = 10
+
+
+def random_files(chance: random.Random) -> dict[str, Content]:
+    """A few paths out of a small pool, so that packages meet: files become directories and back,
+    links lead to directories, directories are stated with modes of their own."""
+    names = ("a", "b", "c", "d", "e", "f")
+    own = chance.choice(names)
+    files: dict[str, Content] = {}
+    for _ in range(chance.randint(1, 7)):
+        path = "/".join([chance.choice((own, own, chance.choice(names))) for _ in range(chance.randint(1, 4))])
+        kind = chance.random()
+        if kind < 0.55:
+            files[path] = File(chance.choice((b"x", b"y", b"z")), chance.choice((0o644, 0o755, 0o4755)))
+        elif kind < 0.65:
+            files[path] = File(b"", chance.choice((0o644, 0o600)))
+        elif kind < 0.80:
+            files[path] = Link(chance.choice((*names, "../a", "nowhere", "/usr/b", "../../c")))
+        else:
+            files[path] = Dir(chance.choice((0o755, 0o700, 0o555)))
+    return {
+        path: content for path, content in files.items()
+        if isinstance(content, Dir) or not any(other.startswith(f"{path}/") for other in files)
+    }  # fmt: skip
+
+
+def fill(repository: Repository, chance: random.Random, packages: int = 8, versions: int = 3) -> dict[str, list[str]]:
+    labels: dict[str, list[str]] = {}
+    for package in range(packages):
+        for version in range(versions):
+            label = f"p{package}-{version}"
+            files: dict[str, Content] = {**random_files(chance), f"own/{package}/file": f"{label}"}
+            repository.publish(label, metadata(f"p{package}", str(version)), files)
+            labels.setdefault(f"p{package}", []).append(label)
+    return labels
+
+
+@dataclass
+class Ways:
+    """How trees were made."""
+
+    by_difference: int = 0
+    in_full: int = 0
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
+    counted = Ways()
+
+    def counting(system: object, number: object, tree: NextTree, store: object) -> None:
+        if isinstance(tree, TreeDifference):
+            counted.by_difference += 1
+        else:
+            counted.in_full += 1
+        make_tree(system, number, tree, store)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(committing, "make_tree", counting)
+    return counted
+
+
+def tidy(root: Path, repository: Repository, keep: int) -> Upkeep:
+    with changing(root, repository) as system:
+        return keep_house(system, keep)
+
+
+@pytest.mark.slow_too
+def test_trees_are_the_same_by_difference_and_in_full(tmp_path: Path, ways: Ways) -> None:
+    for seed in range(HISTORIES):
+        chance = random.Random(seed)
+        repository = Repository(tmp_path / f"packages-{seed}")
+        labels = fill(repository, chance)
+        root = tmp_path / f"root-{seed}"
+        chosen: dict[str, str] = {}
+        for _ in range(STEPS):
+            chosen = step(root, repository, labels, chosen, chance)
+            assert differences(root) == [], f"history {seed}"
+            event = chance.random()
+            if event < 0.2 and (root / ".moss/root").exists():
+                go_elsewhere(root, repository, chance)
+            tidy(root, repository, keep=chance.choice((1, 2, 3)))
+            check_with_spare(root)
+    assert ways.by_difference > HISTORIES, ways
+    assert ways.in_full > HISTORIES, ways
+
+
+def step(
+    root: Path, repository: Repository, labels: dict[str, list[str]], chosen: dict[str, str], chance: random.Random
+) -> dict[str, str]:
+    """A new generation a few packages away from the last; what collides is tried otherwise."""
+    for _ in range(20):
+        wanted = dict(chosen)
+        for name in chance.sample(sorted(labels), chance.randint(1, 2)):
+            if name in wanted and chance.random() < 0.4:
+                del wanted[name]
+            else:
+                wanted[name] = chance.choice(labels[name])
+        try:
+            make(root, repository, *wanted.values())
+        except LayoutCollision:
+            continue
+        return wanted
+    return chosen
+
+
+def go_elsewhere(root: Path, repository: Repository, chance: random.Random) -> None:
+    with changing(root, repository) as system:
+        there = [summary.generation.id for summary in summaries(system) if summary.has_tree]
+        activate(system, propose_activation(system, chance.choice(there)))
+    assert differences(root) == []
+
+
+def check_with_spare(root: Path) -> None:
+    spare = root / ".moss/root/spare"
+    if spare.exists():
+        held = int((spare / "usr/.stateID").read_text())
+        assert differences(root, held, spare / "usr") == []
+
+
+def churn(root: Path, repository: Repository, rounds: int, keep: int = 2) -> None:
+    for number in range(rounds):
+        make(root, repository, f"p0-{number % 3}", "p1-0")
+        tidy(root, repository, keep)
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Repository:
+    """Packages that do not meet."""
+    repository = Repository(tmp_path / "packages")
+    for package in range(3):
+        for version in range(3):
+            files: dict[str, Content] = {
+                f"bin/p{package}": f"{package} {version}", f"share/p{package}/{version}/only": "x", "share/same": "x",
+            }  # fmt: skip
+            repository.publish(f"p{package}-{version}", metadata(f"p{package}", str(version)), files)
+    return repository
+
+
+def test_retention_feeds_the_spare_and_the_spare_the_next_generation(
+    tmp_path: Path, plain: Repository, ways: Ways
+) -> None:
+    root = tmp_path / "root"
+    churn(root, plain, 6)
+    assert ways.in_full == 3  # the first two, and the one before anything could be given up
+    assert ways.by_difference == 3
+    with changing(root, plain) as system:
+        assert [summary.generation.id for summary in summaries(system)] == [5, 6]
+    assert (root / ".moss/root/spare").exists()
+
+
+def test_what_no_generation_has_any_more_leaves_the_store(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    make(root, plain, "p0-0", "p1-0")
+    stored = {path.name for path in (root / ".moss/assets").rglob("*") if path.is_file()}
+    churn(root, plain, 5)
+    make(root, plain, "p2-0")
+    for _ in range(3):
+        make(root, plain, "p2-1")
+        make(root, plain, "p2-2")
+        tidy(root, plain, keep=1)
+    kept = {path.name for path in (root / ".moss/assets").rglob("*") if path.is_file()}
+    assert len(kept) < len(stored) + 4
+    assert differences(root) == []
+    with changing(root, plain) as system:
+        assert {one.generation.model.wishes[0].wanted.name for one in summaries(system)} == {"p2"}
+
+
+def test_a_stray_file_is_told_and_its_tree_is_not_recycled(tmp_path: Path, plain: Repository, ways: Ways) -> None:
+    root = tmp_path / "root"
+    make(root, plain, "p0-0")
+    (root / "usr/bin/__pycache__").mkdir()
+    make(root, plain, "p0-1")
+    found = tidy(root, plain, keep=5)
+    assert "1 foreign (such as /usr/bin/__pycache__)" in found.warnings[0]
+    make(root, plain, "p0-2")
+    tidy(root, plain, keep=1)
+    tidy(root, plain, keep=1)
+    make(root, plain, "p0-0", "p1-0")
+    assert differences(root) == []
+
+
+@pytest.mark.parametrize("change", ["content", "mode", "missing", "link", "directory mode"])
+def test_the_audit_sees_every_kind_of_change(tmp_path: Path, change: str) -> None:
+    repository = Repository(tmp_path / "packages")
+    files: dict[str, Content] = {
+        "bin/a": "a", "lib/link": Link("a"), "lib/none": File(b""), "own": Dir(0o700), "share/x/y": "y",
+    }  # fmt: skip
+    repository.publish("one", metadata("one"), files)
+    repository.publish("two", metadata("two"), {"bin/b": "b"})
+    root = tmp_path / "root"
+    make(root, repository, "one")
+    usr = root / "usr"
+    match change:
+        case "content":
+            (usr / "bin/a").unlink()
+            (usr / "bin/a").write_text("other")
+        case "mode":
+            (usr / "lib/none").chmod(0o600)
+        case "missing":
+            (usr / "share/x/y").unlink()
+        case "link":
+            (usr / "lib/link").unlink()
+            (usr / "lib/link").symlink_to("b")
+        case "directory mode":
+            (usr / "own").chmod(0o711)
+    make(root, repository, "two")
+    ((number, audit),) = tidy(root, repository, keep=5).audits
+    assert number == 1
+    assert not audit.is_clean
+    assert bool(audit.missing) == (change == "missing")
+    assert bool(audit.changed) == (change != "missing")
+
+
+def test_a_tree_that_somebody_is_in_never_changes(tmp_path: Path, plain: Repository, ways: Ways) -> None:
+    root = tmp_path / "root"
+    churn(root, plain, 4)
+    spare = root / ".moss/root/spare/usr"
+    held = os.open(spare / "bin", os.O_RDONLY)
+    try:
+        before = ways.by_difference
+        inode = os.fstat(held).st_ino
+        make(root, plain, "p0-0", "p1-1")
+        assert ways.by_difference == before
+        assert os.fstat(held).st_ino == inode
+    finally:
+        os.close(held)
+
+
+def test_the_rollback_target_and_kept_generations_are_never_given_up(tmp_path: Path, plain: Repository) -> None:
+    from moss.db import trees
+
+    root = tmp_path / "root"
+    make(root, plain, "p0-0")
+    with changing(root, plain) as system:
+        trees.keep(system.record, GenerationId(1), "first light")
+    churn(root, plain, 5, keep=1)
+    with changing(root, plain) as system:
+        assert [summary.generation.id for summary in summaries(system)] == [1, 5, 6]
+        activate(system, propose_rollback(system))
+    assert differences(root, 5) == []
+
+
+def test_an_update_counts_effects_by_what_changed_and_not_by_the_system(tmp_path: Path) -> None:
+    from tests.counting import CountingEffects
+
+    counts = []
+    for size in (20, 400):
+        repository = Repository(tmp_path / f"packages-{size}")
+        big: dict[str, Content] = {f"share/big/{number:04}": f"{number}" for number in range(size)}
+        repository.publish("big", metadata("big"), big)
+        for version in range(3):
+            repository.publish(f"p-{version}", metadata("p", str(version)), {"bin/p": f"{version}"})
+        root = tmp_path / f"root-{size}"
+        for number in range(5):
+            make(root, repository, "big", f"p-{number % 3}")
+            tidy(root, repository, keep=2)
+        effects = CountingEffects()
+        make(root, repository, "big", "p-2", effects=effects)
+        counts.append(effects.total)
+    assert counts[0] == counts[1]
+
+
+def test_plans_name_what_the_engine_made(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    with changing(root, plain) as system:
+        plan = plan_for(system, plain, ("p0-0",))
+        outcome = commit(system, plan)
+    assert outcome.generation == plan.result == check_invariants(root)
