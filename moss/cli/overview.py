@@ -11,7 +11,7 @@ moss manages a system as numbered generations that it can go back to.
 """
 
 GLOBAL_OPTIONS = (
-    ("-D, --directory ROOT", "Work on the system in ROOT (or $MOSS_ROOT) instead of this one"),
+    ("-D, --directory ROOT", "Work on the system in ROOT; also $MOSS_ROOT"),
     ("-y, --yes", "Carry plans out without asking"),
     ("-n, --dry-run", "Show what would be done, and change nothing"),
     ("--json", "Answer in JSON"),
@@ -36,7 +36,7 @@ def overview(group: str | None = None) -> str:
     for title, verbs in SECTIONS:
         parts.append(f"{title}:\n" + _rows(_row(verb) for verb in verbs))
     parts.append("Options, before or after the command:\n" + _rows(GLOBAL_OPTIONS))
-    parts.append("moss COMMAND --help tells more; `moss tour` shows it at work in a scratch directory.\n")
+    parts.append("moss COMMAND --help tells more; `moss tour` shows moss at work.\n")
     return "\n".join(parts)
 
 

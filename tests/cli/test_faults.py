@@ -1,0 +1,100 @@
+"""What went wrong, for a person and for a program."""
+
+import pytest
+
+from moss import errors
+from moss.cli.faults import error_data, error_text
+from moss.cli.text import Page
+from moss.errors import CorruptData, MossError, NotFound, Unsatisfiable
+
+CONFLICT = Unsatisfiable(
+    "foo 3.0-2 cannot be installed",
+    because=[
+        "foo 3.0-2 needs soname(libbar.so.5(x86_64)), which only bar 5.1-7 provides",
+        "you pinned bar to 4.8-3 (moss pin bar, 2026-09-02)",
+    ],
+    remedies=["moss unpin bar && moss install foo", "moss install 'foo < 3'"],
+)
+
+
+def test_an_error_names_reasons_and_ways_out() -> None:
+    assert error_text(CONFLICT, Page(120)) == """\
+error: foo 3.0-2 cannot be installed
+  because  foo 3.0-2 needs soname(libbar.so.5(x86_64)), which only bar 5.1-7 provides
+  and      you pinned bar to 4.8-3 (moss pin bar, 2026-09-02)
+Any of these may help:
+  1. moss unpin bar && moss install foo
+  2. moss install 'foo < 3'
+"""
+
+
+def test_an_error_at_80_columns_wraps_in_its_column() -> None:
+    assert error_text(CONFLICT, Page(80)) == """\
+error: foo 3.0-2 cannot be installed
+  because  foo 3.0-2 needs soname(libbar.so.5(x86_64)), which only bar 5.1-7
+           provides
+  and      you pinned bar to 4.8-3 (moss pin bar, 2026-09-02)
+Any of these may help:
+  1. moss unpin bar && moss install foo
+  2. moss install 'foo < 3'
+"""
+
+
+def test_a_single_remedy_needs_no_list() -> None:
+    error = NotFound("there is no package viim", remedies=["moss install vim"])
+    assert error_text(error, Page(80)) == "error: there is no package viim\n  try      moss install vim\n"
+
+
+def test_what_a_file_is_called_cannot_act_on_the_terminal() -> None:
+    error = CorruptData("is bad\x1b[2J", file="evil\x1b]0;x\x07", because=["\x9b"], remedies=["rm 'a\nb'"])
+    assert not set(error_text(error, Page(80))) & set("\x1b\x07\x9b")
+
+
+def test_a_program_gets_code_reasons_and_commands() -> None:
+    assert error_data(CONFLICT) == {
+        "code": "SOLVE_CONFLICT",
+        "exit": 4,
+        "message": "foo 3.0-2 cannot be installed",
+        "because": list(CONFLICT.because),
+        "suggestions": [
+            {"command": "moss unpin bar && moss install foo"},
+            {"command": "moss install 'foo < 3'"},
+        ],
+    }
+
+
+def test_advice_is_not_called_a_command() -> None:
+    assert error_data(MossError("x", remedies=["make room"]))["suggestions"] == [{"advice": "make room"}]
+
+
+def _classes(base: type[MossError]) -> list[type[MossError]]:
+    return [base, *(one for child in base.__subclasses__() for one in _classes(child))]
+
+
+@pytest.mark.parametrize("error", _classes(MossError), ids=lambda error: error.__name__)
+def test_every_exit_code_is_documented(error: type[MossError]) -> None:
+    from tests.conftest import PROJECT
+
+    page = (PROJECT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    assert f"| {error.exit_code} | `{error.code}` |" in page
+
+
+def test_exit_codes_keep_their_meaning() -> None:
+    codes = {one.code: one.exit_code for one in _classes(MossError) if one.__module__ == errors.__name__}
+    assert codes == {
+        "FAILURE": 1,
+        "USAGE": 2,
+        "NEEDS_CONFIRMATION": 2,
+        "NOT_FOUND": 3,
+        "SOLVE_CONFLICT": 4,
+        "NETWORK": 5,
+        "TRUST": 6,
+        "CORRUPT": 7,
+        "LOCKED": 8,
+        "NO_SPACE": 9,
+        "PERMISSION": 10,
+        "FORMAT_TOO_NEW": 11,
+        "TRIGGER_FAILED": 12,
+        "RECOVERED": 13,
+        "INTERRUPTED": 130,
+    }
