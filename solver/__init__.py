@@ -15,13 +15,19 @@
   `Problem` adds universes, installed keys, preferences, repository priorities, architectures.
 - `solve(problem, budget=None)`: `budget` is asked now and then whether to go on; a solution that was
   not finished says `proven=False`.
+- `explain(conflict)` tells it in sentences; `with_repairs(problem, conflict)` finds what works
+  instead, `describe_repair(repair)` says it. `why(solution.reasons, candidate)` is the chain from a
+  package to a wish, `why_not(problem, formula)` what stands against one, `why_held` what would free
+  a package that an update holds back, `rdepends` who needs one.
 - `parse_preferences("newest")` or `("-removed,-notupdated,-new")`: what makes an answer better.
 
 The package imports nothing of moss, reads no file and no clock, and knows no database.
 """
 
 from solver.compile import ModelError
+from solver.explain import Explanation, Sentence, describe_difference, describe_repair, explain
 from solver.formula import FormulaError, parse_formula, parse_relation
+from solver.insight import Dependent, Link, installed_reasons, rdepends, why, why_held, why_not
 from solver.model import (
     All,
     AnyOf,
@@ -46,6 +52,7 @@ from solver.preferences import (
     parse_preferences,
 )
 from solver.problem import Problem
+from solver.repairs import with_repairs
 from solver.request import (
     Forbid,
     Hold,
@@ -58,7 +65,6 @@ from solver.request import (
 )
 from solver.rules import Candidate, Kind, Rule
 from solver.solution import (
-    Asked,
     Change,
     Conflict,
     Held,
@@ -74,8 +80,10 @@ from solver.solution import (
     Replaced,
     Solution,
     Stayed,
+    Step,
     Subscribed,
     Supplements,
+    ToldToGo,
     Unneeded,
     Updated,
     Wished,
@@ -93,11 +101,12 @@ __all__ = [
     "TRENDY",
     "All",
     "AnyOf",
-    "Asked",
     "Candidate",
     "Change",
     "Conflict",
+    "Dependent",
     "Effort",
+    "Explanation",
     "Forbid",
     "Formula",
     "FormulaError",
@@ -107,6 +116,7 @@ __all__ = [
     "InTheWay",
     "Kind",
     "Level",
+    "Link",
     "Lost",
     "Measure",
     "ModelError",
@@ -129,12 +139,15 @@ __all__ = [
     "Request",
     "Rule",
     "Scheme",
+    "Sentence",
     "Solution",
     "Stayed",
+    "Step",
     "Subscribed",
     "Subscription",
     "SubscriptionRule",
     "Supplements",
+    "ToldToGo",
     "Universe",
     "UniverseError",
     "UnknownPackageError",
@@ -145,10 +158,19 @@ __all__ = [
     "Wish",
     "Wished",
     "compare",
+    "describe_difference",
+    "describe_repair",
+    "explain",
+    "installed_reasons",
     "parse_formula",
     "parse_preferences",
     "parse_relation",
+    "rdepends",
     "relations_of",
     "solve",
     "sort_key",
+    "why",
+    "why_held",
+    "why_not",
+    "with_repairs",
 ]

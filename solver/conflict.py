@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TypedDict, cast
 
 from solver.encode import Encoder, Why
 from solver.model import Relation
 from solver.pool import Pool
 from solver.request import Request, Subscription, Wish
-from solver.rules import Asked, Kind, Rule
+from solver.rules import Asked, Candidate, Kind, Rule
 from solver.sat import Sat
 from solver.solution import Conflict
 
@@ -106,20 +106,40 @@ def _rule(pool: Pool, why: tuple[object, ...]) -> Rule:
     kind = cast(Kind, why[0])
     if kind in (Kind.WISHED, Kind.KEPT):
         wish = cast(Wish, why[1])
-        return Rule(kind, formula=wish.formula, asked=wish)
+        matches = _matching(pool, wish.formula, wish.repository)
+        return Rule(kind, formula=wish.formula, asked=wish, **_candidates(pool, wish.formula, matches))
     if kind is Kind.SUBSCRIBED:
-        relation = cast(Relation, why[2])
-        subscription = cast(Subscription, why[1])
-        return Rule(kind, formula=relation, asked=subscription)
+        subscription, relation = cast(Subscription, why[1]), cast(Relation, why[2])
+        found = _candidates(pool, relation, pool.match(relation))
+        return Rule(kind, formula=relation, asked=subscription, **found)
     package = cast(int, why[1])
     if kind is Kind.NEEDS:
-        formula = cast(int, why[2])
-        candidates = tuple(pool.candidate(q) for q in pool.users(formula))
-        return Rule(kind, pool.candidate(package), formula=pool.formula(formula), candidates=candidates)
+        number = cast(int, why[2])
+        formula = pool.formula(number)
+        found = _candidates(pool, formula, pool.users(number))
+        return Rule(kind, pool.candidate(package), formula=formula, **found)
     if kind in (Kind.CONFLICTS, Kind.BREAKS):
-        other, relation_number = cast(int, why[2]), cast(int, why[3])
-        relation = pool.relation(relation_number)
+        other, relation = cast(int, why[2]), pool.relation(cast(int, why[3]))
         return Rule(kind, pool.candidate(package), pool.candidate(other), relation)
     if kind is Kind.ONE_VERSION:
         return Rule(kind, pool.candidate(package), pool.candidate(cast(int, why[2])))
     return Rule(kind, pool.candidate(package), asked=cast(Asked, why[2]))
+
+
+def _matching(pool: Pool, formula: Formula, repository: str | None) -> list[int]:
+    matches = (p for relation in relations_of(formula) for p in pool.match(relation, repository))
+    return list(dict.fromkeys(matches))
+
+
+class _Found(TypedDict):
+    candidates: tuple[Candidate, ...]
+    near: tuple[Candidate, ...]
+
+
+def _candidates(pool: Pool, formula: Formula, matches: list[int]) -> _Found:
+    """What can satisfy a formula; where nothing can, what has the right name."""
+    near = {} if matches else {p: 0 for r in relations_of(formula) for p in pool.named(r.name)}
+    return {
+        "candidates": tuple(pool.candidate(package) for package in matches),
+        "near": tuple(pool.candidate(package) for package in near),
+    }

@@ -13,7 +13,6 @@ from solver.problem import Problem
 from solver.request import Request
 from solver.rules import Candidate
 from solver.solution import (
-    Asked,
     Change,
     Held,
     InTheWay,
@@ -28,6 +27,7 @@ from solver.solution import (
     Stayed,
     Subscribed,
     Supplements,
+    ToldToGo,
     Unneeded,
     Updated,
     Wished,
@@ -101,10 +101,13 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
         levels=tuple(Level(measure, cost) for measure, cost in optimum.costs),
         proven=optimum.proven,
         held=_held(pool, problem.request, before, chosen),
-        reasons=_Reasons(pool, problem.request, chosen, before, value).all(),
-        removal_reasons={
-            value[package].key: _why_gone(pool, problem, package, chosen) for package in sorted(gone - paired)
-        },
+        reasons=reasons_of(pool, problem.request, chosen, before),
+        removal_reasons=WhenAsked(
+            lambda: {
+                value[package].key: _why_gone(pool, problem, package, chosen)
+                for package in sorted(gone - paired)
+            }
+        ),
     )
 
 
@@ -169,19 +172,19 @@ class WhenAsked(Mapping[str, tuple[Found, ...]]):
         return len(self._all())
 
 
+def reasons_of(
+    pool: Pool, request: Request, chosen: Set[int], before: Set[int]
+) -> Mapping[str, tuple[Reason, ...]]:
+    """Why each chosen package is there, by its key."""
+    return WhenAsked(lambda: _Reasons(pool, request, chosen, before).all())
+
+
 class _Reasons:
     """Walks from the request down to every package, the nearest reasons first."""
 
-    def __init__(
-        self,
-        pool: Pool,
-        request: Request,
-        chosen: Set[int],
-        before: Set[int],
-        value: dict[int, Candidate],
-    ) -> None:
+    def __init__(self, pool: Pool, request: Request, chosen: Set[int], before: Set[int]) -> None:
         self.pool, self.request, self.chosen, self.before = pool, request, chosen, before
-        self.value = value
+        self.value = {package: pool.candidate(package) for package in chosen}
         self.found: dict[int, list[Reason]] = {}
         self.todo: list[int] = []
         self.formulas: dict[int, tuple[Formula, list[int]]] = {}
@@ -245,7 +248,7 @@ def _why_gone(pool: Pool, problem: Problem, package: int, chosen: Set[int]) -> t
     found: list[RemovalReason] = []
     for removal in problem.request.removals:
         if package in pool.match(removal.relation):
-            found.append(Asked(removal))
+            found.append(ToldToGo(removal))
     for replacer in sorted(pool.replacers(package) & chosen):
         found.append(Replaced(pool.candidate(replacer)))
     found += _in_the_way(pool, package, chosen)

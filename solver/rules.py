@@ -49,8 +49,9 @@ class Rule:
     """One rule of a conflict.
 
     `package` is p where the rule speaks of one, `other` its q. `formula` is the dependency, the
-    conflict or the wish; `candidates` are all that could satisfy it. `asked` is the part of the
-    request the rule comes from.
+    conflict or the wish; `candidates` are all that could satisfy it, and where there are none,
+    `near` those of the right name and a wrong version. `asked` is the part of the request the rule
+    comes from.
     """
 
     kind: Kind
@@ -58,4 +59,5 @@ class Rule:
     other: Candidate | None = None
     formula: Formula | Relation | None = None
     candidates: tuple[Candidate, ...] = ()
+    near: tuple[Candidate, ...] = ()
     asked: Asked | None = None

@@ -7,7 +7,7 @@ from enum import Enum
 from solver.model import Formula, Relation
 from solver.preferences import Measure
 from solver.request import Removal, Request, Subscription, Wish
-from solver.rules import Candidate, Rule
+from solver.rules import Asked, Candidate, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ Reason = Wished | Needed | Recommended | Subscribed | Supplements | Stayed | Upd
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ToldToGo:
     """It was asked to go."""
 
     removal: Removal
@@ -95,7 +95,7 @@ class Unneeded:
     """It was installed for others, and nothing needs it any more."""
 
 
-RemovalReason = Asked | InTheWay | Lost | Replaced | Unneeded
+RemovalReason = ToldToGo | InTheWay | Lost | Replaced | Unneeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +156,21 @@ class RepairKind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
-    """A change of the request that was tried and works.
-
-    `subject` is what it is about (a name, a relation's text, a subscription); `request` the request
-    to ask instead; `solution` what it leads to.
-    """
+class Step:
+    """One change of a request. `asked` is the part of the request it is about, `subject` its name
+    (of a package, a relation, a subscription)."""
 
     kind: RepairKind
     subject: str
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A change of the request that was tried and works: the steps, the request to ask instead, and
+    the solution it leads to."""
+
+    steps: tuple[Step, ...]
     request: Request
     solution: Solution
 
