@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypedDict, cast
 
 from solver.encode import Encoder, Why
-from solver.model import Relation
+from solver.model import Formula, Relation, relations_of
 from solver.pool import Pool
 from solver.request import Request, Subscription, Wish
 from solver.rules import Asked, Candidate, Kind, Rule
