@@ -23,6 +23,7 @@ The world's faults are `MossError`s; moss's own faults are `assert`s and traceba
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class MossError(Exception):
@@ -57,9 +58,26 @@ class NotFound(MossError):
     exit_code = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A command that was tried on the solver and works, and what it would do."""
+
+    command: str
+    outcome: str
+
+
 class Unsatisfiable(MossError):
+    """What is asked for cannot be had: `because` is a minimal conflict, sentence by sentence."""
+
     code = "SOLVE_CONFLICT"
     exit_code = 4
+
+    def __init__(
+        self, message: str, *, because: Sequence[str], closing: str = "", repairs: Sequence[Repair] = ()
+    ) -> None:
+        super().__init__(message, because=because, remedies=[repair.command for repair in repairs])
+        self.closing = closing
+        self.repairs = tuple(repairs)
 
 
 class NetworkFailure(MossError):

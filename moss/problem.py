@@ -42,7 +42,7 @@ def make_problem(
         automatic=frozenset(selected.candidate_key for selected in installed),
         request=Request(
             wishes=tuple(_solver_wish(wish, request) for wish in request.model.wishes),
-            removals=tuple(Removal(Wish.parse(text).wanted, "you asked for its removal") for text in request.removals),
+            removals=tuple(Removal(Wish.parse(text).wanted) for text in request.removals),
             updates=request.updates,
             update_all=request.update_all,
         ),
@@ -53,7 +53,7 @@ def make_problem(
 
 def _solver_wish(wish: Wish, request: ChangeRequest) -> SolverWish:
     text = str(wish)
-    reason = "you asked for it" if text in request.new_wishes else "you asked for it earlier"
+    reason = "" if text in request.new_wishes else "earlier"
     return SolverWish(wish.wanted, reason=reason, origin=text)
 
 

@@ -34,7 +34,7 @@ def propose(system: System, request: ChangeRequest) -> Plan:
     started = time.perf_counter()
     answer = solve(problem)
     if isinstance(answer, Conflict):
-        raise unsatisfiable(problem, answer)
+        raise unsatisfiable(request, problem, answer)
     return _plan(system, request, here, answer, time.perf_counter() - started)
 
 

@@ -2,13 +2,13 @@
 
 from typing import assert_never
 
-from solver import Asked, InTheWay, Lost, RemovalReason, Replaced, Unneeded
+from solver import InTheWay, Lost, RemovalReason, Replaced, ToldToGo, Unneeded
 
 
 def describe_removal(reason: RemovalReason) -> str:
     """Why a package goes, in a few words."""
     match reason:
-        case Asked():
+        case ToldToGo():
             return "you asked for its removal"
         case InTheWay(of, relation):
             return f"{of} conflicts with {relation}"

@@ -63,7 +63,7 @@ def check(root: Path, generation: int) -> None:
 
 
 def names_installed(root: Path) -> dict[str, str]:
-    listed = json.loads(moss_ok("list", "installed", "--json", root=root))["data"]["packages"]
+    listed = json.loads(moss_ok("list", "installed", "--json", root=root))["data"]
     return {package["name"]: package["version"] for package in listed}
 
 
