@@ -70,6 +70,17 @@ def test_a_tree_becomes_a_stone_that_holds_what_it_holds(tree: Path) -> None:
             assert entry.link_target == os.readlink(tree / "usr" / entry.path)
 
 
+def test_paths_are_sorted_as_texts_and_not_folder_by_folder(tree: Path) -> None:
+    (tree / "usr/lib/a").mkdir()
+    for path in ("lib/a/b", "lib/a-b"):
+        (tree / "usr" / path).write_bytes(b"")
+    made = packed(tree)
+    with open(made.path, "rb") as file:
+        paths = [entry.path for entry in open_stone(file, made.path).layout]
+    assert paths == sorted(paths)
+    assert "lib/a/b" in paths
+
+
 def test_what_scanning_finds_joins_what_was_given(tree: Path) -> None:
     statement = replace(
         plainly.STATEMENT,

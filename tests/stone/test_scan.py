@@ -244,6 +244,21 @@ def test_no_damage_to_an_elf_file_makes_the_scan_fail() -> None:
             continue
 
 
+def test_program_headers_may_lie_anywhere_in_an_elf_file() -> None:
+    raw = an_elf(("libc.so.6",), "libx.so.1")
+    table, rest = raw[64 : 64 + 3 * 56], raw[64 + 3 * 56 :]
+    moved = raw[:32] + (5000).to_bytes(8, "little") + raw[40:64] + table + rest
+    moved = moved.ljust(5000, b"\0") + table
+    found = read_dynamic(InMemory(moved), moved[:1024])
+    assert found is not None
+    assert (found.soname, found.needed) == ("libx.so.1", ("libc.so.6",))
+    with pytest.raises(MalformedElfError, match="within its program headers"):
+        read_dynamic(InMemory(moved[:-1]), moved[:1024])
+    crowded = moved[:56] + b"\xff\xff" + moved[58:]
+    with pytest.raises(MalformedElfError, match="65535 program headers"):
+        read_dynamic(InMemory(crowded), crowded[:1024])
+
+
 def test_only_the_beginning_of_other_files_is_read() -> None:
     class Text:
         asked = 0
