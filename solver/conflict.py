@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypedDict, cast
 
-from solver.encode import Encoder, Why
+from solver.encode import Encoder, Said, Why
 from solver.model import Formula, Relation, relations_of
 from solver.pool import Pool
 from solver.request import Request, Subscription, Wish
@@ -14,94 +13,138 @@ from solver.sat import Sat
 from solver.solution import Conflict
 
 _MOST_CONFLICTS = 5
-_FROM_REQUEST = (
-    Kind.WISHED,
-    Kind.KEPT,
-    Kind.REMOVED,
-    Kind.FORBIDDEN,
-    Kind.PINNED,
-    Kind.HELD,
+_FROM_REQUEST = {
+    *(Kind.WISHED, Kind.KEPT, Kind.REMOVED, Kind.FORBIDDEN, Kind.PINNED, Kind.HELD),
     Kind.SUBSCRIBED,
-)
-
-
-@dataclass(slots=True)
-class _Rules:
-    """Clauses by the rule they come from; those of none only define variables."""
-
-    clauses: dict[tuple[object, ...], list[list[int]]]
-    definitions: list[list[int]]
-    top: int
+}
 
 
 def find_conflict(pool: Pool, request: Request, backend: str = "minisat22") -> Conflict:
     """A minimal conflict of a request that cannot be met, and further ones that share no rule of
     the request with it."""
-    rules = _rules(pool, request)
-    cores: list[list[tuple[object, ...]]] = []
-    dropped: set[tuple[object, ...]] = set()
-    while len(cores) < _MOST_CONFLICTS:
-        allowed = [why for why in rules.clauses if why not in dropped]
-        core = _core(rules, allowed, backend)
-        if core is None:
-            break
-        cores.append(_minimal(rules, core, backend))
-        asked = [why for why in cores[-1] if why[0] in _FROM_REQUEST]
+    search = _Search(pool, request, backend)
+    cores: list[list[Said]] = []
+    while len(cores) < _MOST_CONFLICTS and (core := search.core()) is not None:
+        cores.append(_minimal(pool, request, core, backend))
+        asked = {said for said in cores[-1] if said[0] in _FROM_REQUEST}
         if not asked:
             break
-        dropped.update(asked)
+        search.dropped |= asked
     assert cores, "only an unsatisfiable request has a conflict"
-    found = [tuple(_rule(pool, why) for why in core) for core in cores]
+    found = [tuple(_rule(pool, said) for said in core) for core in cores]
     return Conflict(found[0], tuple(found[1:]))
 
 
-def _rules(pool: Pool, request: Request) -> _Rules:
-    """All rules the request reaches, nothing left out."""
-    rules = _Rules({}, [], 0)
+class _Search:
+    """Rules of a request that cannot hold together, each clause behind a selector of its rule."""
 
-    def emit(clause: list[int], why: Why) -> None:
+    def __init__(self, pool: Pool, request: Request, backend: str) -> None:
+        self.sat = Sat(backend)
+        self.selector: dict[Said, int] = {}
+        self.said: dict[int, Said] = {}
+        self.dropped: set[Said] = set()
+        self.encoder = Encoder(pool, request, self.emit, lazy=True, preferring=False, explaining=True)
+        self.encoder.start()
+
+    def emit(self, clause: list[int], why: Why) -> None:
         if why is None:
-            rules.definitions.append(clause)
-        else:
-            rules.clauses.setdefault(why, []).append(clause)
+            self.sat.add(clause)
+            return
+        selector = self.selector.get(why)
+        if selector is None:
+            selector = self.selector[why] = self.encoder.new()
+            self.said[selector] = why
+        self.sat.add([-selector, *clause])
 
-    encoder = Encoder(pool, request, emit, lazy=False, preferring=False)
-    encoder.start()
-    encoder.drain()
-    rules.top = encoder.top
-    return rules
+    def grow(self) -> None:
+        """Takes in what was reached."""
+        encoder = self.encoder
+        encoder.drain()
+        while encoder.pending or encoder.queue:
+            encoder.settle()
+            encoder.drain()
+
+    def core(self) -> list[Said] | None:
+        """Rules that cannot hold together, none of them dropped; None where all can."""
+        encoder = self.encoder
+        while True:
+            self.grow()
+            selectors = [at for at, said in self.said.items() if said not in self.dropped]
+            if self.sat.solve([*selectors, *(-hole for hole in encoder.holes)]):
+                chosen = {encoder.package_of[v] for v in self.sat.model() if v in encoder.package_of}
+                broken = encoder.broken(chosen)
+                if not broken:
+                    return None
+                for package, formula, _ in broken:
+                    encoder.need(package, formula)
+                continue
+            core = self.sat.core()
+            closed = [-literal for literal in core if -literal in encoder.holes]
+            if not closed:
+                return [self.said[at] for at in sorted(core)]
+            for hole in closed:
+                if hole in encoder.holes:
+                    encoder.widen(hole)
 
 
-def _core(rules: _Rules, allowed: list[tuple[object, ...]], backend: str) -> list[tuple[object, ...]] | None:
-    """Some of the allowed rules that cannot hold together; None where all can."""
-    sat = Sat(backend)
-    selector = {}
-    for clause in rules.definitions:
-        sat.add(clause)
-    for number, why in enumerate(allowed, rules.top + 1):
-        selector[number] = why
-        for clause in rules.clauses[why]:
-            sat.add([-number, *clause])
-    sat.phases([-variable for variable in range(1, rules.top + 1)])
-    if sat.solve(list(selector)):
-        return None
-    return [selector[number] for number in sorted(sat.core())]
-
-
-def _minimal(rules: _Rules, core: list[tuple[object, ...]], backend: str) -> list[tuple[object, ...]]:
-    """The core without what it does not need: each rule left out once, in order."""
+def _minimal(pool: Pool, request: Request, core: list[Said], backend: str) -> list[Said]:
+    """The core without what it does not need, each rule left out once, in order. The rules are
+    encoded again, in full and alone, so this also checks the core independently."""
+    clauses, definitions = _exactly(pool, request, core)
+    assert _smaller(clauses, definitions, core, backend) is not None, "a core is a core"
     at = 0
     while at < len(core):
-        smaller = _core(rules, core[:at] + core[at + 1 :], backend)
+        smaller = _smaller(clauses, definitions, core[:at] + core[at + 1 :], backend)
         if smaller is None:
             at += 1
         else:
-            # What was tried before `at` is needed in every smaller core, so it is in this one.
+            # What was found necessary before stays necessary in every smaller core.
             core = smaller
     return core
 
 
-def _rule(pool: Pool, why: tuple[object, ...]) -> Rule:
+def _exactly(
+    pool: Pool, request: Request, core: list[Said]
+) -> tuple[dict[Said, list[list[int]]], list[list[int]]]:
+    """The clauses of some rules, nothing left out, and the definitions they use."""
+    clauses: dict[Said, list[list[int]]] = {said: [] for said in core}
+    definitions: list[list[int]] = []
+
+    def emit(clause: list[int], why: Why) -> None:
+        if why is None:
+            definitions.append(clause)
+        elif why in clauses:
+            clauses[why].append(clause)
+
+    encoder = Encoder(pool, request, emit, lazy=False, preferring=False, explaining=True)
+    encoder.start()
+    for said in core:
+        if said[0] not in (Kind.WISHED, Kind.KEPT, Kind.SUBSCRIBED):
+            encoder.restate(said)
+    return clauses, definitions
+
+
+def _smaller(
+    clauses: dict[Said, list[list[int]]],
+    definitions: list[list[int]],
+    rules: list[Said],
+    backend: str,
+) -> list[Said] | None:
+    """Some of the rules that cannot hold together; None where all can."""
+    sat = Sat(backend)
+    every = [*definitions, *(clause for said in rules for clause in clauses[said])]
+    top = max((abs(literal) for clause in every for literal in clause), default=0)
+    for clause in definitions:
+        sat.add(clause)
+    for number, said in enumerate(rules, top + 1):
+        for clause in clauses[said]:
+            sat.add([-number, *clause])
+    if sat.solve(range(top + 1, top + 1 + len(rules))):
+        return None
+    return [rules[number - top - 1] for number in sorted(sat.core())]
+
+
+def _rule(pool: Pool, why: Said) -> Rule:
     """A rule as a value."""
     kind = cast(Kind, why[0])
     if kind in (Kind.WISHED, Kind.KEPT):

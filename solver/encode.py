@@ -33,7 +33,9 @@ from solver.request import Request
 from solver.rules import Kind
 from solver.version import Scheme
 
-Why = tuple[Kind, *tuple[object, ...]] | None
+# A kind of rule and what it is about, as numbers of the pool and parts of the request.
+Said = tuple[object, ...]
+Why = Said | None
 Emit = Callable[[list[int], Why], None]
 # A package, one of its formulas, and whether it is only recommended.
 Item = tuple[int, int, bool]
@@ -70,9 +72,11 @@ ALWAYS = Choice((), ())
 class Encoder:
     """Grows clauses from a request; `drain` takes in all that was reached."""
 
-    def __init__(self, pool: Pool, request: Request, emit: Emit, *, lazy: bool, preferring: bool) -> None:
+    def __init__(
+        self, pool: Pool, request: Request, emit: Emit, *, lazy: bool, preferring: bool, explaining: bool
+    ) -> None:
         self.pool, self.request, self.emit = pool, request, emit
-        self.lazy, self.preferring = lazy, preferring
+        self.lazy, self.preferring, self.explaining = lazy, preferring, explaining
         self.top = 1  # the first variable is the optimiser's
         self.variable: dict[int, int] = {}
         self.package_of: dict[int, int] = {}
@@ -178,7 +182,7 @@ class Encoder:
         others = [package for package in rest if package not in first]
         if self.lazy and len(first) == 1:
             self.expected.add(first[0])
-            if not others:
+            if not others and not self.explaining:
                 self.force(first[0])
         self.head(self.choice(first, others, preferring=True), (), why)
 
@@ -250,6 +254,16 @@ class Encoder:
             choice = self._choices[place] = self.dependency(formula, preferring=not installed)
         if choice is not ALWAYS and package not in choice.first and package not in choice.rest:
             self.head(choice, (-self.variable[package],), (Kind.NEEDS, package, formula))
+
+    def restate(self, said: Said) -> None:
+        """Emits one rule about packages by itself."""
+        kind, numbers = said[0], [number for number in said[1:] if isinstance(number, int)]
+        for package in numbers[:1] if kind is Kind.NEEDS else numbers[:2]:
+            self.literal(package)
+        if kind is Kind.NEEDS:
+            self.need(numbers[0], numbers[1])
+        elif kind in (Kind.CONFLICTS, Kind.BREAKS):
+            self._bar(numbers[0], kind, numbers[1], numbers[2])
 
     def defer(self, item: Item) -> bool:
         """Whether an expected package satisfies the formula, so that no clause is needed now."""
@@ -375,9 +389,10 @@ class Encoder:
         multi = self.pool.is_multi_version(package)
         for other in state.inside:
             if not (multi and self.pool.is_multi_version(other)):
-                self.emit([-self.variable[other], -variable], (Kind.ONE_VERSION, other, package))
-        # Where a hole is still closed, it too is a version: ¬p ∨ ¬hole.
-        if state.hole in self.holes and not multi:
+                self.emit([-self.variable[other], -variable], (Kind.ONE_VERSION, *sorted((other, package))))
+        # Where a hole is still closed, it too is a version: ¬p ∨ ¬hole. To explain, the rules are
+        # wanted that this stands for.
+        if state.hole in self.holes and not multi and not self.explaining:
             self.emit([-variable, -state.hole], None)
         state.inside.append(package)
         for why in self.barred.get(package, ()):

@@ -15,7 +15,7 @@ from solver.request import Forbid, Hold, Pin, Removal, Subscription, Wish
 from solver.rules import Candidate, Kind, Rule
 from solver.solution import Conflict, Repair, RepairKind, Solution, Step
 
-_NUMBERS = ("", "This alone", "These two alone", "These three alone", "These four alone")
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _SHOWN = 3
 
 
@@ -48,9 +48,9 @@ def _explain(rules: Sequence[Rule]) -> Explanation:
     told = [group for group in groups if group[0] not in asked[:1]] if len(groups) > 1 else groups
     sentences = tuple(Sentence(_tell(group), tuple(group)) for group in told)
     count = len(sentences)
-    conflicts = "is impossible" if count == 1 else "conflict"
-    number = _NUMBERS[count] if count < len(_NUMBERS) else f"These {count} alone"
-    return Explanation(_headline(asked, rules), sentences, f"{number} {conflicts}")
+    number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+    closing = "This alone is impossible" if count == 1 else f"These {number} alone conflict"
+    return Explanation(_headline(asked, rules), sentences, closing)
 
 
 def _headline(asked: Sequence[Rule], rules: Sequence[Rule]) -> str:
@@ -94,7 +94,7 @@ def _merged(rules: Iterable[Rule]) -> list[list[Rule]]:
     groups: dict[object, list[Rule]] = {}
     for rule in rules:
         package = rule.package.name if rule.package else None
-        other = rule.other.name if rule.other else None
+        other = rule.other.name if rule.other and not rule.formula else None
         formula = None if rule.kind is Kind.ONE_VERSION else rule.formula
         asked = rule.asked if rule.package is None or rule.kind is not Kind.NEEDS else None
         place: tuple[object, ...] = (rule.kind, package, other, formula, asked)
@@ -189,10 +189,10 @@ def _providers(rule: Rule) -> str:
     named = all(_is_named(formula, candidate) for candidate in candidates)
     if not candidates:
         return f", and there is only {_list(rule.near)}" if rule.near else ", which no package provides"
-    if named and rule.kind in (Kind.WISHED, Kind.KEPT):
+    if named:
         return ""
     only = "only " if len({candidate.name for candidate in candidates}) == 1 else ""
-    verb = "is" if named else "provides" if only else "provide"
+    verb = "provides" if only else "provide"
     return f", which {only}{_list(candidates)} {verb}"
 
 
@@ -250,11 +250,16 @@ def _step(step: Step) -> str:
 
 def describe_difference(solution: Solution) -> str:
     """What a solution does to what is installed, in a line."""
+    if len(solution.installs) + len(solution.changes) + len(solution.removals) > _SHOWN:
+        counts = (
+            (len(solution.installs), "installed"),
+            (len(solution.changes), "changed"),
+            (len(solution.removals), "removed"),
+        )
+        return ", ".join(f"{count} {verb}" for count, verb in counts if count)
     parts = [f"{c.before.name} {c.before.version} → {c.after.version}" for c in solution.changes]
     parts += [f"{candidate} is installed" for candidate in solution.installs]
     parts += [f"{candidate} is removed" for candidate in solution.removals]
     if not parts:
         return "nothing changes"
-    if len(parts) > _SHOWN:
-        return f"{', '.join(parts[:_SHOWN])} and {len(parts) - _SHOWN} more changes"
     return f"{', '.join(parts)}, nothing else changes"

@@ -13,6 +13,7 @@ from solver.encode import ALWAYS, Choice, Encoder, Item, NameState
 from solver.model import Relation
 from solver.pool import Name
 from solver.preferences import Measure
+from solver.rules import Kind
 
 # Measures that look at every name and every version, for which nothing may be left out.
 _EXHAUSTIVE = {Measure.NOT_UP_TO_DATE, Measure.ALTERED, Measure.UNSATISFIED}
@@ -33,7 +34,7 @@ class Measures:
         self._asked_to_go = {
             self.pool.name(package)
             for package in self.pool.installed
-            if any(why is not None and why[0].name == "REMOVED" for why in encoder.barred.get(package, ()))
+            if any(why is not None and why[0] is Kind.REMOVED for why in encoder.barred.get(package, ()))
         }
         self._older: dict[NameState, int] = {}
         self._seen_older: set[int] = set()

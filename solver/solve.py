@@ -88,6 +88,7 @@ def optimise(
         emit,
         lazy=effort.lazy and may_be_lazy(preferences),
         preferring=Measure.UNPREFERRED in preferences,
+        explaining=False,
     )
     optimiser = Optimiser(sat, encoder, Measures(encoder, preferences))
     encoder.start()

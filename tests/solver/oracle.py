@@ -7,8 +7,8 @@ problem is made of. A set is an integer, one bit a package. Versions are small w
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from itertools import combinations
 from functools import cache
+from itertools import combinations
 
 from solver import (
     All,
@@ -139,18 +139,18 @@ class Oracle:
                 return False
         for subscription in self.request.subscriptions:
             for rule in subscription.rules if subscription.on else ():
-                if rule.condition is None or self.holds(rule.condition, chosen):
-                    if not all(self.holds(relation, chosen) for relation in rule.require):
-                        return False
+                applies = rule.condition is None or self.holds(rule.condition, chosen)
+                if applies and not all(self.holds(relation, chosen) for relation in rule.require):
+                    return False
         return True
 
     def is_barred(self, package: Package) -> bool:
         request, bit = self.request, self.bit[package.key]
         if any(self.fits(package, removal.relation, None) for removal in request.removals):
             return True
-        if not bit & self.start:
-            if any(self.fits(package, forbid.relation, None) for forbid in request.forbids):
-                return True
+        new = not bit & self.start
+        if new and any(self.fits(package, forbid.relation, None) for forbid in request.forbids):
+            return True
         return any(
             package.name == pin.relation.name
             and not (self.fits(package, pin.relation, None) and pin.repository in (None, package.repository))
