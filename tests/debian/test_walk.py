@@ -64,7 +64,7 @@ def check(root: Path, generation: int) -> None:
 
 def names_installed(root: Path) -> dict[str, str]:
     listed = json.loads(moss_ok("list", "installed", "--json", root=root))["data"]
-    return {package["name"]: package["version"] for package in listed}
+    return {package["name"]: f"{package['version']}-{package['release']}" for package in listed}
 
 
 TLS = """
@@ -97,7 +97,7 @@ def test_a_debian_system_from_an_empty_folder(tmp_path: Path) -> None:
     publish(packages, debs(("ca-certificates",), suite="trixie", only=True))
     moss_ok("update", "-y", root=root)
     check(root, 3)
-    assert names_installed(root)["ca-certificates"] > before
+    assert names_installed(root)["ca-certificates"] != before
     assert int(in_root(root, "python3", "-B", "-c", TLS)) > 100
 
     moss_ok("state", "activate", "-y", "1", root=root)
