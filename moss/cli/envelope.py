@@ -11,8 +11,8 @@ def success(schema: str, data: object, warnings: Sequence[str]) -> str:
     return _line({"schema": schema, "ok": True, "data": data, "warnings": list(warnings)})
 
 
-def failure(error: MossError) -> str:
-    return _line({"ok": False, "error": error_data(error)})
+def failure(error: MossError, directory: str | None = None) -> str:
+    return _line({"ok": False, "error": error_data(error, directory)})
 
 
 def _line(value: object) -> str:

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from moss import __version__
-from moss.cli.streams import standard_error, standard_output, write
-from moss.errors import Interrupted, MossError
 
 if TYPE_CHECKING:
     from moss.cli.session import Session
     from moss.cli.verbs import Incomplete
+    from moss.errors import MossError
 
 
 def run() -> None:
@@ -28,10 +27,11 @@ def run() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run a command line; its exit code, as docs/exit-codes.md lists them. moss's own faults are raised."""
     if list(arguments) in (["--version"], ["-V"]):
-        return _say_version()
+        return _say(f"moss {__version__}\n")
     from moss.cli.session import Session
     from moss.cli.settings import Settings
     from moss.cli.verbs import Incomplete, find
+    from moss.errors import Interrupted, MossError
 
     # Until the options have been read: what can be known of them.
     session = Session(Settings(json="--json" in arguments), typed=tuple(arguments))
@@ -55,26 +55,27 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _failed(session: Session, error: MossError) -> int:
-    try:
-        session.fail(error)
-    except MossError:
-        pass  # not even the error could be written; the exit code still tells
+    session.fail(error)
     return error.exit_code
 
 
 def _say_about(incomplete: Incomplete) -> int:
     if incomplete.asks_for == "version":
-        return _say_version()
+        return _say(f"moss {__version__}\n")
     from moss.cli.overview import overview
 
     text = overview(incomplete.group)
     if incomplete.asks_for == "help":
-        write(standard_output(), text)
-        return 0
-    write(standard_error(), text)
+        return _say(text)
+    sys.stderr.write(text)
     return 2
 
 
-def _say_version() -> int:
-    write(standard_output(), f"moss {__version__}\n")
-    return 0
+def _say(text: str) -> int:
+    from moss.cli.streams import standard_error, standard_output, write
+
+    fault = write(standard_output(), text)
+    if fault is None:
+        return 0
+    write(standard_error(), f"error: {fault}\n")
+    return 1

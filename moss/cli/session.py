@@ -81,7 +81,7 @@ class Session:
         """Part of the answer that a person must see before it is complete, such as a plan."""
         if not self.settings.json:
             self._display.clear()
-            write(self._out, text(self.page))
+            self._tell(text(self.page))
 
     def confirm(self, question: str) -> None:
         """Ask; Declined unless the answer is yes, NeedsConfirmation where there is nobody to ask."""
@@ -123,16 +123,22 @@ class Session:
     def answer(self, schema: str, answer: Answer) -> None:
         self._display.clear()
         if self.settings.json:
-            write(self._out, envelope.success(schema, answer.data(), self.warnings))
+            self._tell(envelope.success(schema, answer.data(), self.warnings))
         else:
-            write(self._out, answer.text(self.page))
+            self._tell(answer.text(self.page))
 
     def fail(self, error: MossError) -> None:
         self._display.clear()
         if self.settings.json:
-            write(self._out, envelope.failure(error))
+            write(self._out, envelope.failure(error, self._said_directory))
         else:
-            write(self._err, error_text(error, self.error_page))
+            write(self._err, error_text(error, self.error_page, self._said_directory))
+
+    @property
+    def _said_directory(self) -> str | None:
+        """The root, where the command line names it: what is suggested must then name it too."""
+        directory = self.settings.directory
+        return None if directory in ("/", os.environ.get("MOSS_ROOT")) else directory
 
     @property
     def state_after_interruption(self) -> str:
@@ -145,6 +151,12 @@ class Session:
     @property
     def error_page(self) -> Page:
         return self._page_of(self._err)
+
+    def _tell(self, text: str) -> None:
+        """Part of the answer; MossError where it cannot be written."""
+        fault = write(self._out, text)
+        if fault is not None:
+            raise MossError(fault)
 
     def _page_of(self, stream: TextIO) -> Page:
         return Page(columns(stream), self._is_coloured(stream), self.settings.verbose > 0)

@@ -4,8 +4,6 @@ import os
 import sys
 from typing import TextIO
 
-from moss.errors import MossError
-
 
 def standard_input() -> TextIO:
     return sys.stdin or open(os.devnull, encoding="utf-8")
@@ -19,8 +17,11 @@ def standard_error() -> TextIO:
     return _lenient(sys.stderr)
 
 
-def write(stream: TextIO, text: str) -> None:
-    """Write and flush. After a broken pipe all further text is dropped; MossError on any other fault."""
+def write(stream: TextIO, text: str) -> str | None:
+    """Write and flush. Why that was not possible, in words; a reader that went away is no reason.
+
+    After a fault all further text is dropped.
+    """
     try:
         stream.write(text)
         stream.flush()
@@ -28,7 +29,8 @@ def write(stream: TextIO, text: str) -> None:
         _discard_what_follows(stream)
     except OSError as fault:
         _discard_what_follows(stream)
-        raise MossError(f"the answer could not be written: {fault.strerror}") from fault
+        return f"the answer could not be written: {fault.strerror}"
+    return None
 
 
 def is_terminal(stream: TextIO) -> bool:

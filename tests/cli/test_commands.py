@@ -91,8 +91,16 @@ def test_update_rollback_and_forth(place: Place, moss: Moss) -> None:
 
 
 def test_nothing_to_do_is_said_and_asks_nothing(place: Place, moss: Moss) -> None:
-    assert moss(*at(place), "install", "hello") == (0, "Nothing to do: what you ask for is there already.\n", "")
-    assert moss(*at(place), "state", "activate", "1") == (0, "Nothing to do: generation 1 is active already.\n", "")
+    assert moss(*at(place), "install", "hello") == (
+        0,
+        "Nothing to do: what you ask for is there already.\n",
+        "",
+    )
+    assert moss(*at(place), "state", "activate", "1") == (
+        0,
+        "Nothing to do: generation 1 is active already.\n",
+        "",
+    )
     assert moss(*at(place), "sync") == (0, "Nothing to do: the system is what its model says.\n", "")
 
 
@@ -175,7 +183,15 @@ def test_a_foreign_usr_is_left_alone(place: Place, moss: Moss, tmp_path: Path) -
 
 def test_an_empty_system_answers_every_question(moss: Moss, tmp_path: Path) -> None:
     root = ("-D", str(tmp_path))
-    for line in ("list installed", "list available", "list updates", "state list", "history", "repo list", "search x"):
+    for line in (
+        "list installed",
+        "list available",
+        "list updates",
+        "state list",
+        "history",
+        "repo list",
+        "search x",
+    ):
         assert moss(*root, *line.split()).exit_code == 0, line
     assert os.listdir(tmp_path) == []
     assert moss(*root, "rollback", "-y").exit_code == 3
@@ -224,7 +240,11 @@ def test_a_recovered_transaction_ends_with_13_and_the_next_run_goes_on(place: Pl
 
     with open_to_change(str(place.root), command="moss update") as system:
         journal.begin(
-            system.record, operation="update", command="moss update", from_generation=system.active, started_at=0
+            system.record,
+            operation="update",
+            command="moss update",
+            from_generation=system.active,
+            started_at=0,
         )
     ended = moss(*at(place), "update", "-y")
     assert ended.exit_code == 13

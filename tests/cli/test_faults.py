@@ -5,7 +5,7 @@ import pytest
 from moss import errors
 from moss.cli.faults import error_data, error_text
 from moss.cli.text import Page
-from moss.errors import CorruptData, MossError, NotFound, Unsatisfiable
+from moss.errors import CorruptData, MossError, NotFound, Repair, Unsatisfiable
 
 CONFLICT = Unsatisfiable(
     "foo 3.0-2 cannot be installed",
@@ -13,31 +13,67 @@ CONFLICT = Unsatisfiable(
         "foo 3.0-2 needs soname(libbar.so.5(x86_64)), which only bar 5.1-7 provides",
         "you pinned bar to 4.8-3 (moss pin bar, 2026-09-02)",
     ],
-    remedies=["moss unpin bar && moss install foo", "moss install 'foo < 3'"],
+    closing="These two alone conflict; nothing was changed.",
+    repairs=[
+        Repair("moss unpin bar && moss install foo", "bar 4.8-3 → 5.1-7, nothing else changes"),
+        Repair("moss install 'foo < 3'", "foo 2.9-8 works with bar 4.8-3"),
+    ],
 )
 
 
 def test_an_error_names_reasons_and_ways_out() -> None:
-    assert error_text(CONFLICT, Page(120)) == """\
+    assert (
+        error_text(CONFLICT, Page(120))
+        == """\
 error: foo 3.0-2 cannot be installed
   because  foo 3.0-2 needs soname(libbar.so.5(x86_64)), which only bar 5.1-7 provides
   and      you pinned bar to 4.8-3 (moss pin bar, 2026-09-02)
-Any of these may help:
-  1. moss unpin bar && moss install foo
-  2. moss install 'foo < 3'
+These two alone conflict; nothing was changed. Either of these works:
+  1. moss unpin bar && moss install foo  bar 4.8-3 → 5.1-7, nothing else changes
+  2. moss install 'foo < 3'              foo 2.9-8 works with bar 4.8-3
 """
+    )
 
 
-def test_an_error_at_80_columns_wraps_in_its_column() -> None:
-    assert error_text(CONFLICT, Page(80)) == """\
+def test_an_error_at_60_columns_wraps_in_its_columns_and_leaves_commands_whole() -> None:
+    assert (
+        error_text(CONFLICT, Page(60))
+        == """\
 error: foo 3.0-2 cannot be installed
-  because  foo 3.0-2 needs soname(libbar.so.5(x86_64)), which only bar 5.1-7
-           provides
-  and      you pinned bar to 4.8-3 (moss pin bar, 2026-09-02)
-Any of these may help:
+  because  foo 3.0-2 needs soname(libbar.so.5(x86_64)),
+           which only bar 5.1-7 provides
+  and      you pinned bar to 4.8-3 (moss pin bar,
+           2026-09-02)
+These two alone conflict; nothing was changed. Either of
+these works:
   1. moss unpin bar && moss install foo
+     bar 4.8-3 → 5.1-7, nothing else changes
   2. moss install 'foo < 3'
+     foo 2.9-8 works with bar 4.8-3
 """
+    )
+
+
+def test_commands_name_the_root_that_was_named() -> None:
+    text = error_text(CONFLICT, Page(120), "/my root")
+    assert "1. moss -D '/my root' unpin bar && moss -D '/my root' install foo " in text
+    assert error_data(NotFound("x", remedies=["moss list installed"]), "/r")["suggestions"] == [
+        {"command": "moss -D /r list installed"}
+    ]
+    assert error_data(NotFound("x", remedies=["moss -D /r up --yes"]), "/r")["suggestions"] == [
+        {"command": "moss -D /r up --yes"}
+    ]
+    assert error_data(NotFound("x", remedies=["make room"]), "/r")["suggestions"] == [{"advice": "make room"}]
+
+
+def test_several_remedies_are_numbered() -> None:
+    error = NotFound("there is no package viim", remedies=["moss install vim", "moss search viim"])
+    assert error_text(error, Page(80)) == (
+        "error: there is no package viim\n"
+        "Any of these may help:\n"
+        "  1. moss install vim\n"
+        "  2. moss search viim\n"
+    )  # fmt: skip
 
 
 def test_a_single_remedy_needs_no_list() -> None:
@@ -57,8 +93,11 @@ def test_a_program_gets_code_reasons_and_commands() -> None:
         "message": "foo 3.0-2 cannot be installed",
         "because": list(CONFLICT.because),
         "suggestions": [
-            {"command": "moss unpin bar && moss install foo"},
-            {"command": "moss install 'foo < 3'"},
+            {
+                "command": "moss unpin bar && moss install foo",
+                "outcome": "bar 4.8-3 → 5.1-7, nothing else changes",
+            },
+            {"command": "moss install 'foo < 3'", "outcome": "foo 2.9-8 works with bar 4.8-3"},
         ],
     }
 

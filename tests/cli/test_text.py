@@ -62,7 +62,14 @@ def test_a_change_of_size_has_its_sign() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.0004, "0 ms"), (0.024, "24 ms"), (0.9994, "999 ms"), (2.13, "2.1 s"), (59.96, "1 min 0 s"), (125, "2 min 5 s")],
+    [
+        (0.0004, "0 ms"),
+        (0.024, "24 ms"),
+        (0.9994, "999 ms"),
+        (2.13, "2.1 s"),
+        (59.96, "1 min 0 s"),
+        (125, "2 min 5 s"),
+    ],
 )
 def test_durations_are_short(seconds: float, text: str) -> None:
     assert duration(seconds) == text
@@ -87,7 +94,11 @@ def test_text_is_shortened_to_columns() -> None:
 
 
 def test_words_longer_than_the_line_stand_alone() -> None:
-    assert wrapped("a soname(libglib-2.0.so.0(x86_64)) b", 10) == ["a", "soname(libglib-2.0.so.0(x86_64))", "b"]
+    assert wrapped("a soname(libglib-2.0.so.0(x86_64)) b", 10) == [
+        "a",
+        "soname(libglib-2.0.so.0(x86_64))",
+        "b",
+    ]
 
 
 def test_items_are_not_broken() -> None:

@@ -72,7 +72,12 @@ def test_a_line_without_a_verb_asks_for_help(line: str, group: str | None, asks_
 
 @pytest.mark.parametrize(
     ("line", "meant"),
-    [("instal vim", "moss install"), ("stat", "moss state"), ("state lst", "moss state list"), ("rollbck", "moss rollback")],
+    [
+        ("instal vim", "moss install"),
+        ("stat", "moss state"),
+        ("state lst", "moss state list"),
+        ("rollbck", "moss rollback"),
+    ],
 )
 def test_a_slip_of_the_pen_is_answered_with_what_was_meant(line: str, meant: str) -> None:
     with pytest.raises(UsageError) as error:
@@ -116,8 +121,14 @@ def test_values_of_global_options_are_known_to_the_table() -> None:
 
 def test_help_explains_every_global_option() -> None:
     parser = parser_of(VERBS[0], function_of(VERBS[0]), lambda **_: None)
-    known = {option for one in parser.params if one.name in global_options.__annotations__ for option in one.opts}
-    said = {word for option, _ in GLOBAL_OPTIONS for word in re.findall(r"(?<!\S)--?[a-z-]+", option, re.IGNORECASE)}
+    known = {
+        option for one in parser.params if one.name in global_options.__annotations__ for option in one.opts
+    }
+    said = {
+        word
+        for option, _ in GLOBAL_OPTIONS
+        for word in re.findall(r"(?<!\S)--?[a-z-]+", option, re.IGNORECASE)
+    }
     assert said == known | {"--help", "-h", "--version"}
 
 

@@ -1,0 +1,127 @@
+"""A command imports what it needs and nothing else; once /usr was exchanged, nothing at all."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.conftest import Place
+from tests.cli.terminals import environment
+
+# What takes long to import, and who may.
+HEAVY = (
+    "rich",
+    "pydantic",
+    "pysat",
+    "pysolvers",
+    "elftools",
+    "markdown_it",
+    "pygments",
+    "email",
+    "http",
+    "asyncio",
+)
+
+_RUN = """
+import sys
+from moss.cli.main import main
+code = main(sys.argv[1:])
+sys.stdout.flush()
+print("\\n".join(sorted(sys.modules)), file=sys.stderr)
+raise SystemExit(code)
+"""
+
+_AFTER = """
+import sys
+import moss.switch
+
+exchanged = []
+late = []
+
+def watch(event, arguments):
+    if event == "import" and exchanged:
+        late.append(arguments[0])
+
+sys.addaudithook(watch)
+from moss.operations import activate, commit
+
+for module in (activate, commit):
+    real = module.exchange
+    def exchange(*arguments, real=real, **named):
+        result = real(*arguments, **named)
+        exchanged.append(True)
+        return result
+    module.exchange = exchange
+
+from moss.cli.main import main
+code = main(sys.argv[1:])
+exchange_was_seen = bool(exchanged)
+exchanged.clear()
+assert exchange_was_seen, "nothing was exchanged"
+assert not late, f"imported after the exchange of /usr: {late}"
+raise SystemExit(code)
+"""
+
+
+def modules_of(*arguments: str) -> set[str]:
+    process = subprocess.run(
+        [sys.executable, "-c", _RUN, *arguments], env=environment(), capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    return set(process.stderr.split("\n"))
+
+
+def heavy(modules: set[str]) -> set[str]:
+    return {name for name in modules if name.split(".")[0] in HEAVY}
+
+
+def test_the_version_needs_next_to_nothing() -> None:
+    modules = modules_of("--version")
+    assert heavy(modules) == set()
+    assert not modules & {"typer", "json", "dataclasses", "moss.cli.session", "moss.cli.verbs", "apsw"}
+
+
+def test_help_needs_the_table_only() -> None:
+    modules = modules_of("--help")
+    assert heavy(modules) == set()
+    assert not modules & {"typer", "apsw", "solver", "moss.cli.command", "moss.operations"}
+
+
+@pytest.mark.parametrize("line", ["state list", "list installed", "history", "repo list"])
+def test_looking_needs_neither_solver_nor_the_making_of_stones(line: str, read_only_place: Place) -> None:
+    modules = modules_of("-D", str(read_only_place.root), *line.split())
+    assert heavy(modules) == set()
+    assert not {name for name in modules if name.startswith(("moss.foreign", "moss.scan"))}
+    groups = ("changes", "states", "listing", "repositories", "inspection", "making", "tour", "activation")
+    assert len({f"moss.cli.{name}" for name in groups} & modules) == 1
+
+
+def test_going_back_needs_no_solver(place: Place) -> None:
+    root = ("-D", str(place.root))
+    modules_of(*root, "update", "-y")
+    modules = modules_of(*root, "rollback", "-y")
+    assert heavy(modules) == set()
+    assert not {name for name in modules if name.startswith(("moss.foreign", "moss.scan"))}
+    assert "moss.cli.changes" not in modules
+
+
+def test_inspecting_needs_no_database(read_only_place: Place) -> None:
+    modules = modules_of("inspect", str(next(read_only_place.repository.glob("hello-1.0*"))))
+    assert heavy(modules) == set()
+    assert not modules & {"apsw", "moss.db", "moss.operations.system", "moss.operations.commit"}
+
+
+@pytest.mark.parametrize(
+    "line", ["update -y", "install -y greeting --json", "rollback -y -v", "rollback -y --json"]
+)
+def test_nothing_is_imported_once_usr_was_exchanged(line: str, place: Place) -> None:
+    root = ["-D", str(place.root)]
+    if line.startswith("rollback"):
+        modules_of(*root, "update", "-y")
+    process = subprocess.run(
+        [sys.executable, "-c", _AFTER, *root, *line.split()],
+        env=environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
