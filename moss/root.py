@@ -98,8 +98,9 @@ class Root:
 def generation_of_tree(usr: str) -> GenerationId | None:
     """Which generation the tree at this path says it is; None when it does not say."""
     try:
-        with open(os.path.join(usr, STATE_FILE), encoding="ascii") as state:
+        # Bytes: after the exchange no codec may have to be imported from a Python that is gone.
+        with open(os.path.join(usr, STATE_FILE), "rb") as state:
             text = state.read(32).strip()
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    return GenerationId(int(text)) if text.isdecimal() else None
+    return GenerationId(int(text)) if text.isdigit() else None

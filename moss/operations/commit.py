@@ -36,6 +36,9 @@ from moss.store import Store
 from moss.switch import check_switchable, exchange
 from moss.unpack import Fetched, record_fetched, refuse_uninstallable, unpack
 
+OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and every file is yours"
+"""Said with the first generation of a root."""
+
 _BYTES_PER_ENTRY = 600
 """What a path costs in the record and as a name in a tree, generously: rows, indexes, directory blocks."""
 
@@ -66,6 +69,8 @@ def commit(system: System, plan: Plan) -> Outcome:
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)
                 warnings = finish(system.root, system.record, system.effects, entry, system.clock())
+    if plan.base is None and not system.effects.apply_owners:
+        warnings = (*warnings, OWNERS_NOT_APPLIED)
     return Outcome(plan.result, plan.base, time.monotonic() - started, warnings)
 
 
