@@ -13,7 +13,6 @@ from solver.encode import ALWAYS, Choice, Encoder, Item, NameState
 from solver.model import Relation
 from solver.pool import Name
 from solver.preferences import Measure
-from solver.rules import Kind
 
 # Measures that look at every name and every version, for which nothing may be left out.
 _EXHAUSTIVE = {Measure.NOT_UP_TO_DATE, Measure.ALTERED, Measure.UNSATISFIED}
@@ -31,11 +30,6 @@ class Measures:
         self.encoder, self.pool, self.emit = encoder, encoder.pool, encoder.emit
         self.soft: dict[Measure, list[int]] = {measure: [] for measure in preferences}
         self._recommended: dict[int, Choice] = {}
-        self._asked_to_go = {
-            self.pool.name(package)
-            for package in self.pool.installed
-            if any(why is not None and why[0] is Kind.REMOVED for why in encoder.barred.get(package, ()))
-        }
         self._older: dict[NameState, int] = {}
         self._seen_older: set[int] = set()
         self._supplemented: set[Name] = set()
@@ -150,7 +144,7 @@ class Measures:
 
     def _removed(self, state: NameState) -> None:
         """kept ∨ cost, where kept is: a version of the name ∨ a package that takes its place"""
-        if Measure.REMOVED not in self.soft or state.name in self._asked_to_go:
+        if Measure.REMOVED not in self.soft:
             return
         versions = self._versions(state)
         replacers = self._replacers(state.name)

@@ -11,7 +11,7 @@ class Measure(Enum):
     """What a level of preference counts; the value is its name for people."""
 
     REMOVED = "removed"
-    """installed names that go, but for those asked to go or whose place another package takes"""
+    """installed names that go, but for those whose place another package takes"""
     DOWNGRADED = "downgraded"
     """installed names that come in an older version"""
     NOT_UPDATED = "notupdated"

@@ -208,9 +208,6 @@ class Oracle:
             if not before or self.of_name[name] & chosen:
                 return False
             for package in self.members(before):
-                for removal in self.request.removals:
-                    if self.fits(package, removal.relation, None):
-                        return False
                 for other in self.members(chosen & ~self.start):
                     if other.name != name and self.takes_place(other, package):
                         return False
