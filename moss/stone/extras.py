@@ -10,6 +10,7 @@ In an index each key is preceded by the package's digest and a slash. docs/stone
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from moss.digest import PackageDigest
@@ -68,6 +69,13 @@ def refuse_later_versions(attributes: Mapping[str, bytes], place: Place) -> None
 def prefix_of(key: str) -> PackageDigest | None:
     """The package that an attribute of an index belongs to."""
     return PackageDigest(key[:64]) if _PREFIX.match(key) else None
+
+
+def with_extras(metadata: Metadata, extras: Extras) -> Metadata:
+    if extras == NO_EXTRAS:
+        return metadata
+    relations, scheme, source_digest = extras
+    return replace(metadata, rich_relations=relations, scheme=scheme, source_digest=source_digest)
 
 
 def encode_extras(metadata: Metadata) -> dict[str, bytes]:

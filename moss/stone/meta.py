@@ -9,13 +9,13 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 from moss.capability import Capability, CapabilityKind
 from moss.digest import PackageDigest
 from moss.package import Metadata
 from moss.stone.container import Place, StoneKind, Strictness
-from moss.stone.extras import NO_EXTRAS, Extras
 
 _RECORD = struct.Struct(">IHBB")
 _U64 = struct.Struct(">Q")
@@ -95,12 +95,13 @@ class Publication(NamedTuple):
     size: int
 
 
-class MetaRecords(NamedTuple):
-    """The values of a meta payload by tag, judged each for itself and all for the kind of file."""
+class _Values:
+    """The values of a meta payload by tag, of which the required ones are there."""
 
-    values: Mapping[int, list[Value]]
+    def __init__(self, values: Mapping[int, list[Value]]) -> None:
+        self._values = values
 
-    def metadata(self, extras: Extras = NO_EXTRAS) -> Metadata:
+    def metadata(self) -> Metadata:
         return Metadata(
             name=self._text(Tag.NAME),
             version=self._text(Tag.VERSION),
@@ -111,17 +112,13 @@ class MetaRecords(NamedTuple):
             description=self._text(Tag.DESCRIPTION),
             homepage=self._text(Tag.HOMEPAGE),
             source_id=self._text(Tag.SOURCE_ID),
-            licenses=tuple(str(text) for text in self.values.get(Tag.LICENSE, ())),
+            licenses=tuple(str(text) for text in self._values.get(Tag.LICENSE, ())),
             depends=self._capabilities(Tag.DEPENDS),
             provides=self._capabilities(Tag.PROVIDES),
             conflicts=self._capabilities(Tag.CONFLICTS),
             build_depends=self._capabilities(Tag.BUILD_DEPENDS),
-            scheme=extras.scheme,
-            rich_relations=extras.relations,
-            source_digest=extras.source_digest,
         )
 
-    @property
     def publication(self) -> Publication:
         return Publication(
             self._text(Tag.PACKAGE_URI),
@@ -130,23 +127,26 @@ class MetaRecords(NamedTuple):
         )
 
     def _text(self, tag: Tag) -> str:
-        value = self.values[tag][0]
+        value = self._values[tag][0]
         assert isinstance(value, str)
         return value
 
     def _number(self, tag: Tag) -> int:
-        value = self.values[tag][0]
+        value = self._values[tag][0]
         assert isinstance(value, int)
         return value
 
     def _capabilities(self, tag: Tag) -> tuple[Capability, ...]:
-        return tuple(value for value in self.values.get(tag, ()) if isinstance(value, Capability))
+        return tuple(value for value in self._values.get(tag, ()) if isinstance(value, Capability))
 
 
 def decode_meta(
     plain: bytes, records: int, place: Place, kind: StoneKind, strictness: Strictness
-) -> MetaRecords:
-    """A meta payload's records; CorruptData says what is wrong with one of them, or with their choice."""
+) -> tuple[Metadata, Publication | None]:
+    """A package's statement as the tags have it, in an index with where its stone is.
+
+    CorruptData says what is wrong with one of the records, or with their choice.
+    """
     values: dict[int, list[Value]] = {}
     count = 0
     for tag, value in _records(plain, place):
@@ -162,12 +162,14 @@ def decode_meta(
     if count != records:
         raise place.fault(f"it holds {count} records, its header says {records}")
     _judge_tags(values, place, kind)
-    faults = statement_faults(MetaRecords(values).metadata())
-    if kind is StoneKind.INDEX:
-        faults += publication_faults(MetaRecords(values).publication)
+    metadata = _Values(values).metadata()
+    publication = _Values(values).publication() if kind is StoneKind.INDEX else None
+    faults = statement_faults(metadata)
+    if publication is not None:
+        faults += publication_faults(publication)
     if faults:
         raise place.fault("; ".join(faults))
-    return MetaRecords(values)
+    return metadata, publication
 
 
 def _judge_tags(values: Mapping[int, list[Value]], place: Place, kind: StoneKind) -> None:
@@ -237,12 +239,17 @@ def _decode_string(plain: bytes, start: int, end: int) -> str:
 
 
 def _decode_capability(plain: bytes, start: int, end: int) -> Capability:
-    if start == end:
+    return _capability(plain[start:end])
+
+
+@lru_cache(maxsize=1 << 16)  # in an index each occurs several times
+def _capability(raw: bytes) -> Capability:
+    if not raw:
         raise _BadValueError("it is empty")
-    kind = _CAPABILITY_KINDS.get(plain[start])
+    kind = _CAPABILITY_KINDS.get(raw[0])
     if kind is None:
-        raise _UnknownKindError(f"capability kind {plain[start]} is not known")
-    name = _decode_string(plain, start + 1, end)
+        raise _UnknownKindError(f"capability kind {raw[0]} is not known")
+    name = _decode_string(raw, 1, len(raw))
     if not name or _CONTROL.search(name):
         raise _BadValueError("the capability is empty or holds control characters")
     return Capability(kind, name)

@@ -37,8 +37,8 @@ from moss.stone.container import (
     parse_payload_header,
 )
 from moss.stone.content import Content, InMemory, PlainBytes, cut_contents
-from moss.stone.extras import decode_extras, refuse_later_versions
-from moss.stone.meta import MetaRecords, decode_meta
+from moss.stone.extras import decode_extras, refuse_later_versions, with_extras
+from moss.stone.meta import Publication, decode_meta
 from moss.stone.records import ContentRange, decode_attributes, decode_index, decode_layout
 from moss.stone.streams import PayloadStream, Source, unpack_payload
 
@@ -194,7 +194,7 @@ class _Bodies:
 
 
 def _decode(read: Sequence[tuple[Payload, bytes]], kind: StoneKind, strictness: Strictness) -> _Bodies:
-    metas: list[tuple[MetaRecords, Place]] = []
+    metas: list[tuple[Metadata, Publication | None, Place]] = []
     layout: tuple[Entry, ...] = ()
     index: tuple[ContentRange, ...] = ()
     attributes: dict[str, bytes] = {}
@@ -202,7 +202,7 @@ def _decode(read: Sequence[tuple[Payload, bytes]], kind: StoneKind, strictness: 
     for (header, place, _), plain in read:
         match header.kind:
             case PayloadKind.META:
-                metas.append((decode_meta(plain, header.records, place, kind, strictness), place))
+                metas.append((*decode_meta(plain, header.records, place, kind, strictness), place))
             case PayloadKind.LAYOUT:
                 layout = decode_layout(plain, header.records, place)
             case PayloadKind.INDEX:
@@ -211,17 +211,13 @@ def _decode(read: Sequence[tuple[Payload, bytes]], kind: StoneKind, strictness: 
                 attributes = decode_attributes(plain, header.records, place)
                 attributes_place = place
                 refuse_later_versions(attributes, place)
-    statements: tuple[Metadata, ...] = ()
-    published: tuple[Published, ...] = ()
-    if kind is StoneKind.INDEX:
-        published = tuple(_published(meta, attributes, attributes_place or place) for meta, place in metas)
-    else:
-        statements = tuple(
-            meta.metadata(decode_extras(attributes, attributes_place or place)) for meta, place in metas
-        )
-    return _Bodies(statements, published, layout, index, attributes)
-
-
-def _published(meta: MetaRecords, attributes: Mapping[str, bytes], place: Place) -> Published:
-    uri, digest, size = meta.publication
-    return Published(meta.metadata(decode_extras(attributes, place, f"{digest}/")), uri, digest, size)
+    statements: list[Metadata] = []
+    published: list[Published] = []
+    for metadata, publication, place in metas:
+        prefix = "" if publication is None else f"{publication.digest}/"
+        whole = with_extras(metadata, decode_extras(attributes, attributes_place or place, prefix))
+        if publication is None:
+            statements.append(whole)
+        else:
+            published.append(Published(whole, *publication))
+    return _Bodies(tuple(statements), tuple(published), layout, index, attributes)

@@ -101,9 +101,10 @@ def test_a_frame_that_needs_a_dictionary_is_refused() -> None:
         read_contents(raw)
 
 
-def test_our_frames_have_small_windows_and_no_checksum() -> None:
+@pytest.mark.parametrize("level", [3, 22])
+def test_our_frames_have_small_windows_and_no_checksum(level: int) -> None:
     target = io.BytesIO()
-    with compress_stream(target, 22) as writer:
+    with compress_stream(target, level) as writer:
         for _ in range(20):
             writer.write(os.urandom(1000) * 1000)
     parameters = zstandard.get_frame_parameters(target.getvalue())
