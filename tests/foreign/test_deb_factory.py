@@ -86,6 +86,10 @@ def test_what_lies_in_var_run_is_made_in_run(tmp_path: Path) -> None:
     ]
 
 
+def test_links_that_every_root_has_are_not_made_again(tmp_path: Path) -> None:
+    assert lines(tmp_path, link("./var/run", "/run"), link("./var/lock", "../run/lock")) == []
+
+
 def test_start_scripts_and_enablement_are_left_out_and_said(tmp_path: Path) -> None:
     done, read = converted(
         Deb(

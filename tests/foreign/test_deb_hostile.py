@@ -16,7 +16,18 @@ import pytest
 
 from moss.errors import CorruptData, FormatTooNew, MossError, NotFound, UsageError
 from moss.foreign.deb import Converted, Failed, Limits, convert, convert_all
-from tests.foreign.debmaker import COMPRESSIONS, Deb, Item, ar, converted, folder, link, read_stone, tar
+from tests.foreign.debmaker import (
+    COMPRESSIONS,
+    Deb,
+    Item,
+    ar,
+    converted,
+    folder,
+    hard_link,
+    link,
+    read_stone,
+    tar,
+)
 
 FILES = (folder("./usr/"), Item("./usr/bin/tool", b"tool" * 1000, mode=0o755), Item("./etc/tool", b"conf"))
 SOUND = Deb(FILES)
@@ -145,6 +156,36 @@ def test_members_that_begin_with_an_underscore_are_passed_over(tmp_path: Path) -
     assert isinstance(convert(str(path), str(tmp_path / "stones")), Converted)
 
 
+def test_names_of_members_may_end_in_a_slash(tmp_path: Path) -> None:
+    path = tmp_path / "gnu.deb"
+    path.write_bytes(ar([(f"{name}/", content) for name, content in SOUND.members()]))
+    assert isinstance(convert(str(path), str(tmp_path / "stones")), Converted)
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+def test_a_file_that_compresses_to_almost_nothing_is_read_whole(tmp_path: Path, compression: str) -> None:
+    _, read = converted(Deb([Item("./usr/zeros", bytes(5_000_001))], compression=compression), tmp_path)
+    assert read.contents["zeros"] == bytes(5_000_001)
+
+
+def test_a_size_in_a_pax_record_counts(tmp_path: Path) -> None:
+    record = tar([Item("pax", b"10 size=5\n", type=tarfile.XHDTYPE)])[:1024]
+    header = tar([Item("./usr/x")])[:512]
+    path = tmp_path / "pax.deb"
+    path.write_bytes(with_data(record + header + b"hello".ljust(512, b"\0") + bytes(1024)))
+    read = read_stone(convert(str(path), str(tmp_path / "stones")).stone)
+    assert read.contents == {"x": b"hello"}
+
+
+def test_owners_beyond_every_bound_are_refused(tmp_path: Path) -> None:
+    assert "beyond every bound" in refused(tmp_path, Deb([Item("./usr/x", uid=2**40)]).bytes()).message
+
+
+def test_a_hard_link_to_a_directory_is_refused(tmp_path: Path) -> None:
+    deb = Deb([folder("./usr/x/"), hard_link("./usr/y", "./usr/x")])
+    assert "which is no file before it" in refused(tmp_path, deb.bytes()).message
+
+
 def test_a_compression_that_moss_does_not_read_is_named(tmp_path: Path) -> None:
     error = refused(tmp_path, ar([*SOUND.members()[:2], ("data.tar.bz2", b"BZh9")]))
     assert "'data.tar.bz2' is compressed in a way that moss does not read" in error.message
@@ -253,7 +294,8 @@ def test_tar_headers_that_are_wrong_are_refused(tmp_path: Path) -> None:
     wrong_sum[0] ^= 1
     assert "does not have the checksum it says" in refused(tmp_path, with_data(bytes(wrong_sum))).message
     assert "no octal number" in refused(tmp_path, with_data(_patched(sound, 124, b"0000000009z\0"))).message
-    assert "beyond every bound" in refused(tmp_path, with_data(_patched(sound, 124, b"\xff" * 12))).message
+    for number in (b"\xff" * 12, b"\x80" + b"\xff" * 11):
+        assert "beyond every bound" in refused(tmp_path, with_data(_patched(sound, 124, number))).message
     assert "of the kind b'S'" in refused(tmp_path, with_data(_patched(sound, 156, b"S"))).message
     assert "plain byte" in refused(tmp_path, with_data(sound[:600])).message
 

@@ -68,8 +68,8 @@ def test_a_kernel_goes_where_its_modules_are(tmp_path: Path) -> None:
 
 
 def test_other_things_in_boot_are_left_out_and_said(tmp_path: Path) -> None:
-    assert warnings(tmp_path, Item("./boot/grub/font", b"x"), Item("./boot/vmlinuz-", b"x")) == {
-        NoticeKind.OUTSIDE: ("/boot/grub/font", "/boot/vmlinuz-")
+    assert warnings(tmp_path, Item("./boot/vmlinuz-6/x", b"x"), Item("./boot/vmlinuz-", b"x")) == {
+        NoticeKind.OUTSIDE: ("/boot/vmlinuz-", "/boot/vmlinuz-6/x")
     }
 
 
@@ -167,8 +167,23 @@ def test_different_things_that_become_one_path_are_refused_by_name(tmp_path: Pat
 
 
 def test_of_two_directories_that_become_one_the_unusual_one_counts(tmp_path: Path) -> None:
-    read = laid_out(tmp_path, folder("./lib/x/", 0o700), folder("./usr/lib/x/"))
-    assert read.entries["lib/x"].mode == stat.S_IFDIR | 0o700
+    for first, second in ((0o700, 0o755), (0o755, 0o700)):
+        read = laid_out(tmp_path, folder("./lib/x/", first), folder("./usr/lib/x/", second))
+        assert read.entries["lib/x"].mode == stat.S_IFDIR | 0o700
+
+
+def test_an_empty_directory_elsewhere_is_said_too(tmp_path: Path) -> None:
+    assert warnings(tmp_path, folder("./opt/"), folder("./opt/x/")) == {NoticeKind.OUTSIDE: ("/opt/x",)}
+
+
+def test_files_of_the_oldest_tar_are_files(tmp_path: Path) -> None:
+    read = laid_out(tmp_path, Item("./usr/x", b"x", type=tarfile.AREGTYPE))
+    assert read.contents == {"x": b"x"}
+
+
+def test_links_that_no_file_system_can_hold_are_left_out_and_said(tmp_path: Path) -> None:
+    done = warnings(tmp_path, link("./usr/x", "x/" * 2048), link("./usr/y", "a\nb"))
+    assert done == {NoticeKind.NAME: ("/usr/x", "/usr/y")}
 
 
 def test_a_path_below_a_link_or_file_of_the_package_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from moss.foreign.deb import Notice
 from moss.foreign.recipes import RECIPES, Alternative, Copy
 from moss.layout import EntryKind
-from tests.foreign.debmaker import Deb, Item, Read, converted
+from tests.foreign.debmaker import Deb, Item, Read, converted, folder, link
 
 
 def made(directory: Path, package: str, *files: Item) -> tuple[tuple[Notice, ...], Read]:
@@ -68,6 +68,16 @@ def test_what_the_package_ships_itself_stays(tmp_path: Path) -> None:
     )
     assert read.contents["share/factory/etc/nsswitch.conf"] == b"shipped"
     assert read.lines("libc-bin") == ["C /etc/nsswitch.conf - - - -"]
+
+
+def test_what_the_package_says_of_a_path_outside_usr_stays(tmp_path: Path) -> None:
+    _, read = made(
+        tmp_path, "base-files", folder("./var/mail/", 0o700), link("./var/spool/mail", "/elsewhere")
+    )
+    said = [line for line in read.lines("base-files") if "mail" in line]
+    assert said == ["d /var/mail 0700 0 0 -", "L /var/spool/mail - - - - /elsewhere"]
+    _, read = made(tmp_path, "debianutils", Item("./etc/shells", b"own"))
+    assert read.contents["share/factory/etc/shells"] == b"own"
 
 
 def test_a_recipe_that_does_not_fit_is_said(tmp_path: Path) -> None:
