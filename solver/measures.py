@@ -90,6 +90,10 @@ class Measures:
         if Measure.ADDED in self.soft:
             variable = encoder.variable
             self.soft[Measure.ADDED] += [-variable[p] for p in added if p not in installed]
+        if Measure.ALTERED in self.soft:
+            variable = encoder.variable
+            literals = (variable[p] if p in installed else -variable[p] for p in added)
+            self.soft[Measure.ALTERED] += literals
         if Measure.UNMET in self.soft or Measure.UNSATISFIED in self.soft:
             for package in added:
                 self._recommends(package)
@@ -108,9 +112,8 @@ class Measures:
     def _met(self, state: NameState) -> None:
         name = state.name
         if len(name.versions) == 1 and not name.installed:  # most of them
-            for measure in (Measure.NEW, Measure.ALTERED):
-                if measure in self.soft:
-                    self.soft[measure].append(-self.encoder.variable[name.versions[0]])
+            if Measure.NEW in self.soft:
+                self.soft[Measure.NEW].append(-self.encoder.variable[name.versions[0]])
             return
         if name.installed:
             self._removed(state)
@@ -119,13 +122,10 @@ class Measures:
                 self._not_best(Measure.NOT_UPDATED, state, self.encoder.best(name))
             else:
                 self._changed(state)
-            if Measure.ALTERED in self.soft:
-                self._altered(state)
         else:
             self._not_best(Measure.OUTDATED, state, self.encoder.best(name))
-            for measure in (Measure.NEW, Measure.ALTERED):
-                if measure in self.soft:
-                    self.soft[measure].append(-self._any(self._versions(state)))
+            if Measure.NEW in self.soft:
+                self.soft[Measure.NEW].append(-self._any(self._versions(state)))
         self._not_best(Measure.NOT_UP_TO_DATE, state, name.versions[0])
 
     def _versions(self, state: NameState) -> list[int]:
@@ -225,13 +225,6 @@ class Measures:
             for gone in variables:
                 if gone != variable:
                     self.emit([-variable, gone, cost], None)
-
-    def _altered(self, state: NameState) -> None:
-        """p ∨ cost for every installed version p, ¬p ∨ cost for every other"""
-        cost = self._cost(Measure.ALTERED)
-        for package in state.inside:
-            variable = self.encoder.variable[package]
-            self.emit([variable if package in state.name.installed else -variable, cost], None)
 
     # Recommendations
 

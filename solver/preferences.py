@@ -33,7 +33,7 @@ class Measure(Enum):
     NOT_UP_TO_DATE = "notuptodate"
     """names that are there but not in their newest version (CUDF)"""
     ALTERED = "altered"
-    """names whose set of versions is another than before, new and removed ones too (CUDF)"""
+    """packages, a name in a version, that come or go (CUDF's `changed`, as aspcud counts it)"""
     UNSATISFIED = "unsat_recommends"
     """recommendations of all packages that are not met (CUDF)"""
 

@@ -350,7 +350,7 @@ class Oracle:
         return sum(self.not_best(name, chosen, self.bit[self.versions(name)[0].key]) for name in self.names)
 
     def altered(self, chosen: int) -> int:
-        return sum(bool(self.of_name[name] & (chosen ^ self.start)) for name in self.names)
+        return (chosen ^ self.start).bit_count()
 
     def unsatisfied(self, chosen: int) -> int:
         return sum(

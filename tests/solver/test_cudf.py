@@ -221,7 +221,7 @@ def costs(problem: Problem, chosen: set[str]) -> dict[Measure, int]:
     return {
         Measure.REMOVED: sum(bool(of[n] & before) and not of[n] & chosen for n in names),
         Measure.NEW: sum(bool(of[n] & chosen) and not of[n] & before for n in names),
-        Measure.ALTERED: sum(of[n] & before != of[n] & chosen for n in names),
+        Measure.ALTERED: len(before ^ chosen),
         Measure.NOT_UP_TO_DATE: sum(bool(of[n] & chosen) and newest[n] not in chosen for n in names),
         Measure.UNSATISFIED: oracle.unsatisfied(mask),
     }
