@@ -1,7 +1,7 @@
 """Run a command inside the project's own virtual environment, which is made when it is missing.
 
-    python3 tests/venv.py moss tour
-    python3 tests/venv.py pytest
+    python3 tests/run.py moss tour
+    python3 tests/run.py pytest
 
 Needs only Python (3.11 or newer) and pip; works as an ordinary user. The environment is `.venv`
 beside this project's pyproject.toml, and is made anew when that file changes.
