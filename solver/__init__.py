@@ -18,12 +18,14 @@
 - `explain(conflict)` tells it in sentences; `with_repairs(problem, conflict)` finds what works
   instead, `describe_repair(repair)` says it. `why(solution.reasons, candidate)` is the chain from a
   package to a wish, `why_not(problem, formula)` what stands against one, `why_held` what would free
-  a package that an update holds back, `rdepends` who needs one.
+  a package that an update holds back, `rdepends` who needs one. `check(problem)` lists the packages
+  that cannot be installed, each with its conflict.
 - `parse_preferences("newest")` or `("-removed,-notupdated,-new")`: what makes an answer better.
 
 The package imports nothing of moss, reads no file and no clock, and knows no database.
 """
 
+from solver.check import Broken, check
 from solver.compile import ModelError
 from solver.explain import Explanation, Sentence, describe_difference, describe_repair, explain
 from solver.formula import FormulaError, parse_formula, parse_relation
@@ -101,6 +103,7 @@ __all__ = [
     "TRENDY",
     "All",
     "AnyOf",
+    "Broken",
     "Candidate",
     "Change",
     "Conflict",
@@ -157,6 +160,7 @@ __all__ = [
     "VersionError",
     "Wish",
     "Wished",
+    "check",
     "compare",
     "describe_difference",
     "describe_repair",

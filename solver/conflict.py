@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypedDict, cast
 
 from solver.encode import Encoder, Said, Why
@@ -19,13 +20,18 @@ _FROM_REQUEST = {
 }
 
 
-def find_conflict(pool: Pool, request: Request, backend: str = "minisat22") -> Conflict:
+def find_conflict(
+    pool: Pool,
+    request: Request,
+    backend: str = "minisat22",
+    start: Callable[[Encoder], None] = Encoder.start,
+) -> Conflict:
     """A minimal conflict of a request that cannot be met, and further ones that share no rule of
-    the request with it."""
-    search = _Search(pool, request, backend)
+    the request with it. `start` emits what is asked for."""
+    search = _Search(pool, request, backend, start)
     cores: list[list[Said]] = []
     while len(cores) < _MOST_CONFLICTS and (core := search.core()) is not None:
-        cores.append(_minimal(pool, request, core, backend))
+        cores.append(_minimal(pool, request, core, backend, start))
         asked = {said for said in cores[-1] if said[0] in _FROM_REQUEST}
         if not asked:
             break
@@ -38,13 +44,13 @@ def find_conflict(pool: Pool, request: Request, backend: str = "minisat22") -> C
 class _Search:
     """Rules of a request that cannot hold together, each clause behind a selector of its rule."""
 
-    def __init__(self, pool: Pool, request: Request, backend: str) -> None:
+    def __init__(self, pool: Pool, request: Request, backend: str, start: Callable[[Encoder], None]) -> None:
         self.sat = Sat(backend)
         self.selector: dict[Said, int] = {}
         self.said: dict[int, Said] = {}
         self.dropped: set[Said] = set()
         self.encoder = Encoder(pool, request, self.emit, lazy=True, preferring=False, explaining=True)
-        self.encoder.start()
+        start(self.encoder)
 
     def emit(self, clause: list[int], why: Why) -> None:
         if why is None:
@@ -87,10 +93,16 @@ class _Search:
                     encoder.widen(hole)
 
 
-def _minimal(pool: Pool, request: Request, core: list[Said], backend: str) -> list[Said]:
+def _minimal(
+    pool: Pool,
+    request: Request,
+    core: list[Said],
+    backend: str,
+    start: Callable[[Encoder], None],
+) -> list[Said]:
     """The core without what it does not need, each rule left out once, in order. The rules are
     encoded again, in full and alone, so this also checks the core independently."""
-    clauses, definitions = _exactly(pool, request, core)
+    clauses, definitions = _exactly(pool, request, core, start)
     assert _smaller(clauses, definitions, core, backend) is not None, "a core is a core"
     at = 0
     while at < len(core):
@@ -104,7 +116,7 @@ def _minimal(pool: Pool, request: Request, core: list[Said], backend: str) -> li
 
 
 def _exactly(
-    pool: Pool, request: Request, core: list[Said]
+    pool: Pool, request: Request, core: list[Said], start: Callable[[Encoder], None]
 ) -> tuple[dict[Said, list[list[int]]], list[list[int]]]:
     """The clauses of some rules, nothing left out, and the definitions they use."""
     clauses: dict[Said, list[list[int]]] = {said: [] for said in core}
@@ -117,7 +129,7 @@ def _exactly(
             clauses[why].append(clause)
 
     encoder = Encoder(pool, request, emit, lazy=False, preferring=False, explaining=True)
-    encoder.start()
+    start(encoder)
     for said in core:
         if said[0] not in (Kind.WISHED, Kind.KEPT, Kind.SUBSCRIBED):
             encoder.restate(said)

@@ -168,6 +168,13 @@ class Encoder:
                 for relation in rule.require:
                     self._require(relation, head, (Kind.SUBSCRIBED, subscription, relation))
 
+    def want(self, package: int, why: Why) -> None:
+        """The rule that one very package is there."""
+        closed = self.literal(package)
+        if closed in self.holes:
+            self.widen(closed)
+        self.emit([self.variable[package]], why)
+
     def _wish(self, formula: Formula, repository: str | None, why: Why) -> None:
         relations = _alternatives(formula)
         if relations is None or any(self.is_fact(relation) for relation in relations):
