@@ -37,7 +37,6 @@ class _Gzip:
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=31)
         self._kept = b""
-        self._filled = False
 
     @property
     def eof(self) -> bool:
@@ -49,13 +48,12 @@ class _Gzip:
 
     @property
     def needs_input(self) -> bool:
-        return not self._filled and not self._kept
+        # While output waits inside, the trailer behind it has not been taken either.
+        return not self._kept
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         plain = self._zlib.decompress(self._kept + data, max_length)
         self._kept = self._zlib.unconsumed_tail
-        # A full piece may mean that more waits inside, without input.
-        self._filled = len(plain) == max_length
         return plain
 
 

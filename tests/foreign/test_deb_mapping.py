@@ -203,6 +203,11 @@ def test_what_lies_elsewhere_is_left_out_and_said(tmp_path: Path) -> None:
     assert str(notice) == "/opt/x/y, /srv/www: left out, being outside /usr, /etc, /boot and /var"
 
 
+def test_only_the_deepest_of_what_is_left_out_is_said(tmp_path: Path) -> None:
+    done = warnings(tmp_path, folder("./opt/a/"), Item("./opt/a-b", b""), Item("./opt/a/c", b""))
+    assert done == {NoticeKind.OUTSIDE: ("/opt/a/c", "/opt/a-b")}
+
+
 def test_the_directories_every_root_has_are_not_worth_a_word(tmp_path: Path) -> None:
     tops = (
         "proc",
