@@ -66,9 +66,9 @@ def _open_directories(difference: TreeDifference, top: int, effects: Effects) ->
 
 
 def _mode_of(path: str, top: int) -> int | None:
+    """The permissions of a directory; None where there is none yet."""
     try:
-        return stat.S_IMODE(os.stat(path, dir_fd=top, follow_symlinks=False).st_mode)
-    except FileNotFoundError:  # a directory that is yet to be made
+        mode = os.stat(path, dir_fd=top, follow_symlinks=False).st_mode
+    except (FileNotFoundError, NotADirectoryError):
         return None
-
-
+    return stat.S_IMODE(mode) if stat.S_ISDIR(mode) else None
