@@ -8,7 +8,7 @@ one, and every model again shows more than it was asked for.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from solver.conflict import find_conflict
@@ -61,40 +61,54 @@ def _explained(pool: Pool, facts: Request, package: int) -> Broken:
 
 def _broken(pool: Pool, facts: Request, budget: Callable[[], bool] | None) -> list[int]:
     """The packages that cannot be installed."""
-    sat = Sat(may_go_on=budget)
-
-    def emit(clause: list[int], _: Why) -> None:
-        sat.add(clause)
-
-    encoder = Encoder(pool, facts, emit, lazy=False, preferring=False, explaining=True)
-    for package in range(len(pool)):
-        same = pool.canonical(package)
-        if same is not None:
-            encoder.meet(pool.name(same))
-    encoder.drain()
-    unknown = dict.fromkeys(encoder.variable)
-    _prefer(sat, encoder, unknown)
-    while _shown(sat, encoder, unknown, ()) > len(encoder.variable) // _GREEDY_SHARE:
-        _prefer(sat, encoder, unknown)
+    every = {same for package in range(len(pool)) if (same := pool.canonical(package)) is not None}
+    unknown = dict.fromkeys(sorted(every))
+    models = _Models(pool, facts, unknown, budget)
+    while models.show() > len(every) // _GREEDY_SHARE:
+        pass
+    # What is left reaches a small part of the packages, where a model costs less.
+    models = _Models(pool, facts, unknown, budget)
     broken = []
-    for package in list(unknown):
-        if package in unknown and not _shown(sat, encoder, unknown, (encoder.variable[package],)):
+    while unknown:
+        package = next(iter(unknown))
+        if not models.show(package):
             broken.append(package)
             del unknown[package]
     return broken
 
 
-def _prefer(sat: Sat, encoder: Encoder, packages: Collection[int]) -> None:
-    """Tries first to have these packages and no others."""
-    wanted = {encoder.variable[package] for package in packages}
-    sat.phases([v if v in wanted else -v for v in range(1, encoder.top + 1)])
+class _Models:
+    """Models of everything that the unknown packages reach. Each is made to hold as many of them as
+    it will, and takes those it holds out of the unknown."""
 
+    def __init__(
+        self,
+        pool: Pool,
+        facts: Request,
+        unknown: dict[int, None],
+        budget: Callable[[], bool] | None,
+    ) -> None:
+        self.sat, self.unknown = Sat(may_go_on=budget), unknown
 
-def _shown(sat: Sat, encoder: Encoder, unknown: dict[int, None], assumptions: Sequence[int]) -> int:
-    """How many packages one more model shows installable; they are no longer unknown."""
-    if not sat.solve(assumptions):
-        return 0
-    shown = [package for v in sat.model() if (package := encoder.package_of.get(v)) in unknown]
-    for package in shown:
-        del unknown[package]
-    return len(shown)
+        def emit(clause: list[int], _: Why) -> None:
+            self.sat.add(clause)
+
+        encoder = Encoder(pool, facts, emit, lazy=False, preferring=False, explaining=True)
+        for package in unknown:
+            encoder.meet(pool.name(package))
+        encoder.drain()
+        self.variable = encoder.variable
+        wanted = {self.variable[package] for package in unknown}
+        self.sat.phases([v if v in wanted else -v for v in range(1, encoder.top + 1)])
+
+    def show(self, package: int | None = None) -> int:
+        """How many more one more model shows installable, one with the package where one is named."""
+        variable = self.variable
+        if not self.sat.solve(() if package is None else (variable[package],)):
+            return 0
+        model = self.sat.model()
+        shown = [p for p in self.unknown if model[variable[p] - 1] > 0]
+        for installable in shown:
+            del self.unknown[installable]
+        self.sat.phases([-variable[p] for p in shown])
+        return len(shown)
