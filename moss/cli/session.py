@@ -12,7 +12,7 @@ from moss.cli.progress import Bar, Display, Events, Lines, Nothing
 from moss.cli.settings import Colour, Settings
 from moss.cli.streams import columns, is_terminal, standard_error, standard_input, standard_output, write
 from moss.cli.text import Page, plain
-from moss.errors import MossError, NeedsConfirmation, UsageError
+from moss.errors import Interrupted, MossError, NeedsConfirmation, UsageError
 
 if TYPE_CHECKING:
     from moss.operations.system import System
@@ -132,6 +132,8 @@ class Session:
         if self.settings.json:
             write(self._out, envelope.failure(error, self._said_directory))
         else:
+            if isinstance(error, Interrupted) and is_terminal(self._err):
+                write(self._err, "\n")  # the terminal has just shown ^C there
             write(self._err, error_text(error, self.error_page, self._said_directory))
 
     @property

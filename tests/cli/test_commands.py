@@ -287,3 +287,33 @@ def test_offline_update_reads_no_repository(place: Place, moss: Moss, tmp_path: 
     moss(*at(place), "repo", "add", "tour", copy.index)
     publish(copy, "hello", "2.0", "--depends", "greeting")
     assert "hello 1.0-1 → 1.1-1" in moss(*at(place), "update", "-y", "--offline").out
+
+
+def test_ctrl_c_after_the_point_of_no_return_says_what_is_active_now(
+    place: Place, moss: Moss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moss.cli import changes
+
+    def interrupted_too_late(*arguments: object) -> None:
+        real(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    real = changes.commit
+    monkeypatch.setattr(changes, "commit", interrupted_too_late)
+    ended = moss(*at(place), "update", "-y")
+    assert ended.exit_code == 130
+    assert "the change was made before that, generation 2 is active" in ended.err
+
+
+def test_ctrl_c_in_the_middle_of_a_commit_leaves_no_trace(
+    place: Place, moss: Moss, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moss.operations import commit
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commit, "unpack", interrupted)
+    ended = moss(*at(place), "update", "-y")
+    assert (ended.exit_code, ended.err) == (130, "error: interrupted: nothing was changed\n")
+    assert "hello     1.0-1" in moss(*at(place), "li").out

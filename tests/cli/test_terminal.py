@@ -1,5 +1,6 @@
 """On a terminal: the question, the answer, colour, width; and what streams that fail do."""
 
+import io
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from moss.cli.progress import Bar, bar_line
+from moss.cli.session import Session
+from moss.cli.settings import Settings
 from tests.cli.conftest import Moss, Place
 from tests.cli.terminals import command, environment, on_a_terminal
 
@@ -47,6 +50,21 @@ def test_ctrl_c_at_the_question_changes_nothing_and_says_so(place: Place, moss: 
 def test_yes_beforehand_asks_nothing(place: Place) -> None:
     seen = on_a_terminal([*root(place), "update", "-y"])
     assert seen.exit_code == 0 and QUESTION not in seen.plain
+
+
+def test_json_asks_nothing_even_on_a_terminal(place: Place) -> None:
+    seen = on_a_terminal([*root(place), "update", "--json"])
+    assert seen.exit_code == 2
+    assert json.loads(seen.screen)["error"]["code"] == "NEEDS_CONFIRMATION"
+
+
+def test_a_warning_is_said_once() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    session = Session(Settings(), stdin=io.StringIO(), stdout=out, stderr=err)
+    for _ in range(3):
+        session.warning("owners are recorded, not applied")
+    assert err.getvalue() == "warning: owners are recorded, not applied\n"
+    assert session.warnings == ["owners are recorded, not applied"]
 
 
 def test_colour_is_for_terminals(place: Place, moss: Moss) -> None:
