@@ -67,11 +67,13 @@ class _Cooking:
         return None
 
     def _copy(self, source: str, to: str) -> str | None:
+        if FACTORY + to in self._placed.entries:
+            return None
         entry = self._placed.entries.get(_below_usr(source))
         if entry is None or entry.digest is None:
             return f"the package has no file {source}"
         if to.startswith(("/etc/", "/var/")):
-            self._placed.entries.setdefault(FACTORY + to, entry._replace(path=FACTORY + to))
+            self._placed.entries[FACTORY + to] = entry._replace(path=FACTORY + to)
             self._add_line(tmpfiles.copy(to))
         else:
             self._add_line(tmpfiles.copy(to, source))
@@ -82,12 +84,13 @@ class _Cooking:
         self._add_line(tmpfiles.copy(to))
 
     def _alternative(self, link: str, path: str) -> str | None:
+        inside, name = _below_usr(link), link.rsplit("/", 1)[-1]
+        if inside in self._placed.entries:
+            return None
         if _below_usr(path) not in self._placed.entries:
             return f"the package has no file {path}"
-        inside, name = _below_usr(link), link.rsplit("/", 1)[-1]
-        if inside not in self._placed.entries:
-            self._placed.entries[inside] = symlink(inside, f"/etc/alternatives/{name}")
-            self._add_line(tmpfiles.link(f"/etc/alternatives/{name}", path))
+        self._placed.entries[inside] = symlink(inside, f"/etc/alternatives/{name}")
+        self._add_line(tmpfiles.link(f"/etc/alternatives/{name}", path))
         return None
 
     def _add_file(self, path: str, content: bytes) -> None:

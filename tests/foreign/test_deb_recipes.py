@@ -76,7 +76,12 @@ def test_what_the_package_says_of_a_path_outside_usr_stays(tmp_path: Path) -> No
     )
     said = [line for line in read.lines("base-files") if "mail" in line]
     assert said == ["d /var/mail 0700 0 0 -", "L /var/spool/mail - - - - /elsewhere"]
-    _, read = made(tmp_path, "debianutils", Item("./etc/shells", b"own"))
+    warnings, read = made(
+        tmp_path, "debianutils", Item("./etc/shells", b"own"), Item("./usr/bin/which", b"own")
+    )
+    assert not warnings
+    warnings, _ = made(tmp_path, "libc-bin", Item("./etc/nsswitch.conf", b"own"))
+    assert not warnings
     assert read.contents["share/factory/etc/shells"] == b"own"
 
 
