@@ -139,6 +139,18 @@ class Encoder:
         named = (pool.named(name) for name in request.updates)
         return frozenset(pool.name(versions[0]) for versions in named if versions)
 
+    def is_update(self, package: int) -> bool:
+        """Whether the package would take the place of an installed one that is to be updated."""
+        name = self.pool.name(package)
+        is_updated = name in self.updated and bool(name.installed)
+        return is_updated and not self.pool.is_multi_version(package)
+
+    def is_updating(self, closed: NameState | Choice) -> bool:
+        """Whether a hole hides versions of a name that is to be updated and may yet stay behind."""
+        if not isinstance(closed, NameState) or not closed.name.installed:
+            return False
+        return closed.name in self.updated
+
     def best(self, name: Name) -> int:
         """The best version of a name that the request does not bar."""
         barred = self.barred

@@ -14,6 +14,7 @@ from solver.model import Formula, Operator, Relation
 from solver.request import Forbid, Hold, Pin, Removal, Subscription, Wish
 from solver.rules import Candidate, Kind, Rule
 from solver.solution import Conflict, Repair, RepairKind, Solution, Step
+from solver.version import Scheme, VersionError, sort_key
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _SHOWN = 3
@@ -44,8 +45,8 @@ def explain(conflict: Conflict) -> tuple[Explanation, ...]:
 def _explain(rules: Sequence[Rule]) -> Explanation:
     groups = _merged(_downwards(rules))
     asked = [group[0] for group in groups if group[0].kind in (Kind.WISHED, Kind.KEPT)]
-    # A wish that some later sentence explains needs no line of its own but the headline.
-    told = [group for group in groups if group[0] not in asked[:1]] if len(groups) > 1 else groups
+    # The headline says what was wished; what became of it is told below.
+    told = [group for group in groups if group[0] not in asked] or groups
     sentences = tuple(Sentence(_tell(group), tuple(group)) for group in told)
     count = len(sentences)
     number = _NUMBERS[count] if count < len(_NUMBERS) else str(count)
@@ -188,7 +189,10 @@ def _providers(rule: Rule) -> str:
     formula, candidates = rule.formula, rule.candidates
     named = all(_is_named(formula, candidate) for candidate in candidates)
     if not candidates:
-        return f", and there is only {_list(rule.near)}" if rule.near else ", which no package provides"
+        only = f", and there is only {_list(rule.near)}"
+        if rule.near and isinstance(rule.asked, Wish) and rule.asked.repository:
+            only += f" in {', '.join(dict.fromkeys(near.repository for near in rule.near))}"
+        return only if rule.near else ", which no package provides"
     if named:
         return ""
     only = "only " if len({candidate.name for candidate in candidates}) == 1 else ""
@@ -217,10 +221,19 @@ def _list(candidates: Iterable[Candidate]) -> str:
 
 
 def _versions(candidates: Sequence[Candidate]) -> str:
-    versions = list(dict.fromkeys(candidate.version for candidate in candidates))
+    texts = dict.fromkeys(candidate.version for candidate in candidates)
+    # Whatever the scheme, this reads in a natural order.
+    versions = sorted(texts, key=_natural)
     if len(versions) > _SHOWN:
         return f"{versions[0]} … {versions[-1]} ({len(versions)} versions)"
     return " or ".join(versions)
+
+
+def _natural(version: str) -> bytes:
+    try:
+        return sort_key(Scheme.RPM, version)
+    except VersionError:
+        return version.encode()
 
 
 def describe_repair(repair: Repair) -> str:

@@ -89,7 +89,8 @@ class Measures:
             self._downgraded(state)
         if Measure.ADDED in self.soft:
             variable = encoder.variable
-            self.soft[Measure.ADDED] += [-variable[p] for p in added if p not in installed]
+            new = (p for p in added if p not in installed and not encoder.is_update(p))
+            self.soft[Measure.ADDED] += [-variable[p] for p in new]
         if Measure.ALTERED in self.soft:
             variable = encoder.variable
             literals = (variable[p] if p in installed else -variable[p] for p in added)

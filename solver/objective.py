@@ -183,8 +183,12 @@ class Optimiser:
     # The last level: of all that is equally good, the first in a fixed order
 
     def _break_ties(self) -> None:
-        """What was installed stays, then better versions and earlier names come first."""
+        """What was installed stays or is brought to its best version, then better versions and earlier
+        names come first."""
         encoder = self.encoder
+        for hole in [hole for hole, of in encoder.holes.items() if encoder.is_updating(of)]:
+            encoder.widen(hole)
+        self._revive(())
         while not self._solve(()):
             self._widen(self.sat.core())
         fixed = self._lost()
@@ -207,7 +211,7 @@ class Optimiser:
     def _place(self, package: int) -> tuple[bool, str, int]:
         pool = self.encoder.pool
         name = pool.name(package)
-        installed = package in pool.installed_set
+        installed = package in pool.installed_set or self.encoder.is_update(package)
         return not installed, pool.candidate(package).name, name.versions.index(package)
 
     def _decide(self, variable: int) -> None:

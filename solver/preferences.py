@@ -29,7 +29,7 @@ class Measure(Enum):
     NEW = "new"
     """names that were not installed"""
     ADDED = "added"
-    """packages that were not installed, whatever their names"""
+    """packages that were not installed, but for updates that were asked for"""
     NOT_UP_TO_DATE = "notuptodate"
     """names that are there but not in their newest version (CUDF)"""
     ALTERED = "altered"

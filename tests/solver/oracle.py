@@ -346,6 +346,13 @@ class Oracle:
             bool(self.of_name[name] & chosen) and not self.of_name[name] & self.start for name in self.names
         )
 
+    def added(self, chosen: int) -> int:
+        return sum(not self.is_update(p) for p in self.members(chosen & ~self.start))
+
+    def is_update(self, package: Package) -> bool:
+        before = self.of_name[package.name] & self.start
+        return bool(before) and self.is_updated(package.name) and not package.multi_version
+
     def not_up_to_date(self, chosen: int) -> int:
         return sum(self.not_best(name, chosen, self.bit[self.versions(name)[0].key]) for name in self.names)
 
@@ -369,7 +376,7 @@ class Oracle:
             Measure.UNPREFERRED: self.unpreferred,
             Measure.UNMET: self.unmet,
             Measure.NEW: self.new,
-            Measure.ADDED: lambda chosen: (chosen & ~self.start).bit_count(),
+            Measure.ADDED: self.added,
             Measure.NOT_UP_TO_DATE: self.not_up_to_date,
             Measure.ALTERED: self.altered,
             Measure.UNSATISFIED: self.unsatisfied,
@@ -398,7 +405,7 @@ class Oracle:
         return frozenset(p.key for p in self.members(best)), costs_of_best
 
     def place(self, package: Package) -> tuple[bool, str, int]:
-        installed = bool(self.bit[package.key] & self.start)
+        installed = bool(self.bit[package.key] & self.start) or self.is_update(package)
         return not installed, package.name, self.versions(package.name).index(package)
 
     # Rules of a conflict, as conditions on sets
