@@ -189,10 +189,12 @@ def _providers(rule: Rule) -> str:
     formula, candidates = rule.formula, rule.candidates
     named = all(_is_named(formula, candidate) for candidate in candidates)
     if not candidates:
+        if not rule.near:
+            return ", which no package provides"
         only = f", and there is only {_list(rule.near)}"
-        if rule.near and isinstance(rule.asked, Wish) and rule.asked.repository:
+        if isinstance(rule.asked, Wish) and rule.asked.repository:
             only += f" in {', '.join(dict.fromkeys(near.repository for near in rule.near))}"
-        return only if rule.near else ", which no package provides"
+        return only
     if named:
         return ""
     only = "only " if len({candidate.name for candidate in candidates}) == 1 else ""

@@ -102,7 +102,7 @@ def _deb_part(part: bytes) -> bytes:
     for rest, digits in _DEB_PARTS.findall(part):
         if rest or digits:
             key += rest.translate(_DEB_ORDER) + b"\x02" + _number(digits)
-    return key + _DEB_END
+    return (key or _DEB_END) + _DEB_END  # nothing equals 0
 
 
 def _deb_key(text: str) -> bytes:
