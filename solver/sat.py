@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-BACKENDS = ("minisat22", "glucose3", "glucose4", "maplechrono", "minicard")
+BACKENDS = ("minisat22", "glucose3", "glucose41", "maplechrono", "minicard")
 _SLICE = 2000  # conflicts between two looks at the budget, some 20 ms
 
 
