@@ -7,8 +7,9 @@ matches among these packages is looked up here, while nobody waits.
 
 from __future__ import annotations
 
+import gc
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from zlib import crc32
 
@@ -31,6 +32,11 @@ ARRAYS = (
     *("relation_scheme", "relation_arch", "match_start", "match"),
     *("formula_text", "formula_scheme", "part_start", "part"),
     *("choice_start", "choice", "preferred"),
+)
+# What every package has one of, in the order of `_Compiler.rows`.
+_ROW = (
+    *("name", "version", "version_key", "key", "scheme"),
+    *("arch", "repository", "flags", "size_low", "size_high"),
 )
 NO_TEXT = -1
 MULTI_VERSION = 1
@@ -66,14 +72,19 @@ def version_matches(operator: Operator, scheme: Scheme, provided: bytes | None, 
 
 def compile_packages(packages: Iterable[Package]) -> bytes:
     """The compiled table. Raises ModelError."""
-    compiler = _Compiler()
-    sorted_packages = _in_order(packages)
-    for package in sorted_packages:
-        compiler.add(package)
-    if compiler.faults:
-        raise ModelError(compiler.faults)
-    compiler.match_relations()
-    return compiler.packed()
+    collecting = gc.isenabled()
+    gc.disable()  # millions of small values, none of them garbage
+    try:
+        compiler = _Compiler()
+        for package in _in_order(packages):
+            compiler.add(package)
+        if compiler.faults:
+            raise ModelError(compiler.faults)
+        compiler.match_relations()
+        return compiler.packed()
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _in_order(packages: Iterable[Package]) -> list[Package]:
@@ -120,17 +131,20 @@ class _Compiler:
         self.texts: dict[bytes, int] = {}
         self.capabilities: dict[str, int] = {}
         self.column: dict[str, list[int]] = {name: [] for name in ARRAYS}
+        self.rows: list[tuple[int, ...]] = []
         self.listed: dict[str, list[list[int]]] = {
             name: [] for name in ("depends", "recommends", "supplements", "conflicts", "breaks", "replaces")
         }
         self.provides: list[list[tuple[int, int]]] = []
         self.providers: dict[int, list[tuple[int, int, int]]] = {}
         self.named: dict[int, list[int]] = {}
-        self.relations: dict[tuple[Relation, Scheme], int] = {}
-        self.formulas: dict[tuple[Formula, Scheme], int] = {}
-        # By identity, which is quicker than by value; the formula is kept so that its id stays its.
-        self.seen: dict[tuple[int, Scheme], tuple[int, Formula]] = {}
-        self.seen_relation: dict[tuple[int, Scheme], tuple[int, Relation]] = {}
+        # By scheme, then by value; and by identity, which is quicker: all that is numbered is kept,
+        # so that its id stays its own.
+        self.relations: list[dict[Relation, int]] = [{} for _ in Scheme]
+        self.formulas: list[dict[Formula, int]] = [{} for _ in Scheme]
+        self.seen: list[dict[int, int]] = [{} for _ in Scheme]
+        self.kept: list[Formula] = []
+        self.numbered: list[tuple[Relation, Scheme]] = []
         self.parts: list[list[int]] = []
         self.matches: list[tuple[list[int], list[int]]] = []
         self.choices: list[list[int]] = []
@@ -141,7 +155,7 @@ class _Compiler:
     def capability(self, name: str) -> int:
         return self.capabilities.setdefault(name, len(self.capabilities))
 
-    def key(self, scheme: Scheme, version: str, where: str) -> int:
+    def key(self, scheme: Scheme, version: str, where: object) -> int:
         try:
             return self.text(sort_key(scheme, version))
         except VersionError as error:
@@ -149,82 +163,85 @@ class _Compiler:
             return NO_TEXT
 
     def add(self, package: Package) -> None:
-        column, scheme = self.column, package.scheme
-        number, name = len(column["name"]), self.capability(package.name)
-        version, key = self.text(package.version.encode()), self.key(scheme, package.version, "")
-        column["name"].append(name)
-        column["version"].append(version)
-        column["version_key"].append(key)
-        column["key"].append(self.text(package.key.encode()))
-        column["scheme"].append(scheme)
-        column["arch"].append(self.text(package.arch.encode()))
-        column["repository"].append(self.text(package.repository.encode()))
-        column["flags"].append(MULTI_VERSION if package.multi_version else 0)
-        column["size_low"].append(package.size & 0x7FFFFFFF)
-        column["size_high"].append(package.size >> 31)
+        scheme, number, name = package.scheme, len(self.rows), self.capability(package.name)
+        version = self.text(package.version.encode())
+        key = self.key(scheme, package.version, package.name)
+        self.rows.append(
+            (
+                *(name, version, key, self.text(package.key.encode()), scheme),
+                *(self.text(package.arch.encode()), self.text(package.repository.encode())),
+                MULTI_VERSION if package.multi_version else 0,
+                *(package.size & 0x7FFFFFFF, package.size >> 31),
+            )
+        )
         self.named.setdefault(name, []).append(number)
         self.providers.setdefault(name, []).append((number, version, key))
         self.provides.append([self.provide(number, p, scheme) for p in package.provides])
-        listed = self.listed
-        for kind, formulas in (
-            ("depends", package.depends),
-            ("recommends", package.recommends),
-            ("supplements", package.supplements),
-        ):
-            listed[kind].append([self.formula(f, scheme) for f in formulas] if formulas else [])
-        for kind, relations in (
-            ("conflicts", package.conflicts),
-            ("breaks", package.breaks),
-            ("replaces", package.replaces),
-        ):
-            listed[kind].append([self.relation(r, scheme) for r in relations] if relations else [])
+        listed, formulas, relations = self.listed, self.formula_numbers, self.relation_numbers
+        listed["depends"].append(formulas(package.depends, scheme))
+        listed["recommends"].append(formulas(package.recommends, scheme))
+        listed["supplements"].append(formulas(package.supplements, scheme))
+        listed["conflicts"].append(relations(package.conflicts, scheme))
+        listed["breaks"].append(relations(package.breaks, scheme))
+        listed["replaces"].append(relations(package.replaces, scheme))
 
     def provide(self, package: int, provide: Provide, scheme: Scheme) -> tuple[int, int]:
         capability, version, key = self.capability(provide.name), NO_TEXT, NO_TEXT
         if provide.version is not None:
             version = self.text(provide.version.encode())
-            key = self.key(scheme, provide.version, f"the provided {provide.name}")
+            key = self.key(scheme, provide.version, provide)
         self.providers.setdefault(capability, []).append((package, version, key))
         return capability, version
 
+    def relation_numbers(self, relations: Sequence[Relation], scheme: Scheme) -> list[int]:
+        return [self.relation(relation, scheme) for relation in relations] if relations else []
+
     def relation(self, relation: Relation, scheme: Scheme) -> int:
-        seen = self.seen_relation.get((id(relation), scheme))
-        if seen is not None:
-            return seen[0]
-        number = self.relations.get((relation, scheme))
+        known = self.relations[scheme]
+        number = known.get(relation)
         if number is None:
-            number = self.relations[relation, scheme] = len(self.relations)
+            number = known[relation] = len(self.numbered)
+            self.numbered.append((relation, scheme))
+            version, arch, key = relation.version, relation.arch, NO_TEXT
+            if version is not None:
+                key = self.key(scheme, version, relation)
             column = self.column
             column["relation_capability"].append(self.capability(relation.name))
             column["relation_operator"].append(_OPERATOR_NUMBER[relation.operator])
             column["relation_scheme"].append(scheme)
-            version, arch, key = relation.version, relation.arch, NO_TEXT
-            if version is not None:
-                key = self.key(scheme, version, f"the relation {relation}")
             column["relation_key"].append(key)
             column["relation_version"].append(NO_TEXT if version is None else self.text(version.encode()))
             column["relation_arch"].append(NO_TEXT if arch is None else self.text(arch.encode()))
-        self.seen_relation[id(relation), scheme] = (number, relation)
         return number
 
+    def formula_numbers(self, formulas: Sequence[Formula], scheme: Scheme) -> list[int]:
+        if not formulas:
+            return []
+        seen = self.seen[scheme]
+        return [
+            number if (number := seen.get(id(formula))) is not None else self.formula(formula, scheme)
+            for formula in formulas
+        ]
+
     def formula(self, formula: Formula, scheme: Scheme) -> int:
-        seen = self.seen.get((id(formula), scheme))
-        if seen is not None:
-            return seen[0]
-        number = self.formulas.get((formula, scheme))
+        known = self.formulas[scheme]
+        number = known.get(formula)
         if number is None:
-            number = self.formulas[formula, scheme] = len(self.formulas)
-            self.parts.append([self.relation(r, scheme) for r in relations_of(formula)])
+            number = known[formula] = len(self.parts)
             plain = is_plain(formula)
+            self.parts.append(self.relation_numbers(tuple(relations_of(formula)), scheme))
             self.column["formula_text"].append(NO_TEXT if plain else self.text(str(formula).encode()))
             self.column["formula_scheme"].append(scheme)
-        self.seen[id(formula), scheme] = (number, formula)
+        self.seen[scheme][id(formula)] = number
+        self.kept.append(formula)
         return number
 
     def match_relations(self) -> None:
         """Fills what each relation and each plain alternative matches among these packages."""
+        for name, numbers in zip(_ROW, zip(*self.rows, strict=True), strict=False):
+            self.column[name] = list(numbers)
         keys = list(self.texts)
-        matches = [self.matching(relation, scheme, keys) for relation, scheme in self.relations]
+        matches = [self.matching(relation, scheme, keys) for relation, scheme in self.numbered]
         choices, preferred = [], self.column["preferred"]
         for text, parts in zip(self.column["formula_text"], self.parts, strict=True):
             chosen: dict[int, None] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, chain
 
 MAGIC = b"mossU\x01\r\n"
 
@@ -44,8 +45,5 @@ def unpack(names: Sequence[str], buffer: memoryview) -> tuple[dict[str, memoryvi
 
 def rows(lists: Sequence[Sequence[int]]) -> tuple[array[int], array[int]]:
     """Lists of integers as (where each starts, all of them one after another)."""
-    start, flat = array("i", [0]), array("i")
-    for numbers in lists:
-        flat.extend(numbers)
-        start.append(len(flat))
-    return start, flat
+    start = array("i", accumulate(map(len, lists), initial=0))
+    return start, array("i", chain.from_iterable(lists))
