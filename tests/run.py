@@ -23,8 +23,6 @@ STAMP = ENVIRONMENT / "made-from"
 def main(command: list[str]) -> None:
     if not command:
         sys.exit(__doc__)
-    if sys.version_info < (3, 11):
-        sys.exit(f"moss needs Python 3.11 or newer, this is {sys.version.split()[0]}")
     wanted = hashlib.sha256((PROJECT / "pyproject.toml").read_bytes() + sys.version.encode()).hexdigest()
     if not STAMP.exists() or STAMP.read_text() != wanted:
         make_environment()

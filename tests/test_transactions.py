@@ -17,10 +17,11 @@ from moss.merge import LayoutCollision
 from moss.model import SystemModel, Wish
 from moss.observed_effects import ObservedEffects
 from moss.operations.activate import activate, propose_activation, propose_rollback
-from moss.operations.commit import Outcome, commit
+from moss.operations.commit import commit
 from moss.operations.queries import installed
 from moss.operations.repositories import add_repository, update_repositories
 from moss.operations.system import System, default_effects, open_to_change, open_to_read
+from moss.operations.transaction import Outcome
 from moss.package import Metadata
 from moss.plan import Chosen, Plan, Proof, Space, difference
 from moss.repository import Candidate
@@ -111,7 +112,7 @@ def check_invariants(root: Path) -> int | None:
         assert journal.under_way(system.record) is None
         known = generations.generations(system.record)
         assert all(one.status is Status.COMPLETE for one in known)
-        archives = {name for name in os.listdir(root / ".moss/root")}
+        archives = set(os.listdir(root / ".moss/root"))
     assert archives == {str(one.id) for one in known} - {str(active)}
     if active is not None:
         assert differences(root, active) == []

@@ -8,9 +8,9 @@ from moss.db import generations, journal
 from moss.effects import as_moss_error
 from moss.errors import NotFound
 from moss.generation import Generation, Selected, Status
-from moss.operations.commit import Outcome, under_way
 from moss.operations.interruption import uninterrupted
 from moss.operations.system import System
+from moss.operations.transaction import Outcome, ready_to_switch, under_way
 from moss.plan import Chosen, Difference, difference
 from moss.recover import finish
 from moss.root import GenerationId, generation_of_tree
@@ -66,12 +66,8 @@ def activate(system: System, activation: Activation) -> Outcome:
     with as_moss_error(f"activate generation {target}"):
         check_switchable(system.root, activation.base)
         with under_way(system, activation.operation, activation.base) as entry:
-            with system.record.transaction():
-                journal.set_target(system.record, entry.id, target)
-                journal.set_phase(system.record, entry.id, "switching")
-            system.effects.commit_point("ready to switch")
-            ready = journal.under_way(system.record)
-            assert ready is not None
+            journal.set_target(system.record, entry.id, target)
+            ready = ready_to_switch(system, entry)
             with uninterrupted():
                 exchange(system.root, system.root.archive(target), system.effects)
                 warnings = finish(system.root, system.record, system.effects, ready, system.clock())

@@ -13,9 +13,7 @@ done, now or by the next command (`moss.recover`).
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 
 from moss.db import generations, journal, packages
 from moss.db.packages import Asset
@@ -27,10 +25,10 @@ from moss.generation import JournalEntry, PackageId
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.interruption import uninterrupted
 from moss.operations.system import System
+from moss.operations.transaction import Outcome, ready_to_switch, under_way
 from moss.operations.trees import NextTree, make_tree, plan_tree
 from moss.plan import Chosen, Plan
-from moss.recover import finish, undo
-from moss.root import GenerationId, generation_of_tree
+from moss.recover import finish
 from moss.stone import open_stone
 from moss.store import Store
 from moss.switch import check_switchable, exchange
@@ -41,16 +39,6 @@ OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and ev
 
 _BYTES_PER_ENTRY = 600
 """What a path costs in the record and as a name in a tree, generously: rows, indexes, directory blocks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a transaction came to."""
-
-    generation: GenerationId
-    previous: GenerationId | None
-    seconds: float
-    warnings: tuple[str, ...] = ()
 
 
 def commit(system: System, plan: Plan) -> Outcome:
@@ -65,35 +53,13 @@ def commit(system: System, plan: Plan) -> Outcome:
             tree = _stage(system, plan, entry, fetched, store)
             make_tree(system, plan.result, tree, store)
             _make_skeleton(system)
-            entry = _ready_to_switch(system, entry)
+            entry = ready_to_switch(system, entry)
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)
                 warnings = finish(system.root, system.record, system.effects, entry, system.clock())
     if plan.base is None and not system.effects.apply_owners:
         warnings = (*warnings, OWNERS_NOT_APPLIED)
     return Outcome(plan.result, plan.base, time.monotonic() - started, warnings)
-
-
-@contextmanager
-def under_way(system: System, operation: str, base: GenerationId | None) -> Iterator[JournalEntry]:
-    """A transaction on record; whatever ends it early is undone before it is told."""
-    identity = journal.begin(
-        system.record,
-        operation=operation,
-        command=system.command,
-        from_generation=base,
-        started_at=system.clock(),
-    )
-    system.effects.commit_point("transaction begun")
-    entry = journal.under_way(system.record)
-    assert entry is not None and entry.id == identity
-    try:
-        yield entry
-    except BaseException:  # also Ctrl-C: undone now if /usr has not changed, else finished by the next command
-        current = journal.under_way(system.record)
-        if current is not None and generation_of_tree(system.root.usr) == base:
-            undo(system.root, system.record, system.effects, current, system.clock())
-        raise
 
 
 def _fetch(system: System, plan: Plan, open_files: ExitStack) -> list[Fetched]:
@@ -194,12 +160,3 @@ def _make_skeleton(system: System) -> None:
     skeleton = propose_skeleton(system.root.path, os.path.join(system.root.spare, "usr"))
     if not skeleton.is_empty:
         apply_skeleton(skeleton, system.root.path, system.effects)
-
-
-def _ready_to_switch(system: System, entry: JournalEntry) -> JournalEntry:
-    """The tree is complete and durable: from here on the exchange decides."""
-    journal.set_phase(system.record, entry.id, "switching")
-    system.effects.commit_point("ready to switch")
-    current = journal.under_way(system.record)
-    assert current is not None
-    return current

@@ -19,8 +19,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.measuring import MOSS, Measured, row, run, together, typical  # noqa: E402
-from tests.debian.closure import ESSENTIAL, AptUnavailable, closure  # noqa: E402
+from tests.bench.measuring import MOSS, Measured, row, run, together, typical
+from tests.debian.closure import ESSENTIAL, AptUnavailable, closure
 
 BASE = list(dict.fromkeys([*ESSENTIAL, "gawk", "python3-minimal", "ca-certificates"]))
 SCRIPTS = {"preinst", "postinst", "prerm", "postrm", "config", "triggers"}

@@ -1,0 +1,51 @@
+"""What every transaction has: its row in the journal, the way back, and what it came to."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from moss.db import journal
+from moss.generation import JournalEntry
+from moss.operations.system import System
+from moss.recover import undo
+from moss.root import GenerationId, generation_of_tree
+
+
+class Outcome(NamedTuple):
+    """What a transaction came to."""
+
+    generation: GenerationId
+    previous: GenerationId | None
+    seconds: float
+    warnings: tuple[str, ...] = ()
+
+
+@contextmanager
+def under_way(system: System, operation: str, base: GenerationId | None) -> Iterator[JournalEntry]:
+    """A transaction on record; whatever ends it early is undone before it is told."""
+    identity = journal.begin(
+        system.record,
+        operation=operation,
+        command=system.command,
+        from_generation=base,
+        started_at=system.clock(),
+    )
+    system.effects.commit_point("transaction begun")
+    entry = journal.under_way(system.record)
+    assert entry is not None and entry.id == identity
+    try:
+        yield entry
+    except BaseException:  # also Ctrl-C: undone now if /usr has not changed, else finished by the next command
+        current = journal.under_way(system.record)
+        if current is not None and generation_of_tree(system.root.usr) == base:
+            undo(system.root, system.record, system.effects, current, system.clock())
+        raise
+
+
+def ready_to_switch(system: System, entry: JournalEntry) -> JournalEntry:
+    """The tree is complete and durable: from here on the exchange decides."""
+    journal.set_phase(system.record, entry.id, "switching")
+    system.effects.commit_point("ready to switch")
+    current = journal.under_way(system.record)
+    assert current is not None
+    return current
