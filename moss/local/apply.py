@@ -86,16 +86,13 @@ class _Applying:
                     self._withdraw(change)
             numbers = {change.path: str(number) for number, change in enumerate(staged)}
             for change in changes:
-                if change.made is not None and self._put(change, numbers.get(change.path), stage):
-                    self._record(change, recorded)
+                if change.made is None or not self._put(change, numbers.get(change.path), stage):
+                    continue
+                if change.why in (Why.NEW, Why.FOLLOWS):
+                    recorded[change.path] = str(change.made)
         finally:
             os.close(stage)
         self.clear_stage()
-
-    def _record(self, change: Change, recorded: dict[str, str]) -> None:
-        is_wished = change.why in (Why.NEW, Why.FOLLOWS)
-        if is_wished or change.path in recorded:
-            recorded[change.path] = str(change.made)
 
     def _make_etc(self) -> None:
         etc = made_at("etc", dir_fd=self.root_fd)

@@ -215,11 +215,11 @@ class _Proposal:
             if there is None:
                 parent = self._adjusted(ancestor, Made(MadeKind.DIRECTORY, 0o755))
                 self.changes[ancestor] = Change(ancestor, Why.NEEDED, parent, None)
-                self.view.planned[ancestor] = parent
+                self.view.plan(ancestor, parent)
             elif there.kind is not MadeKind.DIRECTORY:
                 raise PassedOver(f"/{ancestor} is not a directory, so /{path} cannot be made")
         self.changes[path] = Change(path, Why.NEW, made, None, source)
-        self.view.planned[path] = made
+        self.view.plan(path, made)
 
     def _keep(self, path: str, made: Made, before: Made | None) -> None:
         """Leave what is there. Below /etc that is a difference to know of; elsewhere it is state."""

@@ -29,8 +29,15 @@ class RootView:
         self.root = root
         self._usr = usr
         self.planned: dict[str, Made] = {}
+        self._planned_in: dict[str, set[str]] = {}
         self._trusted = {0, os.stat(root).st_uid}
         self._wary = os.geteuid() == 0
+
+    def plan(self, real: str, made: Made) -> None:
+        """See this at the path from now on."""
+        directory, _, name = real.rpartition("/")
+        self.planned[real] = made
+        self._planned_in.setdefault(directory, set()).add(name)
 
     def host_path(self, real: str) -> str:
         """Where a real path is for the running system."""
@@ -100,16 +107,19 @@ class RootView:
 
     def names_in(self, real: str) -> list[str]:
         """Sorted names in a directory, planned ones too; none when there is no such directory."""
-        planned = {path.rpartition("/")[2] for path in self.planned if path.rpartition("/")[0] == real}
+        planned = self._planned_in.get(real, set())
         try:
             return sorted(planned.union(os.listdir(self.host_path(real))))
         except (FileNotFoundError, NotADirectoryError):
             return sorted(planned)
 
     def read(self, path: str) -> bytes | None:
-        """A regular file's content, through symlinks inside the root; None when there is none."""
+        """A regular file's content, through symlinks inside the root; None when there is none to trust."""
         for _ in range(_MOST_LINKS):
-            path = self.real(path)
+            try:
+                path = self.real(path)
+            except UnsafePath:
+                return None
             host = self.host_path(path)
             try:
                 found = os.lstat(host)
@@ -169,14 +179,19 @@ def configuration_lines(view: RootView, kind: str) -> tuple[list[Line], list[Not
 
     A file of the same name in an earlier directory stands in for a later one; a link to /dev/null masks.
     """
+    notices: list[Notice] = []
     chosen: dict[str, str] = {}
     for directory in _CONFIGURATION_DIRECTORIES:
-        real = view.real(f"{directory}/{kind}/.")
+        try:
+            real = view.real(f"{directory}/{kind}/.")
+        except UnsafePath as fault:
+            bad = BadLine(str(fault), "let it belong to root")
+            notices.append(Notice.about(Line(f"{directory}/{kind}", 0, ""), bad))
+            continue
         for name in view.names_in(real):
             if name.endswith(".conf"):
                 chosen.setdefault(name, f"{real}/{name}")
     lines: list[Line] = []
-    notices: list[Notice] = []
     for _, path in sorted(chosen.items()):
         for number, raw in enumerate(_content_of(view, path, notices).splitlines(), 1):
             try:
@@ -193,9 +208,8 @@ def configuration_lines(view: RootView, kind: str) -> tuple[list[Line], list[Not
 def _content_of(view: RootView, path: str, notices: list[Notice]) -> bytes:
     try:
         content = view.read(path)
-    except (OSError, UnsafePath) as fault:
-        reason = getattr(fault, "strerror", None) or str(fault)
-        bad = BadLine(f"the file cannot be read: {reason}", "look at it, or link it to /dev/null to mask it")
+    except OSError as fault:
+        bad = BadLine(f"the file cannot be read: {fault.strerror}", "look at it, or link it to /dev/null to mask it")
         notices.append(Notice.about(Line(path, 0, ""), bad))
         return b""
     return content or b""

@@ -133,10 +133,11 @@ def test_ids_do_not_depend_on_the_machine_or_the_order_of_runs(system):
 def test_an_id_asked_for_and_taken_is_replaced_and_said(system):
     system.have("etc/passwd", PASSWD + "old:x:33:33::/:/bin/sh\n")
     system.have("etc/group", GROUP + "old:x:33:\n")
-    system.sysusers("u web 33", "g old2 33")
+    system.sysusers("u web 33", "g old2 33", "u wheely 10")
     changes = system.apply()
     assert users(system)["web"] == ["998", "998"]
     assert groups(system)["old2"] == ["999", ""]
+    assert users(system)["wheely"] == ["997", "997"]
     assert "id 33 is taken by another name; web has 998" in said(changes)
     assert not changes.warnings
 

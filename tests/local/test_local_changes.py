@@ -353,11 +353,13 @@ def test_a_directory_with_files_of_the_admin_never_becomes_a_file(system):
 
 def test_an_edit_between_question_and_answer_is_not_overwritten(system):
     shipped = system.ship("share/factory/etc/app.conf", "old")
-    system.tmpfiles("C /etc/app.conf")
+    system.tmpfiles("C /etc/app.conf", "f /etc/withdrawn")
     system.apply()
     shipped.write_text("new")
     system.tmpfiles("C /etc/app.conf", "f /etc/second - - - - theirs", "d /etc/dir 0700", "f /etc/gone/x")
     changes = system.propose()
+    assert whys(changes)["etc/withdrawn"] is Why.WITHDRAWN
+    system.have("etc/withdrawn", "edited meanwhile")
     system.have("etc/app.conf", "edited meanwhile")
     system.have("etc/second", "mine")
     system.have("etc/dir", "a file")
@@ -367,6 +369,8 @@ def test_an_edit_between_question_and_answer_is_not_overwritten(system):
     assert system.text("etc/second") == "mine"
     assert system.text("etc/dir") == "a file"
     assert not (system.root.parent / "x").exists()
+    assert system.text("etc/withdrawn") == "edited meanwhile"
+    del system.recorded["etc/withdrawn"]
     assert recorded == system.recorded
 
 
@@ -408,6 +412,33 @@ def test_adjusting_lines_set_modes_of_what_is_there(system):
     assert system.mode("var/log") == 0o711
     assert set(whys(changes).values()) == {Why.ADJUSTED}
     assert system.apply().is_empty
+
+
+def test_adjusting_a_tree_never_goes_through_a_link(system, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "theirs").touch()
+    (outside / "theirs").chmod(0o604)
+    system.have("etc/app/mine", mode=0o604)
+    (system.root / "var/lib").mkdir(parents=True)
+    (system.root / "var/lib/in").symlink_to("../../etc/app")
+    (system.root / "var/lib/out").symlink_to(outside)
+    system.tmpfiles("Z /var/lib 0777", "z /var/lib/out/* 0777")
+    system.apply()
+    assert system.mode("etc/app/mine") == 0o604
+    assert (outside / "theirs").stat().st_mode & 0o777 == 0o604
+
+
+def test_a_directory_that_is_only_needed_is_adjusted_too(system):
+    system.tmpfiles("f /etc/app/x", "z /etc/app 0700")
+    system.apply()
+    assert system.mode("etc/app") == 0o700
+
+
+def test_what_stays_is_reported_once(system):
+    system.have("etc/app/x")
+    system.tmpfiles("d /etc/app 0711", "z /etc/app 0700")
+    assert [one.path for one in system.apply().kept] == ["etc/app"]
 
 
 def test_a_directory_is_adjusted_after_what_is_in_it(system):
@@ -481,6 +512,38 @@ def test_a_mode_for_new_things_only_leaves_the_mode_of_old_ones(system):
 
 
 # Staying inside
+
+
+def test_nothing_is_withdrawn_through_a_link_of_the_admin_s(system):
+    system.tmpfiles("f /etc/app.d/x")
+    system.apply()
+    (system.root / "etc/app.d").rename(system.root / "srv")
+    (system.root / "etc/app.d").symlink_to("../srv")
+    system.tmpfiles()
+    assert system.apply().is_empty
+    assert (system.root / "srv/x").exists()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs files of other users")
+def test_a_record_stays_while_its_path_could_be_bent(system):
+    system.tmpfiles("f /etc/app/sub/x")
+    system.apply()
+    recorded = system.recorded
+    os.chown(system.root / "etc/app", 4242, 4242)
+    system.tmpfiles()
+    assert system.apply().is_empty
+    assert system.recorded == recorded
+    assert (system.root / "etc/app/sub/x").exists()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs files of other users")
+def test_lines_in_a_directory_that_could_be_bent_are_not_read(system):
+    system.have("etc/tmpfiles.d/a.conf", "d /var/bent\n")
+    os.chown(system.root / "etc", 4242, 4242)
+    system.tmpfiles("d /var/good", name="b")
+    changes = system.apply()
+    assert "could bend" in changes.warnings[0]
+    assert sorted(os.listdir(system.root / "var")) == ["good"]
 
 
 def test_no_link_leads_out_of_the_root(system, tmp_path):
