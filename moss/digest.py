@@ -19,6 +19,9 @@ EMPTY_CONTENT = ContentDigest(xxhash.xxh3_128(b"").digest())
 """The digest of a file of zero length."""
 
 
+_READ_BYTES = 1 << 20
+
+
 class Hasher(Protocol):
     """What the digests made here have in common."""
 
@@ -34,6 +37,14 @@ def content_hasher() -> Hasher:
 
 def content_digest(content: bytes | memoryview) -> ContentDigest:
     return ContentDigest(xxhash.xxh3_128(content).digest())
+
+
+def content_digest_of_file(path: str) -> ContentDigest:
+    hasher = xxhash.xxh3_128()
+    with open(path, "rb") as file:
+        while chunk := file.read(_READ_BYTES):
+            hasher.update(chunk)
+    return ContentDigest(hasher.digest())
 
 
 def checksum_hasher() -> Hasher:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -232,6 +233,17 @@ def test_the_audit_sees_every_kind_of_change(tmp_path: Path, change: str) -> Non
     assert not audit.is_clean
     assert bool(audit.missing) == (change == "missing")
     assert bool(audit.changed) == (change != "missing")
+
+
+def test_a_restored_root_has_other_inodes_and_is_no_less_clean(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    make(root, plain, "p0-0")
+    make(root, plain, "p0-1")
+    copy = tmp_path / "copy"
+    shutil.copytree(root, copy, symlinks=True)  # one file for every name: no hard links
+    (copy / ".moss/root/1/usr/bin/p0").write_text("0 9")  # as long as it was
+    assert "1 changed (such as /usr/bin/p0)" in tidy(copy, plain, keep=5).warnings[0]
+    assert tidy(root, plain, keep=5).warnings == ()
 
 
 def test_a_tree_that_somebody_is_in_never_changes(tmp_path: Path, plain: Repository, ways: Ways) -> None:

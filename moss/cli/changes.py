@@ -78,7 +78,7 @@ def _change(session: Session, system: System, request: ChangeRequest, already: s
         data=lambda: plan_data(plan),
         nothing_to_do=f"Nothing to do: {already}." if plan.is_empty else None,
     )
-    return carry_out(session, system, proposal, lambda: commit(system, plan))
+    return carry_out(session, system, proposal, lambda: commit(system, plan), audit_after=True)
 
 
 def _model(system: System) -> SystemModel:

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, duration
-from moss.errors import Recovered
-from moss.operations.commit import Outcome
+from moss.errors import Locked, MossError, Recovered
 from moss.operations.system import System, open_to_change, open_to_read
+from moss.operations.transaction import Outcome
+from moss.operations.upkeep import keep_house
 from moss.root import GenerationId, Root, generation_of_tree
 
 
@@ -48,8 +49,13 @@ def opened(session: Session, *words: str) -> Iterator[System]:
         yield system
 
 
-def carry_out(session: Session, system: System, proposal: Proposal, act: Callable[[], Outcome]) -> Answer:
-    """Show, ask, act; the answer tells what came of it. Declined and NeedsConfirmation change nothing."""
+def carry_out(
+    session: Session, system: System, proposal: Proposal, act: Callable[[], Outcome], *, audit_after: bool
+) -> Answer:
+    """Show, ask, act; the answer tells what came of it. Declined and NeedsConfirmation change nothing.
+
+    `audit_after`: whether upkeep then looks through the tree that was live; if not, the next one does.
+    """
     settings = session.settings
     if settings.dry_run:
         return Answer(
@@ -64,7 +70,26 @@ def carry_out(session: Session, system: System, proposal: Proposal, act: Callabl
     outcome = act()
     for warning in outcome.warnings:
         session.warning(warning)
-    return Answer(lambda page: _told(outcome, page), _data(proposal, False, outcome))
+    return Answer(
+        lambda page: _told(outcome, page),
+        _data(proposal, False, outcome),
+        afterwards=lambda: tidy_up(session, system.command, audit_after=audit_after),
+    )
+
+
+def tidy_up(session: Session, command: str, *, audit_after: bool) -> None:
+    """Upkeep, once the answer has been given. It is owed to nobody: where another moss is at work
+    already, that one does it; Ctrl-C ends it, and the next change does the rest."""
+    try:
+        with open_to_change(session.settings.directory, session, command=f"{command} (upkeep)") as system:
+            found = keep_house(system, audit_trees=audit_after)
+    except (Locked, KeyboardInterrupt):
+        return
+    except MossError as fault:
+        session.late_warning(fault.message)
+        return
+    for warning in found.warnings:
+        session.late_warning(warning)
 
 
 def outcome_data(outcome: Outcome) -> dict[str, object]:

@@ -54,6 +54,8 @@ def main(arguments: Sequence[str]) -> int:
         session = Session(parsed.settings, typed=tuple(arguments))
         answer = parsed.run(session)
         session.answer(found.verb.schema, answer)
+        if answer.afterwards is not None:
+            answer.afterwards()
         return answer.exit_code
     except KeyboardInterrupt:
         return _failed(session, Interrupted(f"interrupted: {session.state_after_interruption}"))

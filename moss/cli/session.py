@@ -24,6 +24,8 @@ class Answer(NamedTuple):
     text: Callable[[Page], str]
     data: Callable[[], object]
     exit_code: int = 0
+    afterwards: Callable[[], None] | None = None
+    """What is done once this has been said, and nobody waits for."""
 
 
 class Session:
@@ -65,7 +67,12 @@ class Session:
         self.warnings.append(text)
         if not self.settings.json:
             self._display.clear()
-            write(self._err, f"{self.error_page.yellow('warning:')} {plain(text)}\n")
+            self._write_warning(text)
+
+    def late_warning(self, text: str) -> None:
+        """Of what was found after the answer was given: nobody's data, so always on standard error."""
+        self._display.clear()
+        self._write_warning(text)
 
     # What a command does.
 
@@ -153,6 +160,9 @@ class Session:
     @property
     def error_page(self) -> Page:
         return self._page_of(self._err)
+
+    def _write_warning(self, text: str) -> None:
+        write(self._err, f"{self.error_page.yellow('warning:')} {plain(text)}\n")
 
     def _tell(self, text: str) -> None:
         """Part of the answer; MossError where it cannot be written."""

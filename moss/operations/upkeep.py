@@ -43,10 +43,13 @@ class Upkeep:
         return tuple(_warning(number, found) for number, found in self.audits)
 
 
-def keep_house(system: System, keep: int = DEFAULT_KEEP) -> Upkeep:
-    """Do what is due. The active generation and the one `rollback` goes to are never given up."""
+def keep_house(system: System, keep: int = DEFAULT_KEEP, *, audit_trees: bool = True) -> Upkeep:
+    """Do what is due. The active generation and the one `rollback` goes to are never given up.
+
+    Without `audit_trees` what is done costs the same however big the generations are.
+    """
     with as_moss_error("tidy up after the transaction"), Store(system.root.store, system.effects) as store:
-        audits = tuple(_audit_archives(system, store))
+        audits = tuple(_audit_archives(system, store)) if audit_trees else ()
         given_up = _retire(system, keep)
         freed = _collect(system, store)
     return Upkeep(audits, given_up, freed)
