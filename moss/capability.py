@@ -64,8 +64,8 @@ class Capability:
 
 
 def _checked_name(name: str, text: str) -> str:
-    bare = name == text
-    if not name or any(ord(character) < 32 or ord(character) == 127 or (bare and character == " ") for character in name):
+    forbidden = {chr(127), *map(chr, range(32)), *(" " if name == text else "")}
+    if not name or not forbidden.isdisjoint(name):
         raise UsageError(
             f"{text!r} is not a capability: the name is empty, or holds spaces or control characters",
             remedies=["write a package name such as vim, or kind(name) such as 'binary(git)'"],

@@ -167,7 +167,8 @@ def test_an_index_that_names_a_place_outside_is_refused(tmp_path: Path) -> None:
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "small"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], check=False, capture_output=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place]
+    mounted = subprocess.run(command, check=False, capture_output=True)
     if mounted.returncode != 0:
         pytest.skip("this machine lets nobody mount a tmpfs")
     yield place

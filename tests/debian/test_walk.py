@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
 UPSTREAM = PROJECT.parent / "shared" / "stones"
-BASE = tuple(dict.fromkeys((*ESSENTIAL, "bash", "coreutils", "grep", "sed", "gawk", "python3-minimal", "ca-certificates")))
+BASE = tuple(dict.fromkeys((*ESSENTIAL, "gawk", "python3-minimal", "ca-certificates")))
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="chroot needs root")
 
