@@ -60,9 +60,7 @@ class Case:
     def problem(self) -> Problem:
         repositories = list(dict.fromkeys(p.repository for p in self.packages))
         return Problem(
-            universes=tuple(
-                Universe.of(p for p in self.packages if p.repository == name) for name in repositories
-            ),
+            universes=tuple(Universe.of(p for p in self.packages if p.repository == name) for name in repositories),
             installed=tuple(self.installed),
             automatic=frozenset(self.automatic),
             request=self.request,
@@ -157,9 +155,7 @@ def read_request(case: Case, verb: str, rest: str) -> None:
     rest, _, source = rest.partition(" from ")
     repository = source.strip() or None
     if verb in ("wish", "keep"):
-        case.more(
-            **{verb + ("es" if verb == "wish" else "s"): Wish(parse_formula(rest), reason, "", repository)}
-        )
+        case.more(**{verb + ("es" if verb == "wish" else "s"): Wish(parse_formula(rest), reason, "", repository)})
     elif verb == "remove":
         case.more(removals=Removal(parse_relation(rest), reason))
     elif verb == "pin":
@@ -213,9 +209,7 @@ def print_solution(solution: Solution) -> str:
     lines += [f"remove {candidate}" for candidate in solution.removals]
     lines += [f"held {held.installed}, not {held.newest.version}" for held in solution.held]
     costs = [f"{level.measure.value} {level.cost}" for level in solution.levels if level.cost]
-    return (
-        "\n".join([*(lines or ["nothing changes"]), *(["costs " + ", ".join(costs)] if costs else [])]) + "\n"
-    )
+    return "\n".join([*(lines or ["nothing changes"]), *(["costs " + ", ".join(costs)] if costs else [])]) + "\n"
 
 
 def print_conflict(conflict: Conflict) -> str:

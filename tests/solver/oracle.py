@@ -161,9 +161,7 @@ class Oracle:
         return self.holds(formula, chosen, package.scheme)
 
     def needs_are_met(self, chosen: int) -> bool:
-        return all(
-            self.need_is_met(p, formula, chosen) for p in self.members(chosen) for formula in p.depends
-        )
+        return all(self.need_is_met(p, formula, chosen) for p in self.members(chosen) for formula in p.depends)
 
     def nothing_conflicts(self, chosen: int) -> bool:
         return not any(
@@ -249,8 +247,7 @@ class Oracle:
 
     def outdated(self, chosen: int) -> int:
         return sum(
-            not self.of_name[name] & self.start and self.not_best(name, chosen, self.best(name))
-            for name in self.names
+            not self.of_name[name] & self.start and self.not_best(name, chosen, self.best(name)) for name in self.names
         )
 
     def changed(self, chosen: int) -> int:
@@ -299,9 +296,7 @@ class Oracle:
 
     def unfollowed(self, chosen: int, what: str) -> int:
         return sum(
-            not self.is_fact(relation)
-            and bool(self.matching(relation, None))
-            and not self.holds(relation, chosen)
+            not self.is_fact(relation) and bool(self.matching(relation, None)) and not self.holds(relation, chosen)
             for subscription in self.request.subscriptions
             if subscription.on
             for rule in subscription.rules
@@ -342,9 +337,7 @@ class Oracle:
         return True
 
     def new(self, chosen: int) -> int:
-        return sum(
-            bool(self.of_name[name] & chosen) and not self.of_name[name] & self.start for name in self.names
-        )
+        return sum(bool(self.of_name[name] & chosen) and not self.of_name[name] & self.start for name in self.names)
 
     def added(self, chosen: int) -> int:
         return sum(not self.is_update(p) for p in self.members(chosen & ~self.start))
@@ -361,9 +354,7 @@ class Oracle:
 
     def unsatisfied(self, chosen: int) -> int:
         return sum(
-            not self.holds(formula, chosen, p.scheme)
-            for p in self.members(chosen)
-            for formula in set(p.recommends)
+            not self.holds(formula, chosen, p.scheme) for p in self.members(chosen) for formula in set(p.recommends)
         )
 
     def measure(self, measure: Measure, chosen: int) -> int:
@@ -427,8 +418,7 @@ class Oracle:
                     oracle.holds(relation, chosen)
                     for part in rule.asked.rules
                     for relation in part.require
-                    if relation == rule.formula
-                    and (part.condition is None or oracle.holds(part.condition, chosen))
+                    if relation == rule.formula and (part.condition is None or oracle.holds(part.condition, chosen))
                 )
             case Kind.NEEDS:
                 assert package is not None

@@ -27,9 +27,7 @@ def is_for_the_oracle(path: Path) -> bool:
     return not case.automatic and all(package.version.isdecimal() for package in case.packages)
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in CASES if is_for_the_oracle(path)], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", [path for path in CASES if is_for_the_oracle(path)], ids=lambda path: path.stem)
 def test_trying_every_set_agrees_with_the_case(path: Path) -> None:
     case, _ = read(path)
     oracle = Oracle(case.puzzle())

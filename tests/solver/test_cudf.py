@@ -197,10 +197,7 @@ def random_document(seed: int) -> str:
     request = ["request: x"] + [
         f"{verb}: " + ", ".join(source.choice(names) for _ in range(source.randint(1, 2))) for verb in verbs
     ]
-    return (
-        "\n\n".join(["preamble: \nproperty: recommends: vpkgformula = [true!]", *stanzas, "\n".join(request)])
-        + "\n"
-    )
+    return "\n\n".join(["preamble: \nproperty: recommends: vpkgformula = [true!]", *stanzas, "\n".join(request)]) + "\n"
 
 
 def costs(problem: Problem, chosen: set[str]) -> dict[Measure, int]:
@@ -210,8 +207,7 @@ def costs(problem: Problem, chosen: set[str]) -> dict[Measure, int]:
     before, names = set(problem.installed), {p.name for p in all_packages}
     of = {name: {p.key for p in all_packages if p.name == name} for name in names}
     newest = {
-        name: max((p for p in all_packages if p.name == name), key=lambda p: int(p.version)).key
-        for name in names
+        name: max((p for p in all_packages if p.name == name), key=lambda p: int(p.version)).key for name in names
     }
     from tests.solver.oracle import Oracle, Puzzle
 

@@ -118,9 +118,7 @@ def test_automatic_packages_stay_only_where_they_are_needed() -> None:
     for seed in range(150):
         puzzle = make_puzzle(seed, 10)
         problem = make_problem(puzzle, seed)
-        automatic = frozenset(
-            random.Random(seed).sample(sorted(puzzle.installed), len(puzzle.installed) // 2)
-        )
+        automatic = frozenset(random.Random(seed).sample(sorted(puzzle.installed), len(puzzle.installed) // 2))
         answer = solve(replace(problem, automatic=automatic))
         if isinstance(answer, Solution):
             from tests.solver.oracle import Oracle
@@ -129,9 +127,7 @@ def test_automatic_packages_stay_only_where_they_are_needed() -> None:
             assert oracle.is_valid(sum(oracle.bit[c.key] for c in answer.chosen)), seed
             for candidate in answer.chosen:
                 supplements = next(p for p in puzzle.packages if p.key == candidate.key).supplements
-                twice = (
-                    sum(p.name == candidate.name for p in puzzle.packages if p.key in puzzle.installed) > 1
-                )
+                twice = sum(p.name == candidate.name for p in puzzle.packages if p.key in puzzle.installed) > 1
                 if candidate.key in automatic and not supplements and not twice:
                     reasons = answer.reasons[candidate.key]
                     assert not all(isinstance(reason, Stayed) for reason in reasons), seed
@@ -162,17 +158,13 @@ def test_every_chosen_package_has_its_reasons_the_nearest_first() -> None:
 
 
 def test_every_removal_has_its_reasons() -> None:
-    answer = solved(
-        library("docs 1", "lib 1", "old 1", wishes=wishes("rival"), removals=(Removal(Relation("lib")),))
-    )
+    answer = solved(library("docs 1", "lib 1", "old 1", wishes=wishes("rival"), removals=(Removal(Relation("lib")),)))
     kinds = {key: [type(reason) for reason in reasons] for key, reasons in answer.removal_reasons.items()}
     assert kinds == {"docs 1": [InTheWay], "lib 1": [ToldToGo], "old 1": [Lost]}
 
 
 def test_what_nothing_needs_is_removed_as_unneeded() -> None:
-    problem = replace(
-        library("lib 1", "old 1", removals=(Removal(Relation("old")),)), automatic=frozenset(["lib 1"])
-    )
+    problem = replace(library("lib 1", "old 1", removals=(Removal(Relation("old")),)), automatic=frozenset(["lib 1"]))
     answer = solved(problem)
     assert [type(reason) for reason in answer.removal_reasons["lib 1"]] == [Unneeded]
 
@@ -237,9 +229,7 @@ def test_preferences_have_names() -> None:
 def test_the_package_is_pure() -> None:
     """Loading it touches neither pysat nor sqlite nor the network, and only the front-end reads files."""
     code = "import sys, solver; print(*sorted({m.split('.')[0] for m in sys.modules}))"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout.split()
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"moss", "pysat", "pysolvers", "pycard", "apsw", "sqlite3", "socket", "ssl"} & set(loaded)
     folder = Path(__file__).parents[2] / "solver"
     for path in folder.glob("*.py"):
