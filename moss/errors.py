@@ -22,7 +22,7 @@ error. The numbers are documented in docs/exit-codes.md and are never given a ne
 The world's faults are `MossError`s; moss's own faults are `assert`s and tracebacks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -73,9 +73,9 @@ class Unsatisfiable(MossError):
     exit_code = 4
 
     def __init__(
-        self, message: str, *, because: Sequence[str], closing: str = "", repairs: Sequence[Repair] = ()
+        self, message: str, *, because: Iterable[str], closing: str = "", repairs: Sequence[Repair] = ()
     ) -> None:
-        super().__init__(message, because=because, remedies=[repair.command for repair in repairs])
+        super().__init__(message, because=tuple(because), remedies=[repair.command for repair in repairs])
         self.closing = closing
         self.repairs = tuple(repairs)
 

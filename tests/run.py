@@ -41,7 +41,7 @@ def make_environment() -> None:
         shutil.rmtree(ENVIRONMENT)
     # Debian's python3 has no ensurepip without a further package; pip can install into a bare one.
     venv.create(ENVIRONMENT, with_pip=False, symlinks=True)
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python"]
+    pip = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "--python"]
     install = [*pip, str(ENVIRONMENT / "bin" / "python"), "install", "--editable", f"{PROJECT}[test]"]
     done = subprocess.run(install, check=False)
     if done.returncode != 0:

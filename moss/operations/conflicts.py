@@ -20,7 +20,7 @@ def unsatisfiable(request: ChangeRequest, problem: Problem, conflict: Conflict) 
     shown = tuple(repair for repair in repairs if repair.command)[:_MOST_SHOWN]
     return Unsatisfiable(
         told[0].headline,
-        because=[sentence.text for explanation in told for sentence in explanation.because],
+        because=dict.fromkeys(sentence.text for explanation in told for sentence in explanation.because),
         closing=f"{told[0].closing}; nothing was changed." if len(told) == 1 else "Nothing was changed.",
         repairs=shown,
     )
