@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from moss.capability import Capability
+from moss.debian.relations import metadata_of
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import NotFound, UsageError
@@ -16,7 +17,6 @@ from moss.foreign.cooking import cook
 from moss.foreign.files import Limits, Shipped, read_files
 from moss.foreign.notices import Notice, NoticeKind, Notices, damaged
 from moss.foreign.placing import Placed, place
-from moss.foreign.relations import metadata_of
 from moss.foreign.scripts import note_scripts
 from moss.foreign.tarstream import TarStream
 from moss.layout import EntryKind, regular

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from moss.capability import Capability
+from moss.debian.paragraph import parse_fields
+from moss.debian.relations import metadata_of
 from moss.errors import CorruptData
-from moss.foreign.control import parse_fields
 from moss.foreign.deb import SCANNED_NEEDS
-from moss.foreign.relations import metadata_of
 from moss.package import Metadata, Relations
 from solver.formula import parse_formula
 from solver.model import AnyOf, Operator, Provide, Relation

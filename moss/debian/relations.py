@@ -19,8 +19,8 @@ from collections.abc import Iterable
 
 from moss.architecture import stone_architecture
 from moss.capability import Capability, CapabilityKind
+from moss.debian.paragraph import Fields
 from moss.errors import CorruptData
-from moss.foreign.control import Fields
 from moss.package import Metadata, Relations
 from solver.model import AnyOf, Formula, Operator, Provide, Relation
 from solver.version import Scheme, VersionError, sort_key
