@@ -172,6 +172,24 @@ def test_retention_feeds_the_spare_and_the_spare_the_next_generation(
     assert (root / ".moss/root/spare").exists()
 
 
+def test_a_clean_tree_is_audited_without_reading_its_layout(
+    tmp_path: Path, plain: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from moss.operations import upkeep
+
+    def never(*arguments: object, **options: object) -> None:
+        raise AssertionError("the whole layout was asked for")
+
+    monkeypatch.setattr(upkeep, "layout_of", never)
+    root = tmp_path / "root"
+    churn(root, plain, 5)
+    make(root, plain, "p2-1", "p0-2")
+    rolled = tmp_path / "root"
+    with changing(rolled, plain) as system:
+        activate(system, propose_rollback(system))
+    tidy(root, plain, keep=2)
+
+
 def test_what_no_generation_has_any_more_leaves_the_store(tmp_path: Path, plain: Repository) -> None:
     root = tmp_path / "root"
     make(root, plain, "p0-0", "p1-0")

@@ -11,9 +11,10 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from moss.audit import Audit, audit
+from moss.audit import Audit, audit, is_explained
 from moss.busy import user_of
 from moss.db import generations, packages, trees
+from moss.difference import tree_difference
 from moss.digest import EMPTY_CONTENT
 from moss.effects import as_moss_error
 from moss.generation import Selected
@@ -63,12 +64,34 @@ def _audit_archives(system: System, store: Store) -> Iterator[tuple[GenerationId
         usr = system.root.archived_usr(number)
         if generation_of_tree(usr) != number or trees.was_audited(system.record, number):
             continue
+        if _is_explained(system, number, store):
+            trees.record_audited(system.record, number)
+            system.effects.commit_point("tree audited")
+            continue
         found = audit(layout_of(system, number), usr, store, owners=system.effects.apply_owners)
         if found.is_clean:
             trees.record_audited(system.record, number)
             system.effects.commit_point("tree audited")
         else:
             yield number, found
+
+
+def _is_explained(system: System, number: GenerationId, store: Store) -> bool:
+    """Whether the archived tree differs from the active one in nothing but what the record says."""
+    active = system.active
+    if active is None:
+        return False
+    links = trees.directory_links(system.record, active)
+    if links != trees.directory_links(system.record, number):
+        return False
+    active_packages = generations.package_ids_of(system.record, active)
+    packages_of_it = generations.package_ids_of(system.record, number)
+    back = tree_difference(system.record, active_packages, packages_of_it, links)
+    if back is None:
+        return False
+    return is_explained(
+        back, system.root.archived_usr(number), system.root.usr, store, owners=system.effects.apply_owners
+    )
 
 
 def layout_of(system: System, number: GenerationId) -> Sequence[Entry]:

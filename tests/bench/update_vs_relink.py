@@ -1,0 +1,92 @@
+"""What an update costs on a big system: moss against `cp -al`, and rollback against bare system calls.
+
+    python tests/bench/update_vs_relink.py [--entries 230000] [--change 1] [--rounds 3]
+
+Makes a system of small packages, updates it until retention feeds the spare tree (the steady state),
+and then measures, in one run: `moss update` of CHANGE percent of the packages as a whole process to its
+end, upkeep included; `cp -al` of the same tree; `moss rollback` as a whole process; `python3 -c pass`.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.bench.measuring import MOSS, Measured, row, run, typical  # noqa: E402
+from tests.builders import metadata, write_package  # noqa: E402
+
+FILES = 500
+"""Of each package, in ten directories."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=230_000)
+    parser.add_argument("--change", type=float, default=1.0, help="percent of the packages")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warm", type=int, default=6, help="updates before the measured ones")
+    options = parser.parse_args()
+    count = max(options.entries // (FILES + 11), 2)
+    changed = max(round(count * options.change / 100), 1)
+    with tempfile.TemporaryDirectory(prefix="moss-bench-") as scratch:
+        folder, root = Path(scratch) / "packages", Path(scratch) / "root"
+        for number in range(count):
+            publish(folder, number, 1)
+        run([*MOSS, "-q", "index", folder])
+        run([*MOSS, "-q", "-D", root, "repo", "add", "bench", folder / "stone.index", "--unsigned"])
+        first = run([*MOSS, "-q", "-D", root, "install", "-y", *(f"p{number:05}" for number in range(count))])
+        entries = sum(len(names) + len(files) for _, names, files in os.walk(root / "usr"))
+        print(f"{count} packages, {entries} entries; {changed} packages change")
+        print(row("moss install, everything", first))
+        updates: list[Measured] = []
+        copies: list[float] = []
+        version = 1
+        for number in range(options.warm + options.rounds):
+            version += 1
+            start = (number * changed) % count
+            for package in range(start, start + changed):
+                publish(folder, package % count, version)
+            run([*MOSS, "-q", "index", folder])
+            os.sync()
+            measured = run([*MOSS, "-q", "-D", root, "update", "-y"])
+            print(row(f"moss update {number + 1}", measured), flush=True)
+            if number >= options.warm:
+                updates.append(measured)
+                copies.append(link_copy(root / "usr", Path(scratch) / "copy"))
+        rollbacks = [run([*MOSS, "-q", "-D", root, "rollback", "-y"]) for _ in range(5)]
+        nothing = [run([sys.executable, "-c", "pass"]) for _ in range(9)]
+    print(row("moss update, steady state", typical(updates)))
+    print(f"{'cp -al of the same tree, synced':34} wall {median(copies):7.2f} s")
+    print(row("moss rollback", typical(rollbacks)))
+    print(row("python3 -c pass", typical(nothing)))
+    print(f"cp -al / moss update: {median(copies) / typical(updates).wall:.1f}")
+    print(f"moss rollback / python3 -c pass: {typical(rollbacks).wall / typical(nothing).wall:.1f}")
+
+
+def publish(folder: Path, number: int, version: int) -> None:
+    name = f"p{number:05}"
+    for old in folder.glob(f"{name}-*.stone"):
+        old.unlink()
+    files = {f"share/{name}/{at % 10}/file-{at:04}": f"{name} {version} {at}\n" for at in range(FILES)}
+    write_package(folder, metadata(name, str(version)), dict(files))
+
+
+def link_copy(tree: Path, target: Path) -> float:
+    os.sync()
+    started = time.perf_counter()
+    subprocess.run(["cp", "-al", tree, target], check=True)
+    os.sync()
+    seconds = time.perf_counter() - started
+    shutil.rmtree(target)
+    return seconds
+
+
+if __name__ == "__main__":
+    main()
