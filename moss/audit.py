@@ -83,7 +83,7 @@ def is_explained(back: TreeDifference, old_usr: str, new_usr: str, store: Store,
                 seen += 1
                 if not _is_as_said(said, found, inodes, owners):
                     return False
-            elif other is None or not _is_same(found, other, owners):
+            elif other is None or (found.inode() != other.inode() and not _is_same(found, other, owners)):
                 return False
             if found.is_dir(follow_symlinks=False):
                 pending.append(path)
@@ -106,12 +106,10 @@ def _listed(usr: str, directory: str) -> "dict[str, os.DirEntry[str]]":
 
 
 def _is_same(one: "os.DirEntry[str]", other: "os.DirEntry[str]", owners: bool) -> bool:
-    """The same file, or links, directories or empty files that cannot be told apart."""
+    """Whether two are links, directories or empty files that cannot be told apart."""
     if one.is_dir(follow_symlinks=False):
         if not other.is_dir(follow_symlinks=False):
             return False
-    elif one.inode() == other.inode():
-        return True
     elif one.is_symlink():
         if not other.is_symlink() or os.readlink(one.path) != os.readlink(other.path):
             return False

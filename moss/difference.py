@@ -6,7 +6,6 @@ the same tree; a test compares them. Where the set of directory links changes, o
 collision, there is no difference: the tree is made in full, and the merge says what is wrong.
 """
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -65,10 +64,10 @@ def tree_difference(
 def _ancestors(paths: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for path in paths:
-        parent = posixpath.dirname(path)
+        parent = path.rpartition("/")[0]
         while parent and parent not in found:
             found.add(parent)
-            parent = posixpath.dirname(parent)
+            parent = parent.rpartition("/")[0]
     return found
 
 
@@ -113,11 +112,11 @@ class _Look:
         winners: dict[tuple[str, int], tuple[str, Entry]] = {}
         rows = sorted(rows_at(self._database, asked), key=lambda row: row[2])
         for path, sides, package, entry in rows:
-            real = self._resolver.real_path(path)
+            real = self._resolver.real_path(path) if self._links else path
             for side in (OLD, NEW):
                 if not sides & side:
                     continue
-                found = (package, entry._replace(path=real))
+                found = (package, entry if real == path else entry._replace(path=real))
                 known = winners.get((real, side))
                 winner = found if known is None else self._better(known, found, side)
                 if winner is None:
