@@ -25,75 +25,126 @@
 The package imports nothing of moss, reads no file and no clock, and knows no database.
 """
 
-from solver.check import Broken, check
-from solver.compile import ModelError
-from solver.explain import Explanation, Sentence, describe_difference, describe_repair, explain
-from solver.formula import FormulaError, parse_formula, parse_relation
-from solver.insight import Dependent, Link, installed_reasons, rdepends, why, why_held, why_not
-from solver.model import (
-    All,
-    AnyOf,
-    Formula,
-    If,
-    Operator,
-    Package,
-    Provide,
-    Relation,
-    Unless,
-    relations_of,
-)
-from solver.pool import UnknownPackageError
-from solver.preferences import (
-    FEWEST_REMOVALS,
-    NEWEST_FIRST,
-    ORDERS,
-    PARANOID,
-    TRENDY,
-    Measure,
-    PreferenceError,
-    parse_preferences,
-)
-from solver.problem import Problem
-from solver.repairs import with_repairs
-from solver.request import (
-    Forbid,
-    Hold,
-    Pin,
-    Removal,
-    Request,
-    Subscription,
-    SubscriptionRule,
-    Wish,
-)
-from solver.rules import Candidate, Kind, Rule
-from solver.solution import (
-    Change,
-    Conflict,
-    Held,
-    InTheWay,
-    Level,
-    Lost,
-    Needed,
-    Reason,
-    Recommended,
-    RemovalReason,
-    Repair,
-    RepairKind,
-    Replaced,
-    Solution,
-    Stayed,
-    Step,
-    Subscribed,
-    Supplements,
-    ToldToGo,
-    Unneeded,
-    Updated,
-    Wished,
-)
-from solver.solve import Effort, NoAnswerError, solve
-from solver.tables import UniverseError
-from solver.universe import Universe
-from solver.version import Scheme, VersionError, compare, sort_key
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from solver.check import Broken, check
+    from solver.compile import ModelError
+    from solver.explain import Explanation, Sentence, describe_difference, describe_repair, explain
+    from solver.formula import FormulaError, parse_formula, parse_relation
+    from solver.insight import Dependent, Link, installed_reasons, rdepends, why, why_held, why_not
+    from solver.model import (
+        All,
+        AnyOf,
+        Formula,
+        If,
+        Operator,
+        Package,
+        Provide,
+        Relation,
+        Unless,
+        relations_of,
+    )
+    from solver.pool import UnknownPackageError
+    from solver.preferences import (
+        FEWEST_REMOVALS,
+        NEWEST_FIRST,
+        ORDERS,
+        PARANOID,
+        TRENDY,
+        Measure,
+        PreferenceError,
+        parse_preferences,
+    )
+    from solver.problem import Problem
+    from solver.repairs import with_repairs
+    from solver.request import (
+        Forbid,
+        Hold,
+        Pin,
+        Removal,
+        Request,
+        Subscription,
+        SubscriptionRule,
+        Wish,
+    )
+    from solver.rules import Candidate, Kind, Rule
+    from solver.solution import (
+        Change,
+        Conflict,
+        Held,
+        InTheWay,
+        Level,
+        Lost,
+        Needed,
+        Reason,
+        Recommended,
+        RemovalReason,
+        Repair,
+        RepairKind,
+        Replaced,
+        Solution,
+        Stayed,
+        Step,
+        Subscribed,
+        Supplements,
+        ToldToGo,
+        Unneeded,
+        Updated,
+        Wished,
+    )
+    from solver.solve import Effort, NoAnswerError, solve
+    from solver.tables import UniverseError
+    from solver.universe import Universe
+    from solver.version import Scheme, VersionError, compare, sort_key
+
+# What is asked for is imported, and no more: most commands need a formula's text and never solve.
+_HOMES = {
+    "check": "Broken check",
+    "compile": "ModelError",
+    "explain": "Explanation Sentence describe_difference describe_repair explain",
+    "formula": "FormulaError parse_formula parse_relation",
+    "insight": "Dependent Link installed_reasons rdepends why why_held why_not",
+    "model": "All AnyOf Formula If Operator Package Provide Relation Unless relations_of",
+    "pool": "UnknownPackageError",
+    "preferences": "FEWEST_REMOVALS NEWEST_FIRST ORDERS PARANOID TRENDY Measure PreferenceError parse_preferences",
+    "problem": "Problem",
+    "repairs": "with_repairs",
+    "request": "Forbid Hold Pin Removal Request Subscription SubscriptionRule Wish",
+    "rules": "Candidate Kind Rule",
+    "solution": (
+        "Change Conflict Held InTheWay Level Lost Needed "
+        "Reason Recommended RemovalReason Repair RepairKind Replaced Solution "
+        "Stayed Step Subscribed Supplements ToldToGo Unneeded Updated "
+        "Wished"
+    ),
+    "solve": "Effort NoAnswerError solve",
+    "tables": "UniverseError",
+    "universe": "Universe",
+    "version": "Scheme VersionError compare sort_key",
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+class _Package(ModuleType):
+    """Some functions are named like the module they are in: importing that must not hide them."""
+
+    def __getattr__(self, name: str) -> object:
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'solver' has no attribute {name!r}")
+        value: object = getattr(import_module(f"solver.{_MODULE_OF[name]}"), name)
+        self.__dict__[name] = value
+        return value
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _MODULE_OF and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 __all__ = [
     "FEWEST_REMOVALS",
