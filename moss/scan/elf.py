@@ -1,6 +1,6 @@
 """What an ELF file needs and offers, read from its dynamic section and nothing else.
 
-docs/decisions/scan-elf.md says why this is not left to pyelftools.
+docs/decisions/0005-scan-elf.md says why this is not left to pyelftools.
 """
 
 import struct
