@@ -279,6 +279,50 @@ def test_a_tree_that_somebody_is_in_never_changes(tmp_path: Path, plain: Reposit
         os.close(held)
 
 
+def test_a_generation_that_somebody_is_in_is_not_given_up(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    for number in range(3):
+        make(root, plain, f"p0-{number}")
+    held = os.open(root / ".moss/root/1/usr/bin", os.O_RDONLY)
+    try:
+        tidy(root, plain, keep=1)
+        assert (root / ".moss/root/1/usr/.stateID").read_text() == "1\n"
+        with changing(root, plain) as system:
+            assert [summary.generation.id for summary in summaries(system)] == [1, 2, 3]
+    finally:
+        os.close(held)
+    tidy(root, plain, keep=1)
+    with changing(root, plain) as system:
+        assert [summary.generation.id for summary in summaries(system)] == [2, 3]
+
+
+LINK_STEPS = [
+    ("links appear under paths", ["below"], ["below", "link"]),
+    ("links go from under paths", ["below", "link"], ["below"]),
+    ("paths appear through links", ["link"], ["below", "link"]),
+    ("paths go from behind links", ["below", "link"], ["link"]),
+    ("links lead elsewhere", ["below", "link"], ["below", "other-link"]),
+    ("what is behind a link changes", ["below", "link"], ["below-2", "link"]),
+    ("a directory becomes a link", ["below", "direct"], ["below", "link", "direct"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), [step[1:] for step in LINK_STEPS], ids=[step[0] for step in LINK_STEPS])
+def test_directory_links_come_and_go_in_a_recycled_tree(tmp_path: Path, old: list[str], new: list[str]) -> None:
+    repository = Repository(tmp_path / "packages")
+    repository.publish("below", metadata("below", "1"), {"lib64/x/file": "1", "lib64/same": "s"})
+    repository.publish("below-2", metadata("below", "2"), {"lib64/x/file": "2", "lib64/y/file": "2", "lib64/same": "s"})
+    repository.publish("link", metadata("link", "1"), {"lib64": Link("lib")})
+    repository.publish("other-link", metadata("link", "2"), {"lib64": Link("libs")})
+    repository.publish("direct", metadata("direct"), {"lib/x/other": "d", "bin/d": "d"})
+    root = tmp_path / "root"
+    for chosen in (old, ["direct"], old, ["direct"], new, old, new):
+        make(root, repository, *chosen)
+        assert differences(root) == []
+        tidy(root, repository, keep=1)
+        check_with_spare(root)
+
+
 def test_the_rollback_target_and_kept_generations_are_never_given_up(tmp_path: Path, plain: Repository) -> None:
     from moss.db import trees
 
