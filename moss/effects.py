@@ -402,10 +402,10 @@ def moss_error_of(fault: OSError, doing: str) -> MossError:
     if number == errno.ENOSPC:
         return NoSpace(
             f"{said}: no space (or no inodes) left on the file system",
-            remedies=["moss prune", "moss cache clean", "look with: df -h and df -i"],
+            remedies=["moss state prune", "moss cache clean", "look with: df -h and df -i"],
         )
     if number == errno.EDQUOT:
-        return NoSpace(f"{said}: the disk quota is used up", remedies=["moss prune", "look with: quota"])
+        return NoSpace(f"{said}: the disk quota is used up", remedies=["moss state prune", "look with: quota"])
     if number == errno.EROFS:
         return PermissionRefused(
             f"{said}: it is on a read-only file system", remedies=["remount it writable: mount -o remount,rw"]
@@ -429,7 +429,7 @@ _REMEDIES: dict[int, tuple[str, ...]] = {
     errno.ENFILE: ("the machine has too many open files: see fs.file-max",),
     errno.EXDEV: ("keep /usr and /.moss on one file system",),
     errno.EBUSY: ("unmount or stop what uses it: see findmnt and fuser",),
-    errno.EMLINK: ("the file system allows no more hard links to this file: moss prune",),
+    errno.EMLINK: ("the file system allows no more hard links to this file: moss state prune",),
     errno.ENOTEMPTY: ("look at what is in it, and move it away",),
     errno.EEXIST: ("look at what is there, and move it away",),
     errno.ELOOP: ("a symlink stands where a file or directory was expected: look at it",),
