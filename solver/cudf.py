@@ -105,8 +105,7 @@ def print_solution(answer: Solution | Conflict) -> str:
     if isinstance(answer, Conflict):
         return "FAIL\n"
     return "".join(
-        f"package: {candidate.name}\nversion: {candidate.version}\ninstalled: true\n\n"
-        for candidate in answer.chosen
+        f"package: {candidate.name}\nversion: {candidate.version}\ninstalled: true\n\n" for candidate in answer.chosen
     )
 
 

@@ -199,9 +199,9 @@ class Encoder:
                 rest.update(dict.fromkeys(group if first else ()))
                 first = first or group
         others = [package for package in rest if package not in first]
-        if self.lazy and len(first) == 1:
+        if self.lazy and len({self.pool.name(package) for package in first}) == 1:
             self.expected.add(first[0])
-            if not others and not self.explaining:
+            if len(first) == 1 and not others and not self.explaining:
                 self.force(first[0])
         self.head(self.choice(first, others, preferring=True), (), why)
 
@@ -252,7 +252,10 @@ class Encoder:
             elif candidates and candidates[0] in forced:
                 continue
             elif not self.defer((package, formula, False)):
-                self.pending.append((package, formula, False))
+                if self._expect_first(package, formula):
+                    self.need(package, formula)
+                else:
+                    self.pending.append((package, formula, False))
 
     def force(self, package: int) -> None:
         """The package is in every solution."""
@@ -302,6 +305,17 @@ class Encoder:
         installed = self.pool.installed_set
         return self.preferring and package not in installed and installed.isdisjoint(candidates)
 
+    def _expect_first(self, package: int, formula: int) -> bool:
+        """What an expected package needs is expected, where only one name comes first."""
+        candidates, preferred = self.pool.choices(formula)
+        if not preferred or package not in self.expected:
+            return False
+        name = self.pool.name(candidates[0])
+        if not all(self.pool.name(candidate) is name for candidate in candidates[1:preferred]):
+            return False
+        self.expected.add(candidates[0])
+        return True
+
     def settle(self) -> list[Item]:
         """Decides what was pending, now that more is expected. Makes the clauses of dependencies,
         returns the recommendations."""
@@ -311,10 +325,8 @@ class Encoder:
             if self.defer(item):
                 continue
             package, formula, is_weak = item
-            candidates, preferred = self.pool.choices(formula)
-            if package in self.expected and preferred == 1:
-                self.expected.add(candidates[0])
             if is_weak:
+                self._expect_first(package, formula)
                 weak.append(item)
             else:
                 self.need(package, formula)
@@ -583,11 +595,7 @@ class Encoder:
 
         match formula:
             case Relation():
-                return (
-                    []
-                    if self.is_fact(formula)
-                    else [-self._matched(self.pool.match(formula, repository, schemes))]
-                )
+                return [] if self.is_fact(formula) else [-self._matched(self.pool.match(formula, repository, schemes))]
             case AnyOf(parts):
                 return [self._implies([no(part) for part in parts])]
             case All(parts):

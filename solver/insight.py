@@ -41,9 +41,7 @@ def installed_reasons(problem: Problem) -> Mapping[str, tuple[Reason, ...]]:
     return reasons_of(pool, problem.request, pool.installed_set, pool.installed_set)
 
 
-def why_not(
-    problem: Problem, formula: Formula, budget: Callable[[], bool] | None = None
-) -> Solution | Conflict:
+def why_not(problem: Problem, formula: Formula, budget: Callable[[], bool] | None = None) -> Solution | Conflict:
     """What it would take to have something: the solution with it, or the conflict that forbids it."""
     wishes = (*problem.request.wishes, Wish(formula))
     return solve(replace(problem, request=replace(problem.request, wishes=wishes)), budget)

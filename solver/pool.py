@@ -26,10 +26,11 @@ class Name:
     """A package name: its versions, the best first (priority, architecture, newest), and which of
     them are installed."""
 
-    __slots__ = ("installed", "versions")
+    __slots__ = ("installed", "text", "versions")
 
     def __init__(self, versions: tuple[int, ...], installed: tuple[int, ...]) -> None:
         self.versions, self.installed = versions, installed
+        self.text: bytes | None = None
 
 
 class UnknownPackageError(LookupError):
@@ -62,7 +63,8 @@ class Pool:
         self._same: dict[int, int] = {}
         self.known_choices: dict[int, tuple[list[int], int]] = {}
         self._matches: dict[int, list[int]] = {}
-        self._elsewhere: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._mentioned: dict[bytes, list[tuple[int, int]]] = {}
+        self._alike: dict[tuple[object, ...], list[int]] = {}
         self.installed = self.numbers(installed)
         self.installed_set = frozenset(self.installed)
 
@@ -142,6 +144,7 @@ class Pool:
         name = self._names_by_text.get(text)
         if name is None:
             name = self._names_by_text[text] = self._note_name(self._join_name(text))
+            name.text = text
         self._names[package] = name
         return name
 
@@ -155,10 +158,8 @@ class Pool:
     def _join_name(self, name: bytes) -> tuple[int, ...]:
         """The versions of a name over all universes, each key once."""
         first_of_key: dict[bytes, int] = {}
-        for base, universe in zip(self.base, self.universes, strict=False):
-            capability = universe.capability(name)
-            if capability < 0:
-                continue
+        for index, capability in self._where(name):
+            base, universe = self.base[index], self.universes[index]
             for local in universe.named(capability):
                 if self._fits(universe, local) or base + local in self.installed_set:
                     key = universe.text_bytes(universe.key[local])
@@ -226,10 +227,14 @@ class Pool:
         """The packages of the name itself, which are preferred, and the others that provide it."""
         named, others = list[int](), list[int]()
         for package in matches:
-            universe, local, _ = self.at(package)
-            text = universe.capability_text[universe.name[local]]
-            (named if universe.text_bytes(text) == name else others).append(package)
+            (named if self._text_of(self.name(package)) == name else others).append(package)
         return named, others
+
+    def _text_of(self, name: Name) -> bytes:
+        if name.text is None:
+            universe, local, _ = self.at(name.versions[0])
+            name.text = universe.text_bytes(universe.capability_text[universe.name[local]])
+        return name.text
 
     def users(self, formula: int) -> list[int]:
         """Every package that any relation of a formula matches."""
@@ -250,33 +255,29 @@ class Pool:
     def _find_matches(self, relation: int) -> list[int]:
         index = bisect_right(self.relation_base, relation) - 1 if len(self.universes) > 1 else 0
         universe, local = self.universes[index], relation - self.relation_base[index]
-        own = universe.match[universe.match_start[local] : universe.match_start[local + 1]].tolist()
         if self.plain:
-            return own
-        capability = universe.relation_capability[local]
-        name = universe.text_bytes(universe.capability_text[capability])
-        found = [self.base[index] + package for package in own]
-        elsewhere = self._where_else(index, capability, name)
-        if elsewhere:
-            operator = OPERATORS[universe.relation_operator[local]]
-            key = universe.relation_key[local]
-            wanted = None if key == NO_TEXT else universe.text_bytes(key)
-            arch = universe.relation_arch[local]
-            arch_text = None if arch == NO_TEXT else universe.text(arch)
-            scheme = Scheme(universe.relation_scheme[local])
-            for other, there in elsewhere:
-                found += self._providers(other, there, operator, {scheme: wanted}, arch_text)
-        return self._in_order(found, name)
-
-    def _where_else(self, index: int, capability: int, name: bytes) -> list[tuple[int, int]]:
-        known = self._elsewhere.get((index, capability))
+            return universe.match[universe.match_start[local] : universe.match_start[local + 1]].tolist()
+        name = universe.text_bytes(universe.capability_text[universe.relation_capability[local]])
+        key, arch = universe.relation_key[local], universe.relation_arch[local]
+        wanted = None if key == NO_TEXT else universe.text_bytes(key)
+        arch_text = None if arch == NO_TEXT else universe.text(arch)
+        scheme, operator = Scheme(universe.relation_scheme[local]), universe.relation_operator[local]
+        # Revisions of one distribution say the same thousands of times.
+        same = (name, operator, wanted, int(scheme), arch_text)
+        known = self._alike.get(same)
         if known is None:
-            known = [
-                (other, there)
-                for other, universe in enumerate(self.universes)
-                if other != index and (there := universe.capability(name)) >= 0
-            ]
-            self._elsewhere[index, capability] = known
+            found: list[int] = []
+            for other, there in self._where(name):
+                found += self._providers(other, there, OPERATORS[operator], {scheme: wanted}, arch_text)
+            known = self._alike[same] = self._in_order(found, name)
+        return known
+
+    def _where(self, capability: bytes) -> list[tuple[int, int]]:
+        """The universes that mention a capability, and its number in each."""
+        known = self._mentioned.get(capability)
+        if known is None:
+            numbers = ((at, universe.capability(capability)) for at, universe in enumerate(self.universes))
+            known = self._mentioned[capability] = [(at, there) for at, there in numbers if there >= 0]
         return known
 
     def _providers(
@@ -305,21 +306,15 @@ class Pool:
     def _in_order(self, found: list[int], name: bytes) -> list[int]:
         """Each key once; the packages of the name first, each name's best first."""
         kept = {same for package in found if (same := self.canonical(package)) is not None}
-        if len(kept) < 2:
-            return list(kept)
-        by_name: dict[bytes, list[int]] = {}
-        for package in kept:
-            universe, local, _ = self.at(package)
-            text = universe.text_bytes(universe.capability_text[universe.name[local]])
-            by_name.setdefault(text, []).append(package)
-        ordered: list[int] = []
-        for text in sorted(by_name, key=lambda text: (text != name, text)):
-            members = by_name[text]
-            if len(members) > 1:
-                place = {package: at for at, package in enumerate(self.name(members[0]).versions)}
-                members.sort(key=place.__getitem__)
-            ordered += members
-        return ordered
+        names = {self.name(package) for package in kept}
+        if len(names) > 1:
+
+            def place(of: Name) -> tuple[bool, bytes]:
+                text = self._text_of(of)
+                return text != name, text
+
+            return [v for of in sorted(names, key=place) for v in of.versions if v in kept]
+        return [version for of in names for version in of.versions if version in kept]
 
     def match(
         self,
@@ -330,10 +325,8 @@ class Pool:
         """What matches a relation of a request, its version read in each provider's scheme."""
         name, wanted = relation.name.encode(), _wanted(relation, schemes)
         found: list[int] = []
-        for index, universe in enumerate(self.universes):
-            capability = universe.capability(name)
-            if capability >= 0:
-                found += self._providers(index, capability, relation.operator, wanted, relation.arch)
+        for index, capability in self._where(name):
+            found += self._providers(index, capability, relation.operator, wanted, relation.arch)
         if repository is not None:
             found = [package for package in found if self.candidate(package).repository == repository]
         return self._in_order(found, name)
@@ -349,9 +342,7 @@ class Pool:
                 continue
             start, end = other.replacer_start[capability], other.replacer_start[capability + 1]
             for candidate in other.replacer[start:end]:
-                if other.name[candidate] != capability and self._takes_place(
-                    other, index, candidate, package
-                ):
+                if other.name[candidate] != capability and self._takes_place(other, index, candidate, package):
                     found.add(base + candidate)
         return {same for number in found if (same := self.canonical(number)) is not None}
 

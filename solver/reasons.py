@@ -103,10 +103,7 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
         held=_held(pool, problem.request, before, chosen),
         reasons=reasons_of(pool, problem.request, chosen, before),
         removal_reasons=WhenAsked(
-            lambda: {
-                value[package].key: _why_gone(pool, problem, package, chosen)
-                for package in sorted(gone - paired)
-            }
+            lambda: {value[package].key: _why_gone(pool, problem, package, chosen) for package in sorted(gone - paired)}
         ),
     )
 
@@ -172,9 +169,7 @@ class WhenAsked(Mapping[str, tuple[Found, ...]]):
         return len(self._all())
 
 
-def reasons_of(
-    pool: Pool, request: Request, chosen: Set[int], before: Set[int]
-) -> Mapping[str, tuple[Reason, ...]]:
+def reasons_of(pool: Pool, request: Request, chosen: Set[int], before: Set[int]) -> Mapping[str, tuple[Reason, ...]]:
     """Why each chosen package is there, by its key."""
     return WhenAsked(lambda: _Reasons(pool, request, chosen, before).all())
 

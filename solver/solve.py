@@ -71,9 +71,7 @@ def make_pool(problem: Problem) -> Pool:
     return pool.without_installed(unneeded) if unneeded else pool
 
 
-def optimise(
-    pool: Pool, problem: Problem, budget: Callable[[], bool] | None, effort: Effort
-) -> Optimum | None:
+def optimise(pool: Pool, problem: Problem, budget: Callable[[], bool] | None, effort: Effort) -> Optimum | None:
     """The optimum over a pool; None where the request cannot be met."""
     sat = Sat(effort.backend, budget)
     asked = problem.preferences

@@ -78,9 +78,7 @@ def sort_key(scheme: Scheme, text: str) -> bytes:
 
 #        ~     end of a part    letters        everything else
 # DEB    1     2                65…122         128 + ASCII
-_DEB_ORDER = bytes(
-    1 if c == ord("~") else c if chr(c).isalpha() and c < 128 else (128 + c) & 255 for c in range(256)
-)
+_DEB_ORDER = bytes(1 if c == ord("~") else c if chr(c).isalpha() and c < 128 else (128 + c) & 255 for c in range(256))
 _DEB_END = b"\x02\x00"
 _DEB_ALLOWED = re.compile(r"[A-Za-z0-9.+~:\-]+\Z", re.ASCII)
 _DEB_PARTS = re.compile(rb"([^0-9]*)([0-9]*)")
