@@ -110,7 +110,8 @@ def _rewrites(
         "etc/passwd": (accounts.passwd, 0o644, 0),
     }
     rewrites: list[Rewrite] = []
-    for path, (lines, mode, gid) in defaults.items():
+    for path in ACCOUNT_FILES:
+        lines, mode, gid = defaults[path]
         content = before[path]
         if lines == _lines(content or b""):
             continue
