@@ -246,6 +246,9 @@ class Encoder:
                 if is_forced:
                     self.force(candidate)
                     continue
+                if candidate in expected:
+                    self.deferred.setdefault(candidate, []).append((package, formula, False))
+                    continue
                 if is_expected:
                     expected.add(candidate)
                 self.need(package, formula)

@@ -213,7 +213,7 @@ CASES = list(cases())
 
 @pytest.mark.skipif(not DATA.exists(), reason="libsolv's cases are not beside the checkout")
 def test_many_of_the_cases_are_ours() -> None:
-    assert len(CASES) >= 14
+    assert len(CASES) >= 8
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
