@@ -42,14 +42,21 @@ def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry
     """Everything after the exchange. Each step may be done again; returns what the person should know."""
     assert entry.to_generation is not None
     settle_archives(root, _clean_spare(database), effects)
-    changes = propose_local_changes(root.path, root.usr, factory.copies(database))
-    copies = apply_local_changes(changes, root.path, effects)
+    copies, warnings = _settle_local_state(root, database, effects)
     with database.transaction():
         _record_live(database, entry.to_generation)
         factory.record_copies(database, copies)
         journal.finish(database, entry.id, "done", now)
     effects.commit_point("transaction done")
-    return changes.warnings
+    return warnings
+
+
+def _settle_local_state(
+    root: Root, database: Database, effects: Effects
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Let /etc and /var follow the live generation: what to record of it, and what the person should know."""
+    changes = propose_local_changes(root.path, root.usr, factory.copies(database))
+    return apply_local_changes(changes, root.path, effects), changes.warnings
 
 
 def undo(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int) -> None:
@@ -98,8 +105,10 @@ def _follow(root: Root, database: Database, effects: Effects, live: GenerationId
     """The machine was switched from outside (at boot): the record follows."""
     before = generations.active(database)
     settle_trees(root, database, effects)
+    copies, _ = _settle_local_state(root, database, effects)
     with database.transaction():
         _record_live(database, live)
+        factory.record_copies(database, copies)
     effects.commit_point("record follows /usr")
     return f"/usr is generation {live}, the record said {before}; the record follows"
 

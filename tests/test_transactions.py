@@ -237,18 +237,27 @@ def test_a_generation_that_the_record_does_not_know_is_told(tmp_path: Path, repo
         make(root, repository, "tool-2")
 
 
-def test_the_record_follows_a_switch_made_at_boot(tmp_path: Path, repository: Repository) -> None:
+def test_the_record_and_etc_follow_a_switch_made_at_boot(tmp_path: Path, repository: Repository) -> None:
     root = tmp_path / "root"
-    make(root, repository, "tool-1")
-    make(root, repository, "tool-2")
+    for version in ("1", "2"):
+        factory: dict[str, Content] = {
+            "share/factory/etc/tool.conf": f"version {version}",
+            "lib/tmpfiles.d/tool.conf": "C /etc/tool.conf - - - -\n",
+        }
+        repository.publish(f"etc-{version}", metadata("etc", version), factory)
+    make(root, repository, "tool-1", "etc-1")
+    make(root, repository, "tool-2", "etc-2")
+    assert (root / "etc/tool.conf").read_text() == "version 2"
     # What the initramfs does: two renames, the archive keeps its stale name.
     (root / "usr").rename(root / "aside")
     (root / ".moss/root/1/usr").rename(root / "usr")
     (root / "aside").rename(root / ".moss/root/1/usr")
     with changing(root, repository) as system:
         assert system.active == 1
-        assert system.recovered is not None and "generation 1" in system.recovered
+        assert system.recovered is not None
+        assert "generation 1" in system.recovered
     assert check_invariants(root) == 1
+    assert (root / "etc/tool.conf").read_text() == "version 1"
 
 
 # Crashes: a child does the operation and ends by os._exit before or after the n-th effect, so that
