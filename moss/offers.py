@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from moss.db import candidates
 from moss.db.connection import Database
+from moss.debian.source import PREFIX
 from moss.effects import Effects
 from moss.package import Metadata
 from moss.repository import Candidate, Revision
@@ -41,9 +42,15 @@ def as_solver_package(metadata: Metadata, key: str, repository: str, size: int) 
     )
 
 
-def compile_universe(root: Root, offers: Database, revision: Revision, effects: Effects) -> None:
-    """Write the universe of a repository that was just read; those of its older revisions go."""
-    effects.replace_file(_file(root, revision), _compiled(offers, revision.repository), mode=0o600)
+def compile_universe(
+    root: Root, offers: Database, revision: Revision, effects: Effects, universe: bytes | None = None
+) -> None:
+    """Write the universe of a repository that was just read; those of its older revisions go.
+
+    `universe` is it where reading has compiled it already.
+    """
+    content = _compiled(offers, revision) if universe is None else universe
+    effects.replace_file(_file(root, revision), content, mode=0o600)
     for name in _files_of(root, revision.repository):
         if name != os.path.basename(_file(root, revision)):
             effects.unlink(os.path.join(root.universes, name))
@@ -60,11 +67,18 @@ def open_universe(root: Root, offers: Database, revision: Revision) -> Universe:
         with open(_file(root, revision), "rb") as file:
             return Universe.from_bytes(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
     except (OSError, ValueError, UniverseError):  # a cache may be missing, cut, or of another version
-        return Universe.from_bytes(_compiled(offers, revision.repository))
+        return Universe.from_bytes(_compiled(offers, revision))
 
 
-def _compiled(offers: Database, repository: str) -> bytes:
-    return Universe.compile(_distinct(candidates.all_of(offers, [repository])))
+def _compiled(offers: Database, revision: Revision) -> bytes:
+    if not revision.uri.startswith(PREFIX):
+        return Universe.compile(_distinct(candidates.all_of(offers, [revision.repository])))
+    from moss.debian.universe import IndexCompiler  # only where the compiled file was lost
+
+    compiler = IndexCompiler(revision.repository)
+    for listed in candidates.listed_in(offers, revision.repository):
+        compiler.add(listed, revision.uri)
+    return compiler.compiled()
 
 
 def _distinct(offered: Iterable[Candidate]) -> Iterable[Package]:

@@ -5,7 +5,8 @@ Format v1 knows plain capabilities only (`depends`, `provides`, `conflicts`). Wh
 package has them they supersede the plain ones, which then hold the part that upstream can read.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 from moss.capability import Capability
 from moss.digest import PackageDigest
@@ -74,6 +75,58 @@ class Metadata:
             provides=tuple(Provide(str(capability), None) for capability in self.provides),
             conflicts=tuple(Relation(str(capability)) for capability in self.conflicts),
         )
+
+
+_DEFERRED = frozenset(
+    (
+        *("summary", "description", "homepage", "source_id", "licenses", "depends", "provides", "conflicts"),
+        *("build_depends", "rich_relations", "source_digest"),
+    )
+)
+
+
+class DeferredMetadata(Metadata):
+    """Metadata of which only what tells packages apart has been read; the rest is read when someone asks.
+
+    A thousand packages of a plan are named and compared, and hardly one is asked what it depends on.
+    """
+
+    __slots__ = ("_read",)
+    _read: Callable[[], Metadata]
+
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        release: int,
+        build_release: int,
+        architecture: str,
+        scheme: Scheme,
+        read: Callable[[], Metadata],
+    ) -> None:
+        for field, value in (
+            ("name", name), ("version", version), ("release", release), ("build_release", build_release),
+            ("architecture", architecture), ("scheme", scheme), ("_read", read),
+        ):  # fmt: skip
+            object.__setattr__(self, field, value)
+
+    def __getattr__(self, name: str) -> object:
+        # Only fields whose slots are empty yet come here.
+        if name not in _DEFERRED:
+            raise AttributeError(name)
+        whole = self._read()
+        for field in _DEFERRED:
+            object.__setattr__(self, field, getattr(whole, field))
+        return getattr(whole, name)
+
+    def __eq__(self, other: object) -> bool:
+        return self._whole() == (other._whole() if isinstance(other, DeferredMetadata) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._whole())
+
+    def _whole(self) -> Metadata:
+        return Metadata(**{field.name: getattr(self, field.name) for field in fields(Metadata)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from moss.package import Metadata
 class Repository:
     name: str
     uri: str
-    """Of the index: a `stone.index`."""
+    """Of the index: a `stone.index`, or an apt repository (`apt+file:///…`, see moss/debian/source.py)."""
     priority: int
     """Higher wins."""
     enabled: bool
@@ -38,9 +38,11 @@ class Candidate:
     candidate_key: str
     metadata: Metadata
     uri: str
-    """Of the stone, relative to the index."""
+    """Of its file, relative to the index; of a .deb, relative to the mirror's root."""
     digest: PackageDigest
+    """Of its file."""
     stone_size: int
+    """Bytes of its file."""
 
 
 def candidate_key_of(metadata: Metadata, digest: PackageDigest) -> str:

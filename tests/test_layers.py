@@ -40,7 +40,7 @@ OWNERS = {
     "apsw": "moss.db",
     "zstandard": "moss.stone",
     "xxhash": "moss.digest",
-    "lz4": "moss.fetch",
+    "lz4": "moss.foreign",
     "typer": "moss.cli",
     "click": "moss.cli",
     "rich": "moss.cli",

@@ -221,9 +221,17 @@ def _cut(items: tuple[str, ...], width: int, page: Page) -> list[str]:
     lines = packed(items, width)
     if page.verbose or len(lines) <= _MOST_LINES:
         return lines
-    for kept in range(len(items) - 1, 0, -1):
+    # What does not fit whole fits no better with the count behind it: begin there.
+    kept = max(_most_that_fit(items, width), 1)
+    while True:
         shown = [*items[: kept - 1], f"{items[kept - 1]} (+{len(items) - kept})"]
         lines = packed(shown, width)
-        if len(lines) <= _MOST_LINES:
-            break
-    return lines
+        if len(lines) <= _MOST_LINES or kept == 1:
+            return lines
+        kept -= 1
+
+
+def _most_that_fit(items: tuple[str, ...], width: int) -> int:
+    """How many of the first items go into the lines that a row may have, without a count behind."""
+    lines = packed(items[: _MOST_LINES * max(width // 3, 1)], width)
+    return min(sum(line.count(", ") for line in lines[:_MOST_LINES]) + _MOST_LINES, len(items) - 1)

@@ -15,19 +15,43 @@ from moss.operations.repositories import Refresh, RepositoryState
 def repo_add(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What you want to call it.")],
-    uri: Annotated[str, typer.Argument(metavar="URI", help="Of its stone.index: a path or file:///….")],
-    unsigned: Annotated[
-        bool, typer.Option("--unsigned", help="Accept that nothing vouches for its content.")
-    ] = False,
+    uri: Annotated[
+        str,
+        typer.Argument(
+            metavar="URI",
+            help="Of its stone.index: a path or file:///…. Of a Debian mirror or apt's lists: apt+file:DIR.",
+        ),
+    ],
+    unsigned: Annotated[bool, typer.Option("--unsigned", help="Accept that nothing vouches for its content.")] = False,
     priority: Annotated[
         int, typer.Option("--priority", metavar="N", help="The higher one wins where two offer a package.")
     ] = 0,
+    suites: Annotated[
+        list[str] | None,
+        typer.Option("--suite", metavar="SUITE", help="Of a Debian mirror; several times."),
+    ] = None,
+    components: Annotated[
+        list[str] | None,
+        typer.Option("--component", metavar="NAME", help="All of the suite's when left out; several times."),
+    ] = None,
+    architecture: Annotated[
+        str, typer.Option("--arch", metavar="ARCH", help="Debian's word; the machine's own when left out.")
+    ] = "",
 ) -> Answer:
     """It is not added when its index cannot be read."""
     with opened(session, "repo", "add", name, uri) as system:
         if session.settings.dry_run:
             return _nothing_done(f"{name} would be added, if {uri} can be read")
-        refresh = repositories.add_repository(system, name, uri, priority=priority, unsigned=unsigned)
+        refresh = repositories.add_repository(
+            system,
+            name,
+            uri,
+            priority=priority,
+            unsigned=unsigned,
+            suites=suites or (),
+            components=components or (),
+            architecture=architecture,
+        )
     return Answer(
         lambda _: f"{plain(name)} offers {count(refresh.package_count, 'package')}.\n",
         lambda: _refresh_data(refresh),
@@ -50,9 +74,7 @@ def repo_list(session: Session) -> Answer:
     """With what each offered when it was last read."""
     with session.reading() as system:
         states = repositories.list_repositories(system)
-    return Answer(
-        lambda page: repositories_text(states, page), lambda: [_state_data(state) for state in states]
-    )
+    return Answer(lambda page: repositories_text(states, page), lambda: [_state_data(state) for state in states])
 
 
 def repo_update(
@@ -67,9 +89,7 @@ def repo_update(
         if session.settings.dry_run:
             return _nothing_done("the repositories would be read again")
         refreshes = repositories.update_repositories(system, names or [])
-    return Answer(
-        lambda page: refreshes_text(refreshes, page), lambda: [_refresh_data(one) for one in refreshes]
-    )
+    return Answer(lambda page: refreshes_text(refreshes, page), lambda: [_refresh_data(one) for one in refreshes])
 
 
 def repositories_text(states: list[RepositoryState], page: Page) -> str:
@@ -93,8 +113,7 @@ def refreshes_text(refreshes: list[Refresh], page: Page) -> str:
     if not refreshes:
         return "There is no enabled repository.\n"
     rows = [
-        (plain(one.repository), str(one.package_count), "changed" if one.changed else "as before")
-        for one in refreshes
+        (plain(one.repository), str(one.package_count), "changed" if one.changed else "as before") for one in refreshes
     ]
     return table(("Repository", "Packages", ""), rows, page)
 

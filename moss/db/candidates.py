@@ -1,54 +1,81 @@
 """What repositories offer, as their indexes said when they were last read."""
 
-from collections.abc import Iterable, Iterator, Sequence
-
-import apsw
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 
 from moss.db.connection import Database
 from moss.db.statements import metadata_from, statement_of
+from moss.debian.index import Listed, listed_again, metadata_from_paragraph
 from moss.digest import PackageDigest
-from moss.package import Published
+from moss.package import DeferredMetadata, Metadata, Published
 from moss.repository import Candidate, Revision, candidate_key_of
+from solver.version import Scheme
 
 _COLUMNS = (
-    "repository, candidate_key, uri, digest, stone_size,"
-    " name, version, release, build_release, architecture, scheme, statement"
+    "repository, candidate_key, uri, digest, file_size,"
+    " name, version, release, build_release, architecture, scheme, summary, statement, paragraph"
 )
+_INSERT = f"INSERT INTO candidate (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PROVIDE = "INSERT INTO provided (capability, candidate) VALUES (?, ?)"
+
+Row = tuple[str | int | None, ...]
 
 
-def replace_repository(database: Database, revision: Revision, offered: Iterable[Published]) -> None:
-    """Give a repository this content instead of what it had; readers see the old or the new."""
+@contextmanager
+def replacing(database: Database, repository: str) -> Iterator[Callable[[Iterable[Published | Listed]], None]]:
+    """Give a repository other content: what is handed to the function inside the block.
+
+    Readers see the old or the new; where the block ends with an error the old stays. The block must
+    end with `record_revision`.
+    """
     with database.transaction():
-        forget_repository(database, revision.repository)
-        database.connection.execute(
-            "INSERT INTO revision (repository, uri, digest, refreshed_at, package_count)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (
-                revision.repository, revision.uri, revision.digest,
-                revision.refreshed_at, revision.package_count,
-            ),
-        )  # fmt: skip
+        forget_repository(database, repository)
+        # The revision comes last, when all of it has been read.
+        database.connection.execute("PRAGMA defer_foreign_keys = ON")
         cursor = database.connection.cursor()
-        for published in offered:
-            _insert(cursor, revision.repository, published)
+        (first,) = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM candidate").fetchone() or (1,)
+        numbers = count(int(first))
+
+        def offer(offered: Iterable[Published | Listed]) -> None:
+            rows: list[Row] = []
+            provided: list[tuple[str, int]] = []
+            for one, number in zip(offered, numbers, strict=False):
+                row, capabilities = _listed_row(one) if isinstance(one, Listed) else _published_row(one)
+                rows.append((number, repository, *row))
+                provided += [(capability, number) for capability in capabilities]
+            cursor.executemany(_INSERT, rows)
+            cursor.executemany(_PROVIDE, provided)
+
+        yield offer
 
 
-def _insert(cursor: apsw.Cursor, repository: str, published: Published) -> None:
-    metadata = published.metadata
-    row = cursor.execute(
-        f"INSERT INTO candidate ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+def record_revision(database: Database, revision: Revision) -> None:
+    database.connection.execute(
+        "INSERT INTO revision (repository, uri, digest, refreshed_at, package_count) VALUES (?, ?, ?, ?, ?)",
         (
-            repository, candidate_key_of(metadata, published.digest), published.uri, published.digest,
-            published.size, metadata.name, metadata.version, metadata.release, metadata.build_release,
-            metadata.architecture, metadata.scheme.name.lower(), statement_of(metadata),
+            revision.repository, revision.uri, revision.digest,
+            revision.refreshed_at, revision.package_count,
         ),
-    ).fetchone()  # fmt: skip
-    provided = {provide.name for provide in metadata.relations.provides} - {metadata.name}
-    assert row is not None
-    cursor.executemany(
-        "INSERT INTO provided (capability, candidate) VALUES (?, ?)",
-        ((capability, row[0]) for capability in sorted(provided)),
-    )
+    )  # fmt: skip
+
+
+def _published_row(published: Published) -> tuple[Row, list[str]]:
+    metadata = published.metadata
+    row = (
+        candidate_key_of(metadata, published.digest), published.uri, published.digest, published.size,
+        metadata.name, metadata.version, metadata.release, metadata.build_release, metadata.architecture,
+        metadata.scheme.name.lower(), metadata.summary, statement_of(metadata), None,
+    )  # fmt: skip
+    return row, sorted({provide.name for provide in metadata.relations.provides} - {metadata.name})
+
+
+def _listed_row(listed: Listed) -> tuple[Row, list[str]]:
+    row = (
+        listed.key, listed.filename, listed.sha256, listed.size, listed.name, listed.version, 1, 1,
+        listed.architecture, "deb", listed.summary, None, listed.paragraph,
+    )  # fmt: skip
+    return row, listed.provided_names
 
 
 def forget_repository(database: Database, name: str) -> None:
@@ -71,13 +98,24 @@ def all_of(database: Database, repositories: Sequence[str]) -> Iterator[Candidat
     return map(_candidate, rows)
 
 
-def by_key(database: Database, repository: str, key: str) -> Candidate | None:
+def by_key(database: Database, repository: str, name: str, key: str) -> Candidate | None:
     """The candidate that the solver chose out of this repository."""
+    # "+": by name, for which there are few rows; SQLite would take the repository's index.
     rows = database.connection.execute(
-        f"SELECT {_COLUMNS} FROM candidate WHERE repository = ? AND candidate_key = ? ORDER BY id",
-        (repository, key),
+        f"SELECT {_COLUMNS} FROM candidate WHERE name = ? AND +repository = ? AND candidate_key = ? ORDER BY id",
+        (name, repository, key),
     )
     return next(map(_candidate, rows), None)
+
+
+def listed_in(database: Database, repository: str) -> Iterator[Listed]:
+    """What a Debian index listed, as the cache kept it."""
+    rows = database.connection.execute(
+        "SELECT paragraph, architecture, digest, file_size FROM candidate"
+        " WHERE repository = ? AND paragraph IS NOT NULL ORDER BY id",
+        (repository,),
+    )
+    return (listed_again(*row) for row in rows)
 
 
 def by_name(database: Database, name: str) -> list[Candidate]:
@@ -103,14 +141,47 @@ def names(database: Database) -> list[str]:
     return [name for (name,) in rows]
 
 
+def with_words(database: Database, repositories: Sequence[str], words: Sequence[str]) -> list[Candidate]:
+    """Those whose name or summary has all the words, whatever their case; by name."""
+    marks = ", ".join("?" * len(repositories))
+    wanted = [word.casefold() for word in words]
+    rows = database.connection.execute(
+        f"SELECT id, name, summary FROM candidate WHERE repository IN ({marks}) ORDER BY name, id", repositories
+    )
+    found = [
+        number
+        for number, name, summary in rows
+        if all(word in f"{name}\n{summary}".casefold() for word in wanted)
+    ]
+    return [
+        _candidate(row)
+        for number in found
+        for row in database.connection.execute(f"SELECT {_COLUMNS} FROM candidate WHERE id = ?", (number,))
+    ]
+
+
 def _candidate(row: tuple[object, ...]) -> Candidate:
-    repository, key, uri, digest, size, *columns = row
-    assert isinstance(size, int)
+    (
+        repository, key, uri, digest, size,
+        name, version, release, build_release, architecture, scheme, _, statement, paragraph,
+    ) = row  # fmt: skip
+    assert isinstance(size, int) and isinstance(release, int) and isinstance(build_release, int)
+
+    def read() -> Metadata:
+        if paragraph is not None:
+            return metadata_from_paragraph(str(paragraph), str(key))
+        return metadata_from(
+            str(name), str(version), release, build_release, str(architecture), str(scheme), str(statement)
+        )
+
     return Candidate(
         repository=str(repository),
         candidate_key=str(key),
-        metadata=metadata_from(*columns),  # type: ignore[arg-type]
+        metadata=DeferredMetadata(
+            str(name), str(version), release, build_release, str(architecture),
+            Scheme[str(scheme).upper()], read,
+        ),
         uri=str(uri),
         digest=PackageDigest(str(digest)),
         stone_size=size,
-    )
+    )  # fmt: skip

@@ -16,7 +16,7 @@ from moss.errors import CorruptData, FormatTooNew, MossError, PermissionRefused
 from moss.resources import schema_directory
 
 APPLICATION_ID = 0x6D6F7373  # "moss"
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 """Raised when schema/cache/repositories.sql changes; an older cache is made anew."""
 
 

@@ -26,13 +26,14 @@ from solver.model import AnyOf, Formula, Operator, Provide, Relation
 from solver.version import Scheme, VersionError, sort_key
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*")
-_RELATION = re.compile(
+RELATION_PATTERN = (
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9+.\-]*)"
     r"(?::(?P<arch>[a-z0-9][a-z0-9\-]*))?"
     r"(?:\s*\(\s*(?P<operator><<|<=|=|>=|>>|<|>)\s*(?P<version>[^()\s<>=]+)\s*\))?"
 )
+_RELATION = re.compile(RELATION_PATTERN)
 # "<" and ">" are obsolete and mean "or equal" (Debian policy 7.1).
-_OPERATORS = {
+OPERATORS = {
     "<<": Operator.LT,
     "<=": Operator.LE,
     "<": Operator.LE,
@@ -46,7 +47,7 @@ _OPERATORS = {
 def metadata_of(fields: Fields, file: str, source_digest: str | None = None) -> Metadata:
     """A control paragraph as metadata. CorruptData says which field of `file` is wrong."""
     architecture = _required(fields, "Architecture", file)
-    own = _architecture(architecture)
+    own = debian_architecture(architecture)
     relations = relations_of(fields, own, file)
     return Metadata(
         name=_required(fields, "Package", file),
@@ -112,8 +113,8 @@ def _relation(text: str, own_architecture: str, field: str, file: str) -> Relati
     if version is not None:
         _check_version(version, field, file)
     if arch is not None:
-        arch = _architecture(arch)
-    operator = None if version is None else _OPERATORS[found["operator"]]
+        arch = debian_architecture(arch)
+    operator = None if version is None else OPERATORS[found["operator"]]
     return Relation(found["name"], operator, version, None if arch == own_architecture else arch)
 
 
@@ -142,7 +143,7 @@ def _plain_conflicts(relations: Relations) -> Iterable[Capability]:
     )
 
 
-def _architecture(debian: str) -> str:
+def debian_architecture(debian: str) -> str:
     return "noarch" if debian == "all" else stone_architecture(debian)
 
 

@@ -20,7 +20,7 @@ XZ_MEMORY_BYTES = 1 << 27
 
 
 class Decompressor(Protocol):
-    """What lzma's and (by `_Gzip`) zlib's decompressors have in common."""
+    """What lzma's and (by `Gzip`) zlib's decompressors have in common."""
 
     @property
     def eof(self) -> bool: ...
@@ -31,7 +31,7 @@ class Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-class _Gzip:
+class Gzip:
     """zlib's decompressor, in the manners of lzma's."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ def plain_pieces(archive: Archive, member: Member) -> Iterator[bytes]:
         case "":
             return _stored(archive)
         case ".gz":
-            return _streamed(archive, member, _Gzip())
+            return _streamed(archive, member, Gzip())
         case ".xz":
             return _streamed(archive, member, lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY_BYTES))
         case ".zst":

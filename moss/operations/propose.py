@@ -108,7 +108,7 @@ def _chosen(
     selected = present.get(choice.key)
     if selected is not None:
         return Chosen(selected.metadata, choice.key, reason or selected.reason, selected, None)
-    candidate = candidates.by_key(system.offers, choice.repository, choice.key)
+    candidate = candidates.by_key(system.offers, choice.repository, choice.name, choice.key)
     assert candidate is not None, f"the universe of {choice.repository} has {choice.name}, its table has not"
     return Chosen(candidate.metadata, choice.key, reason or Reason(), None, candidate)
 

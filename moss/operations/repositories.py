@@ -1,20 +1,18 @@
 """Repositories: which there are, and reading what they offer."""
 
-import hashlib
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moss.db import candidates
 from moss.db import repositories as recorded
-from moss.errors import CorruptData, NotFound, UsageError
-from moss.fetch import absolute_uri, open_uri
+from moss.debian.source import PREFIX, AptSource
+from moss.errors import NotFound, UsageError
+from moss.fetch import absolute_uri
 from moss.offers import compile_universe, forget_universe
+from moss.operations.indexes import source_of
 from moss.operations.system import System
-from moss.package import Published
 from moss.repository import Repository, Revision
-from moss.stone import StoneKind, open_stone
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
 
@@ -37,9 +35,21 @@ class Refresh:
 
 
 def add_repository(
-    system: System, name: str, uri: str, *, priority: int = 0, unsigned: bool = False
+    system: System,
+    name: str,
+    uri: str,
+    *,
+    priority: int = 0,
+    unsigned: bool = False,
+    suites: Sequence[str] = (),
+    components: Sequence[str] = (),
+    architecture: str = "",
 ) -> Refresh:
-    """Add a repository and read its index; it is not added when that fails."""
+    """Add a repository and read its index; it is not added when that fails.
+
+    Suites, components and an architecture (Debian's word) narrow an apt repository down; UsageError
+    where they are said of another.
+    """
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be a repository's name",
@@ -49,7 +59,7 @@ def add_repository(
         raise UsageError(
             f"there is already a repository {name}", remedies=[f"moss repo remove {name}", "use another name"]
         )
-    repository = Repository(name, absolute_uri(uri), priority, True, unsigned)
+    repository = Repository(name, _full_uri(uri, suites, components, architecture), priority, True, unsigned)
     refresh = _refresh(system, repository)
     with system.record.transaction():
         recorded.add(system.record, repository, system.clock())
@@ -90,29 +100,28 @@ def update_repositories(system: System, names: Sequence[str] = ()) -> list[Refre
     return [_refresh(system, repository) for repository in wanted]
 
 
+def _full_uri(uri: str, suites: Sequence[str], components: Sequence[str], architecture: str) -> str:
+    if uri.startswith(PREFIX):
+        return str(AptSource.parse(uri).narrowed(tuple(suites), tuple(components), architecture))
+    if suites or components or architecture:
+        raise UsageError(
+            f"{uri} is no apt repository: it has no suites, components or architectures",
+            remedies=["write apt+file:DIR for a Debian mirror"],
+        )
+    return absolute_uri(uri)
+
+
 def _refresh(system: System, repository: Repository) -> Refresh:
     system.reporter.stage(f"reading the index of {repository.name}")
-    with open_uri(repository.uri) as file:
-        content = file.read()
-    digest = hashlib.sha256(content).hexdigest()
+    source = source_of(repository.uri)
     before = {revision.repository: revision for revision in candidates.revisions(system.offers)}
     known = before.get(repository.name)
-    if known is not None and known.digest == digest and known.uri == repository.uri:
+    if known is not None and known.digest == source.digest and known.uri == repository.uri:
         return Refresh(repository.name, known.package_count, changed=False)
-    offered = _read_index(content, repository.uri)
-    revision = Revision(repository.name, repository.uri, digest, system.clock(), len(offered))
-    candidates.replace_repository(system.offers, revision, offered)
+    with candidates.replacing(system.offers, repository.name) as offer:
+        count, universe = source.read(repository.name, offer)
+        revision = Revision(repository.name, repository.uri, source.digest, system.clock(), count)
+        candidates.record_revision(system.offers, revision)
     system.effects.commit_point("index read")
-    compile_universe(system.root, system.offers, revision, system.effects)
-    return Refresh(repository.name, len(offered), changed=True)
-
-
-def _read_index(content: bytes, uri: str) -> tuple[Published, ...]:
-    stone = open_stone(io.BytesIO(content), uri)
-    if stone.kind is not StoneKind.INDEX:
-        raise CorruptData(
-            f"is a {stone.kind.name.lower()} file, not an index",
-            file=uri,
-            remedies=["name the stone.index: moss index DIR makes one"],
-        )
-    return stone.published
+    compile_universe(system.root, system.offers, revision, system.effects, universe)
+    return Refresh(repository.name, count, changed=True)

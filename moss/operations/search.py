@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from moss.operations.queries import available
+from moss.db import candidates
+from moss.db.repositories import repositories
 from moss.operations.system import System
 from moss.repository import Candidate
 
@@ -10,10 +11,6 @@ from moss.repository import Candidate
 def search(system: System, words: Sequence[str]) -> list[Candidate]:
     """Those that have all the words, whatever their case; by name, those with a word in the name first."""
     wanted = [word.casefold() for word in words]
-    found = [one for one in available(system) if _has_all(one, wanted)]
+    used = [repository.name for repository in repositories(system.record) if repository.enabled]
+    found = candidates.with_words(system.offers, used, words)
     return sorted(found, key=lambda one: not any(word in one.metadata.name.casefold() for word in wanted))
-
-
-def _has_all(candidate: Candidate, words: Sequence[str]) -> bool:
-    text = f"{candidate.metadata.name}\n{candidate.metadata.summary}".casefold()
-    return all(word in text for word in words)

@@ -42,6 +42,22 @@ def compress_stream(target: Writable, level: int, size: int = -1) -> Iterator[Wr
         yield writer
 
 
+class Frame(Protocol):
+    """A zstd frame that comes in pieces."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def decompress_frame() -> Frame:
+    """Decompresses one frame that comes in pieces, and knows whether it has ended (`eof`, `unused_data`).
+    Raises `zstd_faults`."""
+    return cast(Frame, zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW).decompressobj())
+
+
 zstd_faults = zstandard.ZstdError
 """What reading a damaged zstd stream raises."""
 

@@ -24,16 +24,19 @@ CREATE TABLE candidate (
     build_release INTEGER NOT NULL,
     architecture TEXT NOT NULL,
     scheme TEXT NOT NULL,
-    -- Canonical JSON, see moss/db/statements.py.
-    statement TEXT NOT NULL,
-    -- Where the stone is, relative to the index.
+    summary TEXT NOT NULL,
+    -- The rest of what it says of itself, read when someone asks: canonical JSON (see
+    -- moss/db/statements.py), or the paragraph of a Debian index.
+    statement TEXT,
+    paragraph TEXT,
+    -- Where its file is: relative to the index, or to the root of a Debian mirror.
     uri TEXT NOT NULL,
-    -- SHA-256 of the stone, hexadecimal, and its bytes.
+    -- SHA-256 of the file (a stone or a .deb), hexadecimal, and its bytes.
     digest TEXT NOT NULL,
-    stone_size INTEGER NOT NULL
+    file_size INTEGER NOT NULL,
+    CHECK ((statement IS NULL) <> (paragraph IS NULL))
 ) STRICT;
 CREATE INDEX candidate_name ON candidate (name);
-CREATE INDEX candidate_key ON candidate (candidate_key);
 CREATE INDEX candidate_repository ON candidate (repository);
 
 -- Which capabilities it provides besides its name, for looking up who provides what.

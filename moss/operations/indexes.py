@@ -1,0 +1,98 @@
+"""Reading what a repository offers into the cache: its stone.index, or a Debian mirror's Packages.
+
+    source_of(uri) -> Source        which files, and their digest: nothing more is read when it is known
+    source.read(...) -> universe    into the cache's tables, and compiled
+"""
+
+import gc
+import hashlib
+import io
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+from moss.debian.index import Listed, read_index
+from moss.debian.source import PREFIX, AptSource
+from moss.debian.universe import IndexCompiler
+from moss.effects import as_moss_error
+from moss.errors import CorruptData
+from moss.fetch import open_uri
+from moss.foreign.apt import IndexFile, digest_of, index_files, plain_pieces
+from moss.package import Published
+from moss.stone import StoneKind, open_stone
+
+_TOGETHER = 2000
+"""Packages that are handed on at once."""
+
+Offer = Callable[[Iterable[Published | Listed]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoneSource:
+    """A stone.index, whole: it is small."""
+
+    uri: str
+    digest: str
+    content: bytes
+
+    def read(self, _: str, offer: Offer) -> tuple[int, bytes | None]:
+        """Hand on what is on offer: how many, and the universe where it is compiled by the way."""
+        stone = open_stone(io.BytesIO(self.content), self.uri)
+        if stone.kind is not StoneKind.INDEX:
+            raise CorruptData(
+                f"is a {stone.kind.name.lower()} file, not an index",
+                file=self.uri,
+                remedies=["name the stone.index: moss index DIR makes one"],
+            )
+        offer(stone.published)
+        return len(stone.published), None
+
+
+@dataclass(frozen=True, slots=True)
+class PackagesSource:
+    """The Packages indexes of a Debian repository."""
+
+    digest: str
+    files: tuple[IndexFile, ...]
+    architecture: str
+
+    def read(self, repository: str, offer: Offer) -> tuple[int, bytes | None]:
+        """As of a stone.index. A package that several indexes list is the first's."""
+        with _uncollected():
+            compiler = IndexCompiler(repository)
+            for index in self.files:
+                with as_moss_error(f"read {index.path}"):
+                    listed = read_index(plain_pieces(index.path), index.path, (self.architecture, "all"))
+                    new = (one for one in listed if compiler.add(one, index.path))
+                    while together := list(islice(new, _TOGETHER)):
+                        offer(together)
+            return len(compiler), compiler.compiled()
+
+
+def source_of(uri: str) -> StoneSource | PackagesSource:
+    """What a repository's index is now. NotFound, NetworkFailure, CorruptData, UsageError."""
+    if uri.startswith(PREFIX):
+        apt = AptSource.parse(uri)
+        files = index_files(apt)
+        with as_moss_error(f"read the index of {uri}"):
+            return PackagesSource(
+                hashlib.sha256(f"{apt}\n{digest_of(files)}".encode()).hexdigest(),
+                tuple(files),
+                apt.wanted_architecture,
+            )
+    with open_uri(uri) as file:
+        content = file.read()
+    return StoneSource(uri, hashlib.sha256(content).hexdigest(), content)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """A million small objects and no garbage: looking for it takes a fifth of the time."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
