@@ -56,25 +56,41 @@ def carry_out(
 
     `audit_after`: whether upkeep then looks through the tree that was live; if not, the next one does.
     """
-    settings = session.settings
-    if settings.dry_run:
-        return Answer(
-            lambda page: _shown(proposal, page) + "Dry run: nothing changed.\n", _data(proposal, True, None)
-        )
-    if proposal.nothing_to_do is not None:
-        return Answer(lambda page: _shown(proposal, page), _data(proposal, False, None))
-    if not (settings.quiet and settings.yes):
-        session.show(proposal.text)
-    session.confirm("Carry this out?")
+    instead = agreed(session, proposal)
+    if instead is not None:
+        return instead
     session.when_interrupted(_look_afterwards(system.root, system.active))
     outcome = act()
     for warning in outcome.warnings:
         session.warning(warning)
     return Answer(
         lambda page: _told(outcome, page),
-        _data(proposal, False, outcome),
+        answer_data(proposal, outcome_data(outcome)),
         afterwards=lambda: tidy_up(session, system.command, audit_after=audit_after),
     )
+
+
+def agreed(session: Session, proposal: Proposal) -> Answer | None:
+    """Show and ask: None when the person said yes, else the answer of a command that does nothing."""
+    settings = session.settings
+    if settings.dry_run:
+        return Answer(
+            lambda page: _shown(proposal, page) + "Dry run: nothing changed.\n",
+            answer_data(proposal, None, dry_run=True),
+        )
+    if proposal.nothing_to_do is not None:
+        return Answer(lambda page: _shown(proposal, page), answer_data(proposal, None))
+    if not (settings.quiet and settings.yes):
+        session.show(proposal.text)
+    session.confirm("Carry this out?")
+    return None
+
+
+def answer_data(
+    proposal: Proposal, outcome: dict[str, object] | None, *, dry_run: bool = False
+) -> Callable[[], object]:
+    """What every change answers: its plan, whether that was all, and what came of it."""
+    return lambda: {"plan": proposal.data(), "dry_run": dry_run, "outcome": outcome}
 
 
 def tidy_up(session: Session, command: str, *, audit_after: bool) -> None:
@@ -107,14 +123,6 @@ def _shown(proposal: Proposal, page: Page) -> str:
 def _told(outcome: Outcome, page: Page) -> str:
     done = f"Generation {outcome.generation} is active"
     return f"{page.green(done)} ({duration(outcome.seconds)}).\n"
-
-
-def _data(proposal: Proposal, dry_run: bool, outcome: Outcome | None) -> Callable[[], object]:
-    return lambda: {
-        "plan": proposal.data(),
-        "dry_run": dry_run,
-        "outcome": None if outcome is None else outcome_data(outcome),
-    }
 
 
 def _look_afterwards(root: Root, before: GenerationId | None) -> Callable[[], str]:

@@ -80,6 +80,7 @@ def summary_data(summary: GenerationSummary) -> dict[str, object]:
         "previous": summary.previous,
         "package_count": summary.package_count,
         "has_tree": summary.has_tree,
+        "kept_as": summary.kept_as,
     }
 
 
@@ -126,11 +127,13 @@ def history_text(entries: list[JournalEntry], page: Page) -> str:
 
 
 def _standing(summary: GenerationSummary) -> str:
-    if summary.active:
-        return "active"
-    if not summary.has_tree:
+    if not summary.active and not summary.has_tree:
         return "given up"
-    return "rollback goes here" if summary.previous else ""
+    standing = [
+        "active" if summary.active else "rollback goes here" if summary.previous else "",
+        "" if summary.kept_as is None else f"kept as {plain(summary.kept_as)}",
+    ]
+    return ", ".join(filter(None, standing))
 
 
 def _steps(entry: JournalEntry) -> str:

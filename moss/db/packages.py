@@ -152,6 +152,13 @@ def _entries(
         yield package, Entry(path, kinds[kind], mode, uid, gid, digest, link_target)
 
 
+def assets(database: Database) -> Iterator[Asset]:
+    """Every asset that the store has, by digest."""
+    rows = database.connection.execute("SELECT digest, permissions, uid, gid FROM asset ORDER BY digest")
+    for row in rows:
+        yield Asset(*row)
+
+
 def forget_unused(database: Database) -> set[Asset]:
     """Forget the packages that no generation consists of any more; the assets that went with them.
 

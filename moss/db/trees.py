@@ -82,13 +82,16 @@ def prunable(database: Database, keep: int, spared: Sequence[GenerationId]) -> l
     rows = database.connection.execute(
         "SELECT id FROM generation WHERE status = 'complete' ORDER BY id DESC LIMIT -1 OFFSET ?", (keep,)
     )
-    kept = {
-        row[0]
-        for row in database.connection.execute("SELECT id FROM generation WHERE kept_as IS NOT NULL")
-    }
-    return sorted(GenerationId(number) for (number,) in list(rows) if number not in kept | set(spared))
+    stay = {*kept_names(database), *spared}
+    return sorted(GenerationId(number) for (number,) in list(rows) if number not in stay)
+
+
+def kept_names(database: Database) -> dict[GenerationId, str]:
+    """The generations that the person keeps, with the names they gave them."""
+    rows = database.connection.execute("SELECT id, kept_as FROM generation WHERE kept_as IS NOT NULL ORDER BY id")
+    return {GenerationId(number): str(name) for number, name in rows}
 
 
 def keep(database: Database, generation: GenerationId, name: str | None) -> None:
-    """Keep a generation under a name, whatever retention says; None: let retention decide again."""
+    """Keep a generation under a name of its own, whatever retention says; None: let retention decide again."""
     database.connection.execute("UPDATE generation SET kept_as = ? WHERE id = ?", (name, generation))

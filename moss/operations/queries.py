@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from moss.capability import Capability
-from moss.db import candidates, generations, journal
+from moss.db import candidates, generations, journal, trees
 from moss.db.repositories import repositories
 from moss.errors import NotFound
 from moss.generation import Generation, JournalEntry, Selected, Status
@@ -28,6 +28,8 @@ class GenerationSummary:
     """Whether `rollback` goes there."""
     package_count: int
     has_tree: bool
+    kept_as: str | None = None
+    """The name under which the person keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,7 @@ def near_names(system: System, name: str) -> list[str]:
 def summaries(system: System) -> list[GenerationSummary]:
     """Every generation that can be activated, oldest first."""
     active, previous = system.active, previous_generation(system)
+    names = trees.kept_names(system.record)
     return [
         GenerationSummary(
             generation,
@@ -117,6 +120,7 @@ def summaries(system: System) -> list[GenerationSummary]:
             previous=generation.id == previous,
             package_count=len(generations.package_ids_of(system.record, generation.id)),
             has_tree=_has_tree(system, generation.id),
+            kept_as=names.get(generation.id),
         )
         for generation in generations.generations(system.record)
         if generation.status is Status.COMPLETE

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from moss.audit import Audit, audit, is_explained
 from moss.busy import user_of
-from moss.db import generations, packages, trees
+from moss.db import generations, packages, settings, trees
 from moss.difference import tree_difference
 from moss.digest import EMPTY_CONTENT
 from moss.effects import as_moss_error
@@ -44,16 +44,23 @@ class Upkeep:
         return tuple(_warning(number, found) for number, found in self.audits)
 
 
-def keep_house(system: System, keep: int = DEFAULT_KEEP, *, audit_trees: bool = True) -> Upkeep:
-    """Do what is due. The active generation and the one `rollback` goes to are never given up.
+def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = True) -> Upkeep:
+    """Do what is due; `keep` generations stay, or as many as the person has set.
+
+    The active generation and the one `rollback` goes to are never given up.
 
     Without `audit_trees` what is done costs the same however big the generations are.
     """
     with as_moss_error("tidy up after the transaction"), Store(system.root.store, system.effects) as store:
         audits = tuple(_audit_archives(system, store)) if audit_trees else ()
-        given_up = _retire(system, keep)
-        freed = _collect(system, store)
+        given_up = _retire(system, keep or kept_count(system))
+        freed = collect(system, store)
     return Upkeep(audits, given_up, freed)
+
+
+def kept_count(system: System) -> int:
+    """How many generations stay, as the person has set it for this system, or by default."""
+    return settings.retention(system.record) or DEFAULT_KEEP
 
 
 def _audit_archives(system: System, store: Store) -> Iterator[tuple[GenerationId, Audit]]:
@@ -115,6 +122,7 @@ def _layouts(system: System, selection: Sequence[Selected]) -> Iterator[tuple[st
 def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
     spared = [number for number in (system.active, previous_generation(system)) if number is not None]
     due = trees.prunable(system.record, keep, spared)
+    given_up: list[GenerationId] = []
     for number in due:
         archive = system.root.archive(number)
         if user_of(archive) is not None:
@@ -125,10 +133,16 @@ def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
             system.effects.rename(archive, system.root.spare)
             system.effects.fsync(system.root.trees)
         else:
-            trees.remove(system.record, number)
-            system.effects.commit_point("generation given up")
-            system.effects.remove_tree(archive)
-    return tuple(due)
+            give_up(system, number)
+        given_up.append(number)
+    return tuple(given_up)
+
+
+def give_up(system: System, number: GenerationId) -> None:
+    """Let an archived generation go. Interrupted, the next command's recovery removes the tree."""
+    trees.remove(system.record, number)
+    system.effects.commit_point("generation given up")
+    system.effects.remove_tree(system.root.archive(number))
 
 
 def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) -> bool:
@@ -136,7 +150,8 @@ def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) ->
     return is_last and trees.spare(system.record) is None and trees.was_audited(system.record, number)
 
 
-def _collect(system: System, store: Store) -> int:
+def collect(system: System, store: Store) -> int:
+    """Forget packages and assets that no generation has any more; the bytes that came free."""
     gone = packages.forget_unused(system.record)
     system.effects.commit_point("unused packages forgotten")
     freed = 0

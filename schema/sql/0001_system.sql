@@ -73,7 +73,7 @@ CREATE TABLE generation (
     -- Symlinks that stand where one of its packages has a directory: JSON, path to target.
     directory_links TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(directory_links)),
     -- The name under which the person keeps it from being pruned; NULL: retention decides.
-    kept_as TEXT,
+    kept_as TEXT UNIQUE CHECK (kept_as <> ''),
     -- staged: being made; complete: its tree was finished once; removed: its tree was given up on purpose.
     status TEXT NOT NULL CHECK (status IN ('staged', 'complete', 'removed'))
 ) STRICT;
@@ -157,4 +157,11 @@ CREATE TABLE factory_copy (
     -- Relative to the root, no leading slash.
     path TEXT PRIMARY KEY CHECK (path <> ''),
     digest TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What the person set once for this system; a name that is missing has moss's default.
+CREATE TABLE setting (
+    -- retention: how many generations upkeep keeps.
+    name TEXT PRIMARY KEY CHECK (name IN ('retention')),
+    value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

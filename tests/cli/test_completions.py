@@ -22,7 +22,10 @@ printf '%s\\n' "${COMPREPLY[@]}"
         (["moss", "inst"], {"install"}),
         (["moss", "-D", "/x", "roll"], {"rollback"}),
         (["moss", "-D", "st"], set()),
-        (["moss", "state", ""], {"list", "show", "diff", "activate"}),
+        (
+            ["moss", "state", ""],
+            {"list", "show", "diff", "activate", "keep", "unkeep", "remove", "prune"},
+        ),
         (["moss", "state", "act"], {"activate"}),
         (["moss", "pack", "--na"], {"--name"}),
         (["moss", "list", "updates", "--ch"], {"--check"}),
