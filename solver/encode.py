@@ -108,10 +108,9 @@ class Encoder:
         return self.top
 
     def true(self) -> int:
-        """A literal that always holds."""
+        """A literal that nothing speaks against."""
         if not self._true:
             self._true = self.new()
-            self.emit([self._true], None)
         return self._true
 
     # What the request says of packages, before any clause
@@ -424,10 +423,6 @@ class Encoder:
         for other in state.inside:
             if not (multi and self.pool.is_multi_version(other)):
                 self.emit([-self.variable[other], -variable], (Kind.ONE_VERSION, *sorted((other, package))))
-        # Where a hole is still closed, it too is a version: ¬p ∨ ¬hole. To explain, the rules are
-        # wanted that this stands for.
-        if state.hole in self.holes and not multi and not self.explaining:
-            self.emit([-variable, -state.hole], None)
         state.inside.append(package)
         for why in self.barred.get(package, ()):
             self.emit([-variable], why)

@@ -39,7 +39,8 @@ pool.setarch("amd64")
 for path in sys.argv[1].split(","):
     pool.add_repo(path).add_solv(solv.xfopen(path))
 pool.createwhatprovides()
-jobs = [job for name in sys.argv[2:] for job in pool.select(name, solv.Selection.SELECTION_NAME).jobs(solv.Job.SOLVER_INSTALL)]
+selections = [pool.select(name, solv.Selection.SELECTION_NAME) for name in sys.argv[2:]]
+jobs = [job for selection in selections for job in selection.jobs(solv.Job.SOLVER_INSTALL)]
 solver = pool.Solver()
 assert not solver.solve(jobs)
 print(time.process_time() - begin, len(solver.transaction().newsolvables()))
@@ -81,9 +82,8 @@ def pair(title: str, ours: list[str], theirs: list[str], rounds: int = ROUNDS) -
     """Both in turn, and the ratio of their least times."""
     results = [(run(*ours), run(*theirs)) for _ in range(rounds)]
     us, them = (min(result[side] for result in results) for side in (0, 1))
-    print(
-        f"{title:44} {us[0] * 1e3:8.1f} ms ({us[1]})  peer {them[0] * 1e3:8.1f} ms ({them[1]})  ratio {us[0] / them[0]:.2f}"
-    )
+    ours_text, theirs_text = (f"{seconds * 1e3:8.1f} ms ({count})" for seconds, count in (us, them))
+    print(f"{title:40} {ours_text}  peer {theirs_text}  ratio {us[0] / them[0]:.2f}")
 
 
 def indexes(scratch: Path) -> list[Path]:
