@@ -1,0 +1,258 @@
+"""What the encoding is made of: variables of packages, names with their versions, choices.
+
+A hole stands for what is unlikely and left out; `solver.encode` says how that keeps proofs true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from solver.pool import Name, Pool
+from solver.request import Request
+from solver.rules import Kind
+
+# A kind of rule and what it is about, as numbers of the pool and parts of the request.
+Said = tuple[object, ...]
+Why = Said | None
+Emit = Callable[[list[int], Why], None]
+# A package, one of its formulas, and whether it is only recommended.
+Item = tuple[int, int, bool]
+
+
+class NameState:
+    """A name the encoding has met: which versions are in, and the hole for the others."""
+
+    __slots__ = ("hole", "inside", "name", "outside", "waiting")
+
+    def __init__(self, name: Name) -> None:
+        self.name, self.hole = name, 0
+        self.inside: list[int] = []
+        self.outside: list[int] = []
+        self.waiting: list[Choice] = []
+
+
+class Choice:
+    """Clauses that end alike: each head, then one of the candidates."""
+
+    __slots__ = ("first", "heads", "hole", "literals", "loose", "rest", "soft")
+
+    def __init__(self, first: Sequence[int], rest: Sequence[int]) -> None:
+        self.first, self.rest = first, rest
+        self.hole = self.soft = 0
+        self.loose = False
+        self.literals: list[int] = []
+        self.heads: list[tuple[tuple[int, ...], Why]] = []
+
+
+ALWAYS = Choice((), ())
+
+
+class Choices:
+    """Clauses about packages and names as far as they have joined, for one request."""
+
+    def __init__(
+        self, pool: Pool, request: Request, emit: Emit, *, lazy: bool, preferring: bool, explaining: bool
+    ) -> None:
+        self.pool, self.request, self.emit = pool, request, emit
+        self.lazy, self.preferring, self.explaining = lazy, preferring, explaining
+        self.top = 1  # the first variable is the optimiser's
+        self.variable: dict[int, int] = {}
+        self.package_of: dict[int, int] = {}
+        self.states: dict[Name, NameState] = {}
+        self.holes: dict[int, NameState | Choice] = {}
+        self.queue: list[int] = []
+        # What the measures have not seen yet.
+        self.met: list[NameState] = []
+        self.widened: list[NameState] = []
+        self.preferences: list[int] = []
+        # What to say of packages that may join later.
+        self.barring: dict[int, list[tuple[int, Kind, int]]] = {}
+        self.watched: dict[int, list[int]] = {}
+        self.barred = self._find_barred()
+        self.updated = self._find_updated()
+
+    def new(self) -> int:
+        """A fresh variable."""
+        self.top += 1
+        return self.top
+
+    # What the request says of packages, before any clause
+
+    def _find_barred(self) -> dict[int, list[Why]]:
+        pool, barred = self.pool, dict[int, list[Why]]()
+        for removal in self.request.removals:
+            for package in pool.match(removal.relation):
+                barred.setdefault(package, []).append((Kind.REMOVED, package, removal))
+        for forbid in self.request.forbids:
+            for package in pool.match(forbid.relation):
+                if package not in pool.installed_set:
+                    barred.setdefault(package, []).append((Kind.FORBIDDEN, package, forbid))
+        for pin in self.request.pins:
+            fitting = set(pool.match(pin.relation, pin.repository))
+            for package in pool.named(pin.relation.name):
+                if package not in fitting:
+                    barred.setdefault(package, []).append((Kind.PINNED, package, pin))
+        return barred
+
+    def _find_updated(self) -> frozenset[Name]:
+        pool, request = self.pool, self.request
+        if request.update_all:
+            return frozenset(pool.name(package) for package in pool.installed)
+        named = (pool.named(name) for name in request.updates)
+        return frozenset(pool.name(versions[0]) for versions in named if versions)
+
+    def is_update(self, package: int) -> bool:
+        """Whether the package would take the place of an installed one that is to be updated."""
+        name = self.pool.name(package)
+        is_updated = name in self.updated and bool(name.installed)
+        return is_updated and not self.pool.is_multi_version(package)
+
+    def is_updating(self, closed: NameState | Choice) -> bool:
+        """Whether a hole hides versions of a name that is to be updated and may yet stay behind."""
+        if not isinstance(closed, NameState) or not closed.name.installed:
+            return False
+        return closed.name in self.updated
+
+    def best(self, name: Name) -> int:
+        """The best version of a name that the request does not bar."""
+        barred = self.barred
+        if barred:
+            for version in name.versions:
+                if version not in barred:
+                    return version
+        return name.versions[0]
+
+    def bar(self, package: int, kind: Kind, other: int, relation: int) -> None:
+        clause = [-self.variable[package], -self.variable[other]]
+        self.emit(clause, (kind, package, other, relation))
+
+    # Packages and names
+
+    def literal(self, package: int) -> int:
+        """The package's variable, or the hole of its name where it is left out."""
+        variable = self.variable.get(package)
+        if variable is None:
+            state = self.meet(self.pool.name(package))
+            variable = self.variable.get(package, state.hole)
+        return variable
+
+    def meet(self, name: Name) -> NameState:
+        """The state of a name, which joins with its likely versions."""
+        state = self.states.get(name)
+        if state is not None:
+            return state
+        state = self.states[name] = NameState(name)
+        versions = name.versions
+        inside: Sequence[int]
+        if not self.lazy or len(versions) == 1:
+            inside = versions
+        elif name.installed:
+            inside = name.installed
+            if name in self.updated:
+                inside = sorted({*inside, self.best(name)}, key=versions.index)
+        else:
+            inside = (self.best(name),)
+        if len(inside) < len(versions):
+            state.outside = [version for version in versions if version not in inside]
+            state.hole = self.new()
+            self.holes[state.hole] = state
+        for version in inside:
+            self._join(version, state)
+        self.met.append(state)
+        return state
+
+    def _join(self, package: int, state: NameState) -> None:
+        """One version of a name is in."""
+        self.top += 1
+        variable = self.variable[package] = self.top
+        self.package_of[variable] = package
+        self.queue.append(package)
+        multi = self.pool.is_multi_version(package)
+        for other in state.inside:
+            if not (multi and self.pool.is_multi_version(other)):
+                self.emit([-self.variable[other], -variable], (Kind.ONE_VERSION, *sorted((other, package))))
+        state.inside.append(package)
+        for why in self.barred.get(package, ()):
+            self.emit([-variable], why)
+        for other, kind, relation in self.barring.pop(package, ()):
+            self.bar(other, kind, package, relation)
+        for matched in self.watched.pop(package, ()):
+            self.emit([-variable, matched], None)
+
+    # Holes
+
+    def widen(self, hole: int) -> None:
+        """What the hole stands for joins."""
+        closed = self.holes.pop(hole)
+        if isinstance(closed, Choice):
+            closed.hole = 0
+            self._again(closed)
+            return
+        state, joined = closed, closed.outside
+        state.outside = []
+        for version in joined:
+            self._join(version, state)
+        variables = [self.variable[version] for version in joined]
+        self.emit([-hole, *variables], None)
+        for variable in variables:
+            self.emit([-variable, hole], None)
+        self.widened.append(state)
+        waiting, state.waiting = state.waiting, []
+        for choice in dict.fromkeys(waiting):
+            self._again(choice)
+
+    # Choices: clauses that end alike
+
+    def choice(self, first: Sequence[int], rest: Sequence[int], *, preferring: bool) -> Choice:
+        """One of `first`, or less gladly one of `rest`. Where one of them is installed already, the
+        others are as good as it, only unlikely."""
+        installed = self.pool.installed_set
+        everything = (*first, *rest)
+        there = [package for package in everything if package in installed]
+        if there:
+            first, rest = there, [package for package in everything if package not in installed]
+        elif not (preferring and self.preferring):
+            first, rest = everything, ()
+        choice = Choice(first, rest)
+        if rest and not there:
+            choice.soft = self.new()
+            self.preferences.append(choice.soft)
+        if rest and self.lazy:
+            choice.hole = choice.soft or self.new()
+            self.holes[choice.hole] = choice
+        self._fill(choice)
+        return choice
+
+    def _fill(self, choice: Choice) -> None:
+        """The literals of the clauses as things stand: those of the candidates that are in."""
+        candidates = choice.first if choice.hole else (*choice.first, *choice.rest)
+        literals = dict.fromkeys(map(self.literal, candidates))
+        closed = [literal for literal in literals if literal in self.holes]
+        if closed and len(closed) == len(literals):
+            for hole in closed:
+                self.widen(hole)
+            literals, closed = dict.fromkeys(map(self.literal, candidates)), []
+        for hole in closed:
+            state = self.holes[hole]
+            assert isinstance(state, NameState)
+            state.waiting.append(choice)
+        choice.loose = bool(closed or choice.hole)
+        choice.literals = [*literals, choice.hole] if choice.hole else list(literals)
+
+    def _again(self, choice: Choice) -> None:
+        """The clauses of a choice, after a hole was widened."""
+        self._fill(choice)
+        for head, why in choice.heads:
+            self._emit_choice(choice, head, why)
+
+    def head(self, choice: Choice, head: tuple[int, ...], why: Why) -> None:
+        """One more clause that ends with the choice."""
+        if choice.loose or choice.soft:
+            choice.heads.append((head, why))
+        self._emit_choice(choice, head, why)
+
+    def _emit_choice(self, choice: Choice, head: tuple[int, ...], why: Why) -> None:
+        self.emit([*head, *choice.literals], why)
+        if choice.soft and not choice.hole:
+            # Less glad: head ∨ first ∨ soft. With a closed hole the clause above says it.
+            self.emit([*head, *dict.fromkeys(map(self.literal, choice.first)), choice.soft], None)
