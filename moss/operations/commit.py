@@ -14,13 +14,15 @@ done, now or by the next command (`moss.recover`).
 import os
 import time
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 from moss.db import generations, journal, packages
 from moss.db.packages import Asset
 from moss.db.repositories import repositories
+from moss.debian.source import PREFIX
 from moss.effects import as_moss_error
 from moss.errors import CorruptData, NoSpace
-from moss.fetch import open_uri, relative_to, verify
+from moss.fetch import absolute_uri, open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.interruption import uninterrupted
@@ -33,6 +35,9 @@ from moss.stone import open_stone
 from moss.store import Store
 from moss.switch import check_switchable, exchange
 from moss.unpack import Fetched, record_fetched, refuse_uninstallable, unpack
+
+if TYPE_CHECKING:
+    from moss.foreign.convert import Converted
 
 OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and every file is yours"
 """Said with the first generation of a root."""
@@ -68,13 +73,19 @@ def _fetch(system: System, plan: Plan, open_files: ExitStack) -> list[Fetched]:
     missing = [chosen for chosen in plan.chosen if chosen.present is None and _unpacked(system, chosen) is None]
     if missing:
         system.reporter.stage(f"checking {len(missing)} packages")
+    stones = _stones_of_debs(system, missing, uris, open_files)
     fetched: list[Fetched] = []
     for number, chosen in enumerate(missing, 1):
         candidate = chosen.candidate
         assert candidate is not None, f"{chosen.name} is neither in the store nor on offer"
-        uri = relative_to(uris[candidate.repository], candidate.uri)
+        digest, size = candidate.digest, candidate.stone_size
+        if chosen.candidate_key in stones:
+            made = stones[chosen.candidate_key]
+            uri, digest, size = absolute_uri(made.stone), made.digest, made.size
+        else:
+            uri = relative_to(uris[candidate.repository], candidate.uri)
         file = open_files.enter_context(open_uri(uri))
-        verify(file, uri, digest=candidate.digest, size=candidate.stone_size)
+        verify(file, uri, digest=digest, size=size)
         stone = open_stone(file, uri)
         refuse_uninstallable(stone, uri)
         if stone.metadata.label != chosen.metadata.label:
@@ -83,9 +94,20 @@ def _fetch(system: System, plan: Plan, open_files: ExitStack) -> list[Fetched]:
                 file=uri,
                 remedies=["make the index anew: moss index DIR"],
             )
-        fetched.append(Fetched(chosen, file, stone, candidate.digest, candidate.stone_size))
+        fetched.append(Fetched(chosen, file, stone, digest, size))
         system.reporter.progress(number, len(missing), "packages")
     return fetched
+
+
+def _stones_of_debs(
+    system: System, missing: list[Chosen], uris: dict[str, str], open_files: ExitStack
+) -> "dict[str, Converted]":
+    """What Debian mirrors offer, converted, by candidate key."""
+    if not any(one.candidate and uris[one.candidate.repository].startswith(PREFIX) for one in missing):
+        return {}
+    from moss.operations.converting import converted  # a second package system: only where it is used
+
+    return open_files.enter_context(converted(system, missing, uris))
 
 
 def _unpacked(system: System, chosen: Chosen) -> PackageId | None:

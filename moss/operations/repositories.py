@@ -10,7 +10,6 @@ from moss.debian.source import PREFIX, AptSource
 from moss.errors import NotFound, UsageError
 from moss.fetch import absolute_uri
 from moss.offers import compile_universe, forget_universe
-from moss.operations.indexes import source_of
 from moss.operations.system import System
 from moss.repository import Repository, Revision
 
@@ -113,6 +112,8 @@ def _full_uri(uri: str, suites: Sequence[str], components: Sequence[str], archit
 
 def _refresh(system: System, repository: Repository) -> Refresh:
     system.reporter.stage(f"reading the index of {repository.name}")
+    from moss.operations.indexes import source_of  # looking at repositories reads none of them
+
     source = source_of(repository.uri)
     before = {revision.repository: revision for revision in candidates.revisions(system.offers)}
     known = before.get(repository.name)

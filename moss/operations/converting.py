@@ -1,0 +1,89 @@
+"""What is chosen from a Debian mirror becomes stones on the way into the store.
+
+Each .deb is held to the size and SHA-256 that the index gives before anything in it is read; the stones
+are made in the cache and go when the transaction has ended, whatever its end.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from moss.debian.source import PREFIX, AptSource
+from moss.errors import CorruptData, NotFound, UsageError
+from moss.fetch import open_uri, verify
+from moss.foreign.convert import Converted
+from moss.foreign.convert_all import Failed, convert_all
+from moss.operations.system import System
+from moss.plan import Chosen
+from moss.repository import Candidate
+
+
+@contextmanager
+def converted(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]) -> Iterator[dict[str, Converted]]:
+    """Stones of those packages that Debian mirrors offer: by candidate key.
+
+    NotFound where the .deb is not there, CorruptData where it is another than the index says.
+    """
+    debs = {
+        _verified(one.candidate, AptSource.parse(uris[one.candidate.repository])): one
+        for one in missing
+        if one.candidate is not None and uris[one.candidate.repository].startswith(PREFIX)
+    }
+    directory = os.path.join(system.root.cache, "converted")
+    shutil.rmtree(directory, ignore_errors=True)  # a crash may have left some
+    try:
+        stones: dict[str, Converted] = {}
+        if debs:
+            system.reporter.stage(f"converting {len(debs)} packages")
+        for number, done in enumerate(convert_all(list(debs), directory) if debs else (), 1):
+            if isinstance(done, Failed):
+                raise done.error
+            wanted = debs[done.deb].candidate_key
+            if done.metadata.source_digest != wanted:
+                raise CorruptData(
+                    f"changed while it was read: it is {done.metadata.source_digest}, wanted {wanted}",
+                    file=done.deb,
+                    remedies=["moss repo update", "mirror it again"],
+                )
+            for notice in done.warnings:
+                system.reporter.warning(f"{debs[done.deb].metadata.label}: {notice}")
+            stones[wanted] = done
+            system.reporter.progress(number, len(debs), "packages")
+        yield stones
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _verified(candidate: Candidate, source: AptSource) -> str:
+    """The path of its .deb, which is the one that the index lists."""
+    if source.transport != "file":
+        raise UsageError(
+            f"moss cannot fetch over '{source.transport}' yet", remedies=["use a mirror on this machine: apt+file:DIR"]
+        )
+    parts = candidate.uri.split("/")
+    if candidate.uri.startswith("/") or ".." in parts:
+        raise CorruptData(
+            f"names the file {candidate.uri!r}, which is outside the mirror",
+            file=str(source),
+            remedies=["ask the mirror's maker"],
+        )
+    path = os.path.join(source.place, *parts)
+    if not os.path.isfile(path):
+        label = candidate.metadata.label
+        raise NotFound(
+            f"{label} cannot be fetched: {path} is not there",
+            because=[
+                f"the mirror at {source.place} lists the package and does not hold its file"
+                if os.path.isdir(os.path.join(source.place, "dists"))
+                else f"{source.place} is where apt keeps its lists: they say what there is and hold no packages"
+            ],
+            remedies=[
+                f"apt-get download {candidate.metadata.name}={candidate.metadata.version} && moss convert *.deb",
+                "moss index DIR && moss repo add NAME DIR/stone.index, with DIR the folder of these stones",
+                "use a mirror that has its pool/ on this machine",
+            ],
+        )
+    with open_uri("file://" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")) as file:
+        verify(file, path, digest=candidate.digest, size=candidate.stone_size)
+    return path
