@@ -19,8 +19,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.measuring import MOSS, Measured, row, run, typical  # noqa: E402
-from tests.builders import metadata, write_package  # noqa: E402
+from tests.bench.measuring import MOSS, Measured, row, run, typical
+from tests.builders import metadata, write_package
 
 FILES = 500
 """Of each package, in ten directories."""
