@@ -33,7 +33,7 @@ def make_problem(
     installed: Sequence[Selected],
     universes: Sequence[Universe],
     repositories: Sequence[Repository],
-    architecture: str,
+    architectures: Sequence[str],
 ) -> Problem:
     """All that the answer depends on. Packages that no repository has any more come along."""
     return Problem(
@@ -47,7 +47,7 @@ def make_problem(
             update_all=request.update_all,
         ),
         priorities={repository.name: repository.priority for repository in repositories},
-        architectures=(architecture, *_GENERIC_ARCHITECTURES),
+        architectures=(*architectures, *_GENERIC_ARCHITECTURES),
     )
 
 

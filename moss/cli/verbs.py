@@ -60,6 +60,10 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb(("search",), "listing:search", "Find packages by words in name or summary", ("sr",)),
             Verb(("info",), "listing:info", "Show what is known about a package"),
             Verb(("provides",), "listing:provides", "Find who provides a capability", ("wp",)),
+            Verb(("why",), "insight:why", "Say why a package is installed"),
+            Verb(("why-not",), "insight:why_not", "Say what stands against a package"),
+            Verb(("rdepends",), "insight:rdepends", "Find who needs a package"),
+            Verb(("check",), "insight:check", "Find packages on offer that cannot be installed"),
         ),
     ),
     (

@@ -11,6 +11,7 @@ from moss.architecture import native_architecture
 from moss.capability import Capability, CapabilityKind
 from moss.db import candidates, generations, packages
 from moss.db.repositories import repositories
+from moss.debian.source import asked_architectures
 from moss.generation import Reason, Selected
 from moss.offers import open_universe
 from moss.operations.conflicts import unsatisfiable
@@ -19,7 +20,6 @@ from moss.operations.reasons import describe_removal
 from moss.operations.system import System
 from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
 from moss.problem import ChangeRequest, make_problem
-from moss.repository import Repository
 from solver import Candidate as Choice
 from solver import Conflict, Needed, Problem, Recommended, Solution, Supplements, Wished, solve
 from solver import Reason as ChoiceReason
@@ -28,8 +28,7 @@ from solver import Reason as ChoiceReason
 def propose(system: System, request: ChangeRequest) -> Plan:
     """What would have to change. Raises Unsatisfiable with a minimal explanation, NotFound for unknown names."""
     here = installed(system)
-    enabled = [repository for repository in repositories(system.record) if repository.enabled]
-    problem = _problem(system, request, here, enabled)
+    problem = problem_of(system, request, here)
     _check_names(system, request, problem, here)
     started = time.perf_counter()
     answer = solve(problem)
@@ -38,16 +37,18 @@ def propose(system: System, request: ChangeRequest) -> Plan:
     return _plan(system, request, here, answer, time.perf_counter() - started)
 
 
-def _problem(
-    system: System, request: ChangeRequest, here: list[Selected], enabled: list[Repository]
-) -> Problem:
+def problem_of(system: System, request: ChangeRequest, here: list[Selected]) -> Problem:
+    """All that the answer depends on: the request, what is `here`, what the enabled repositories offer."""
+    enabled = [repository for repository in repositories(system.record) if repository.enabled]
     revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
     universes = [
         open_universe(system.root, system.offers, revisions[repository.name])
         for repository in enabled
         if repository.name in revisions
     ]
-    return make_problem(request, here, universes, enabled, native_architecture())
+    asked = asked_architectures([repository.uri for repository in enabled])
+    architectures = tuple(dict.fromkeys((native_architecture(), *asked)))
+    return make_problem(request, here, universes, enabled, architectures)
 
 
 def _check_names(system: System, request: ChangeRequest, problem: Problem, here: list[Selected]) -> None:
