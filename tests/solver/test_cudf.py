@@ -226,7 +226,7 @@ def costs(problem: Problem, chosen: set[str]) -> dict[Measure, int]:
 @pytest.mark.skipif(shutil.which("aspcud") is None, reason="aspcud is not installed")
 @pytest.mark.parametrize("criteria", ["paranoid", "trendy"])
 def test_aspcud_finds_nothing_better(criteria: str, tmp_path: Path) -> None:
-    solved = 0
+    solved = differing = 0
     for seed in range(COUNT):
         text = random_document(seed)
         problem = parse_problem(text, parse_criteria(criteria))
@@ -241,7 +241,11 @@ def test_aspcud_finds_nothing_better(criteria: str, tmp_path: Path) -> None:
             chosen = {line.replace(" ", "=") for line in packages(theirs)}
             expected = costs(problem, chosen)
             counted = costs(problem, {candidate.key for candidate in ours.chosen})
-            got = [(level.measure, level.cost) for level in ours.levels]
-            assert got == [(measure, expected[measure]) for measure in problem.preferences], f"seed {seed}"
-            assert got == [(measure, counted[measure]) for measure in problem.preferences], f"seed {seed}"
+            got = [level.cost for level in ours.levels]
+            assert got == [counted[measure] for measure in problem.preferences], f"seed {seed}"
+            theirs_cost = [expected[measure] for measure in problem.preferences]
+            assert got <= theirs_cost, f"seed {seed}"
+            differing += got != theirs_cost
+    # Where a name stands in several versions, aspcud may miss an optimum (seed 95, trendy).
+    assert differing <= COUNT // 100
     assert solved > COUNT // 4
