@@ -5,9 +5,10 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from moss.effects import as_moss_error
 from moss.errors import Locked
 from moss.reporter import Reporter
 
@@ -34,16 +35,19 @@ def hold(path: str, *, command: str, now: int, wait: float, reporter: Reporter) 
     Raises Locked, naming the holder. The kernel lets go of the lock when the process ends, however
     it ends, so a lock file that stays behind means nothing.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    with as_moss_error("take the lock"):
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         _take(fd, path, wait, reporter)
         text = json.dumps({"pid": os.getpid(), "command": command, "since": now})
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, text.encode(), 0)
+        with suppress(OSError):  # who holds it is said as a courtesy; the kernel's lock is what counts
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, text.encode(), 0)
         try:
             yield
         finally:
-            os.ftruncate(fd, 0)
+            with suppress(OSError):
+                os.ftruncate(fd, 0)
     finally:
         os.close(fd)
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 import apsw
 
-from moss.errors import CorruptData, FormatTooNew, MossError, PermissionRefused
+from moss.errors import CorruptData, FormatTooNew, Locked, MossError, NoSpace, PermissionRefused
 from moss.resources import schema_directory
 
 APPLICATION_ID = 0x6D6F7373  # "moss"
@@ -41,9 +41,17 @@ class Database:
         try:
             yield
         except BaseException:  # whatever happened, also Ctrl-C: nothing of it may stay
-            self.connection.execute("ROLLBACK")
+            self._roll_back()
             raise
-        self.connection.execute("COMMIT")
+        try:
+            self.connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self.connection.in_transaction:  # a full disk has rolled back already
+            self.connection.execute("ROLLBACK")
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -66,7 +74,7 @@ def open_record(path: str, *, writable: bool) -> Database:
         database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
         _migrate(database, scripts)
         return database
-    with _told_in_words(path):
+    with told_in_words(path):
         database = _opened(path, writable)
         if writable:
             _migrate(database, scripts)
@@ -88,7 +96,7 @@ def open_repository_cache(path: str, *, writable: bool) -> Database:
         database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
         _run_script(database, script, CACHE_VERSION)
         return database
-    with _told_in_words(path, remedy="remove this cache and run: moss repo update"):
+    with told_in_words(path, remedy="remove this cache and run: moss repo update"):
         database = _opened(path, writable)
         version = _version(database)
         if version == CACHE_VERSION:
@@ -164,7 +172,7 @@ def _refuse_newer(database: Database, known: int) -> None:
 
 
 @contextmanager
-def _told_in_words(path: str, remedy: str = "moss doctor") -> Iterator[None]:
+def told_in_words(path: str, remedy: str = "moss doctor") -> Iterator[None]:
     """SQLite's complaints about the file, in the user's words."""
     try:
         yield
@@ -175,4 +183,14 @@ def _told_in_words(path: str, remedy: str = "moss doctor") -> Iterator[None]:
             f"{path} cannot be opened ({fault})", remedies=["run this as the owner of the system, usually root"]
         ) from fault
     except apsw.IOError as fault:
-        raise MossError(f"{path} cannot be read ({fault})", remedies=["look at the disk's health: dmesg"]) from fault
+        raise MossError(
+            f"{path} cannot be read or written ({fault})",
+            remedies=["look at the kernel's messages: dmesg", "look whether there is room: df -h and df -i"],
+        ) from fault
+    except apsw.FullError as fault:
+        raise NoSpace(
+            f"{path} cannot grow: no space left on the file system",
+            remedies=["moss state prune", "moss cache clean", "look with: df -h and df -i"],
+        ) from fault
+    except (apsw.BusyError, apsw.LockedError) as fault:
+        raise Locked(f"{path} is in use ({fault})", remedies=["run the command again"]) from fault

@@ -16,11 +16,13 @@ def begin(
     started_at: int,
 ) -> int:
     """Write down that a transaction is under way; the database refuses a second one."""
-    row = database.connection.execute(
-        "INSERT INTO journal (operation, command, from_generation, phase, started_at)"
-        " VALUES (?, ?, ?, 'staging', ?) RETURNING id",
-        (operation, command, from_generation, started_at),
-    ).fetchone()
+    # In a transaction: the implicit commit of a statement that returns rows does not tell when it fails.
+    with database.transaction():
+        row = database.connection.execute(
+            "INSERT INTO journal (operation, command, from_generation, phase, started_at)"
+            " VALUES (?, ?, ?, 'staging', ?) RETURNING id",
+            (operation, command, from_generation, started_at),
+        ).fetchone()
     assert row is not None
     return int(row[0])
 

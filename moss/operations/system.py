@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from moss.db import generations
-from moss.db.connection import Database, open_record, open_repository_cache
+from moss.db.connection import Database, open_record, open_repository_cache, told_in_words
 from moss.effects import Effects, as_moss_error
 from moss.errors import MossError, NotFound, PermissionRefused
 from moss.lock import hold
@@ -58,7 +58,7 @@ def open_to_read(directory: str, reporter: Reporter | None = None) -> Iterator[S
     record = open_record(root.database, writable=False)
     offers = open_repository_cache(root.repository_cache, writable=False)
     try:
-        with record.snapshot(), offers.snapshot():
+        with told_in_words(root.database), record.snapshot(), offers.snapshot():
             yield System(root, record, offers, default_effects(), reporter or Silence(), _now, "")
     finally:
         record.close()
@@ -88,9 +88,11 @@ def open_to_change(
         record = open_record(root.database, writable=True)
         offers = open_repository_cache(root.repository_cache, writable=True)
         try:
-            with as_moss_error("recover what was interrupted"):
+            # Whatever a full or failing disk makes of a statement, here or in the operation, is told here.
+            with told_in_words(root.database), as_moss_error("recover what was interrupted"):
                 recovered = recover(root, record, effects, clock())
-            yield System(root, record, offers, effects, reporter, clock, command, recovered)
+            with told_in_words(root.database), as_moss_error(f"carry out {command!r}"):
+                yield System(root, record, offers, effects, reporter, clock, command, recovered)
         finally:
             record.close()
             offers.close()
