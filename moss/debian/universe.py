@@ -126,12 +126,15 @@ class IndexCompiler:
         return number
 
     def compiled(self) -> bytes:
-        """The universe of all that was added."""
+        """The universe of all that was added; afterwards the compiler is empty."""
         rows = sorted(self._rows.values(), key=lambda row: row[3])
-        self._rows.clear()
+        # What texts stand for is not asked any more; matching and packing need the room.
+        for done in (self._rows, self._clauses, self._provides, self._relation_numbers, self._formula_numbers):
+            done.clear()
         rows.sort(key=lambda row: row[1], reverse=True)
         rows.sort(key=lambda row: row[0])
         self._fill(rows)
+        rows.clear()
         self._tables.match_relations()
         return self._tables.packed()
 

@@ -67,7 +67,8 @@ class PackagesSource:
                     new = (one for one in listed if compiler.add(one, index.path))
                     while together := list(islice(new, _TOGETHER)):
                         offer(together)
-            return len(compiler), compiler.compiled()
+            count = len(compiler)
+            return count, compiler.compiled()
 
 
 def source_of(uri: str) -> StoneSource | PackagesSource:
