@@ -419,7 +419,7 @@ def moss_error_of(fault: OSError, doing: str) -> MossError:
         return CorruptData(
             f"cannot {doing}: the device reports a read or write error",
             file=f"{file}{other}" if file else None,
-            remedies=["look at the kernel's messages: dmesg", "when the device is well again: moss verify"],
+            remedies=["look at the kernel's messages: dmesg"],
         )
     return MossError(f"{said}: {fault.strerror or fault}", remedies=_REMEDIES.get(number or 0, ()))
 

@@ -118,5 +118,5 @@ def _check_known(root: Root, database: Database, live: GenerationId | None) -> N
         raise CorruptData(
             f"says generation {live}, which this system's record does not know",
             file=os.path.join(root.usr, ".stateID"),
-            remedies=["moss doctor"],
+            remedies=["put the system's own .moss/db back from a backup", "use another root: moss -D DIRECTORY …"],
         )

@@ -89,7 +89,7 @@ class Store:
             raise CorruptData(
                 "the store's file differs from a package's file with the same digest",
                 file=os.path.join(self.path, name),
-                remedies=["moss verify --fix"],
+                remedies=["put the store's file back from a backup", "look at the disk's health: dmesg"],
             )
 
     def _write(self, name: str, asset: Asset, content: bytes | Iterable[bytes | memoryview]) -> None:

@@ -88,7 +88,7 @@ def check_switchable(root: Root, known: GenerationId | None) -> None:
         raise MossError(
             f"{root.usr} does not say which generation it is, though generation {known} should be there",
             because=[f"{root.usr}/.stateID is missing or unreadable"],
-            remedies=["moss doctor"],
+            remedies=[f"write it back, if that is what /usr holds: echo {known} > {root.usr}/.stateID"],
         )
     if os.stat(root.usr).st_dev != os.stat(root.state_directory).st_dev:
         raise MossError(

@@ -172,7 +172,7 @@ def _refuse_newer(database: Database, known: int) -> None:
 
 
 @contextmanager
-def told_in_words(path: str, remedy: str = "moss doctor") -> Iterator[None]:
+def told_in_words(path: str, remedy: str = "put it back from a backup, with no moss at work") -> Iterator[None]:
     """SQLite's complaints about the file, in the user's words."""
     try:
         yield
