@@ -9,7 +9,7 @@ from urllib.parse import quote
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import CorruptData, MossError, NotFound
-from moss.package import Metadata, Published
+from moss.package import Published
 from moss.stone import open_stone, write_index_file
 
 INDEX_NAME = "stone.index"
@@ -65,10 +65,11 @@ def index(directory: str) -> Indexed:
 def publish(path: str, uri: str) -> Published:
     """What an index says of a stone: its statement, its place relative to the index, SHA-256 and size."""
     with open(path, "rb") as file:
-        metadata: Metadata = open_stone(file, path).metadata
+        stone = open_stone(file, path)
+        metadata, installed_size = stone.metadata, stone.content_size
         file.seek(0)
         digest = PackageDigest(hashlib.file_digest(file, "sha256").hexdigest())
-        return Published(metadata, uri, digest, os.fstat(file.fileno()).st_size)
+        return Published(metadata, uri, digest, os.fstat(file.fileno()).st_size, installed_size)
 
 
 def _stones(directory: str) -> Iterator[str]:

@@ -139,4 +139,6 @@ class Published:
     digest: PackageDigest
     size: int
     """Bytes of the stone."""
+    installed_size: int | None = None
+    """Bytes that its distinct files take; None where the index does not say."""
 

@@ -43,6 +43,8 @@ class Candidate:
     """Of its file."""
     stone_size: int
     """Bytes of its file."""
+    installed_size: int | None = None
+    """Bytes that its files take when installed, where the index says so."""
 
 
 def candidate_key_of(metadata: Metadata, digest: PackageDigest) -> str:

@@ -269,3 +269,14 @@ def test_nothing_is_imported_after_the_exchange(root: Path, packages: Path) -> N
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert names(root) == ["tool 1-1"]
+
+
+def test_a_plan_tells_what_the_files_will_take_and_not_what_the_stones_do(tmp_path: Path) -> None:
+    folder = tmp_path / "packages"
+    write_package(folder, metadata("big", "1"), {"share/big": b"0" * 3_000_000, "share/again": b"0" * 3_000_000})
+    index(str(folder))
+    with open_to_change(str(tmp_path / "root"), command="moss install") as system:
+        add_repository(system, "main", str(folder / "stone.index"), unsigned=True)
+        space = propose(system, install_request(SystemModel(), ["big"])).space
+    assert space.download < 10_000
+    assert space.store == 3_000_000

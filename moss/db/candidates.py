@@ -13,10 +13,10 @@ from moss.repository import Candidate, Revision, candidate_key_of
 from solver.version import Scheme
 
 _COLUMNS = (
-    "repository, candidate_key, uri, digest, file_size,"
+    "repository, candidate_key, uri, digest, file_size, installed_size,"
     " name, version, release, build_release, architecture, scheme, summary, statement, paragraph"
 )
-_INSERT = f"INSERT INTO candidate (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT INTO candidate (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PROVIDE = "INSERT INTO provided (capability, candidate) VALUES (?, ?)"
 
 Row = tuple[str | int | None, ...]
@@ -64,6 +64,7 @@ def _published_row(published: Published) -> tuple[Row, list[str]]:
     metadata = published.metadata
     row = (
         candidate_key_of(metadata, published.digest), published.uri, published.digest, published.size,
+        published.installed_size,
         metadata.name, metadata.version, metadata.release, metadata.build_release, metadata.architecture,
         metadata.scheme.name.lower(), metadata.summary, statement_of(metadata), None,
     )  # fmt: skip
@@ -72,8 +73,8 @@ def _published_row(published: Published) -> tuple[Row, list[str]]:
 
 def _listed_row(listed: Listed) -> tuple[Row, list[str]]:
     row = (
-        listed.key, listed.filename, listed.sha256, listed.size, listed.name, listed.version, 1, 1,
-        listed.architecture, "deb", listed.summary, None, listed.paragraph,
+        listed.key, listed.filename, listed.sha256, listed.size, listed.installed_size,
+        listed.name, listed.version, 1, 1, listed.architecture, "deb", listed.summary, None, listed.paragraph,
     )  # fmt: skip
     return row, listed.provided_names
 
@@ -162,7 +163,7 @@ def with_words(database: Database, repositories: Sequence[str], words: Sequence[
 
 def _candidate(row: tuple[object, ...]) -> Candidate:
     (
-        repository, key, uri, digest, size,
+        repository, key, uri, digest, size, installed_size,
         name, version, release, build_release, architecture, scheme, _, statement, paragraph,
     ) = row  # fmt: skip
     assert isinstance(size, int) and isinstance(release, int) and isinstance(build_release, int)
@@ -184,4 +185,5 @@ def _candidate(row: tuple[object, ...]) -> Candidate:
         uri=str(uri),
         digest=PackageDigest(str(digest)),
         stone_size=size,
+        installed_size=installed_size if isinstance(installed_size, int) else None,
     )  # fmt: skip

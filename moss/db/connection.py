@@ -16,7 +16,7 @@ from moss.errors import CorruptData, FormatTooNew, Locked, MossError, NoSpace, P
 from moss.resources import schema_directory
 
 APPLICATION_ID = 0x6D6F7373  # "moss"
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 """Raised when schema/cache/repositories.sql changes; an older cache is made anew."""
 
 

@@ -53,6 +53,12 @@ class Listed(NamedTuple):
         return f"sha256:{self.sha256}"
 
     @property
+    def installed_size(self) -> int | None:
+        """Bytes, as its maker estimated them; None where the field is missing or no number."""
+        kibibytes = self.fields.get("Installed-Size", "")
+        return int(kibibytes) * 1024 if kibibytes.isdecimal() and len(kibibytes) < 16 else None
+
+    @property
     def label(self) -> str:
         return f"{self.name} {self.version}"
 

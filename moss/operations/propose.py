@@ -142,7 +142,7 @@ def _why_removed(solution: Solution, here: list[Selected], name: str) -> str:
 
 
 def _space(system: System, chosen: tuple[Chosen, ...]) -> Space:
-    """What must be fetched; what the files will take is known exactly once the stones are open."""
+    """What must be fetched, and what the files will take: at least the stones' size where no index says it."""
     missing = [
         one.candidate
         for one in chosen
@@ -150,4 +150,5 @@ def _space(system: System, chosen: tuple[Chosen, ...]) -> Space:
     ]
     status = os.statvfs(system.root.path)
     size = sum(candidate.stone_size for candidate in missing)
-    return Space(download=size, store=size, free=status.f_bavail * status.f_frsize)
+    installed = sum(candidate.installed_size or candidate.stone_size for candidate in missing)
+    return Space(download=size, store=installed, free=status.f_bavail * status.f_frsize)

@@ -3,6 +3,7 @@
     moss.relations/1        canonical JSON: relation word -> list of formula texts
     moss.version-scheme/1   the scheme's name in lower case; absent for stone
     moss.source/1           what the package was made from, `sha256:<hex>`
+    moss.installed-size/1   in an index only: bytes that the package's distinct files take, in decimal
 
 In an index each key is preceded by the package's digest and a slash. docs/stone-format.md spells them.
 """
@@ -23,14 +24,16 @@ from solver.version import Scheme
 RELATIONS = "moss.relations/1"
 VERSION_SCHEME = "moss.version-scheme/1"
 SOURCE = "moss.source/1"
+INSTALLED_SIZE = "moss.installed-size/1"
 
 _WORDS = ("depends", "recommends", "supplements", "provides", "conflicts", "breaks", "replaces")
 
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 _PREFIX = re.compile(r"[0-9a-f]{64}/")
 _KEY = re.compile(
-    r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source))/(?P<version>[^/]*)\Z"
+    r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source|installed-size))/(?P<version>[^/]*)\Z"
 )
+_DECIMAL = re.compile(rb"(?:0|[1-9][0-9]{0,18})\Z")
 _SOURCE = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -55,6 +58,16 @@ def decode_extras(attributes: Mapping[str, bytes], place: Place, prefix: str = "
         Scheme.STONE if scheme is None else _decode_scheme(scheme, place),
         None if source is None else _decode_source(source, place),
     )
+
+
+def decode_installed_size(attributes: Mapping[str, bytes], place: Place, prefix: str) -> int | None:
+    """What an index says of a package's size when installed, if it does."""
+    raw = attributes.get(prefix + INSTALLED_SIZE)
+    if raw is None:
+        return None
+    if not _DECIMAL.match(raw):
+        raise place.fault(f"attribute {INSTALLED_SIZE} is not a number of bytes")
+    return int(raw)
 
 
 def refuse_later_versions(attributes: Mapping[str, bytes], place: Place) -> None:

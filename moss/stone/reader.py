@@ -37,7 +37,7 @@ from moss.stone.container import (
     parse_payload_header,
 )
 from moss.stone.content import Content, InMemory, PlainBytes, cut_contents
-from moss.stone.extras import decode_extras, refuse_later_versions, with_extras
+from moss.stone.extras import decode_extras, decode_installed_size, refuse_later_versions, with_extras
 from moss.stone.meta import Publication, decode_meta
 from moss.stone.records import ContentRange, decode_attributes, decode_index, decode_layout
 from moss.stone.streams import PayloadStream, Source, unpack_payload
@@ -219,5 +219,6 @@ def _decode(read: Sequence[tuple[Payload, bytes]], kind: StoneKind, strictness: 
         if publication is None:
             statements.append(whole)
         else:
-            published.append(Published(whole, *publication))
+            size = decode_installed_size(attributes, attributes_place or place, prefix)
+            published.append(Published(whole, *publication, size))
     return _Bodies(tuple(statements), tuple(published), layout, index, attributes)

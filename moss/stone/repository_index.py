@@ -19,7 +19,7 @@ from moss.stone.container import (
     StoneKind,
     Strictness,
 )
-from moss.stone.extras import encode_extras
+from moss.stone.extras import INSTALLED_SIZE, encode_extras
 from moss.stone.meta import Publication, encode_meta, publication_faults, statement_faults
 from moss.stone.reader import open_stone
 from moss.stone.streams import FrameCompressor, Writable
@@ -61,6 +61,8 @@ def write_index(target: Writable, published: Iterable[Published]) -> None:
         payloads.append(make_payload(PayloadKind.META, plain, records, compressor))
         for key, value in encode_extras(package.metadata).items():
             attributes[f"{package.digest}/{key}"] = value
+        if package.installed_size is not None:
+            attributes[f"{package.digest}/{INSTALLED_SIZE}"] = str(package.installed_size).encode()
     if not packages:
         write_payloads(target, FileHeader(0, StoneKind.INDEX), [])
         return

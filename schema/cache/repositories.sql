@@ -34,6 +34,8 @@ CREATE TABLE candidate (
     -- SHA-256 of the file (a stone or a .deb), hexadecimal, and its bytes.
     digest TEXT NOT NULL,
     file_size INTEGER NOT NULL,
+    -- Bytes that its files take when installed, where the index says so.
+    installed_size INTEGER,
     CHECK ((statement IS NULL) <> (paragraph IS NULL))
 ) STRICT;
 CREATE INDEX candidate_name ON candidate (name);
