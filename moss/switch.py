@@ -68,6 +68,22 @@ def _rename_holder(holder: str, archive: str, effects: Effects) -> None:
         effects.rename(holder, archive)
 
 
+def refuse_foreign(root: Root) -> None:
+    """Refuse a root whose /usr somebody else made, before the first file of moss's own is written there."""
+    if os.path.lexists(root.state_directory) or not os.path.isdir(root.usr):
+        return
+    if os.listdir(root.usr):
+        raise _foreign(root)
+
+
+def _foreign(root: Root) -> MossError:
+    return MossError(
+        f"{root.usr} holds a system that moss did not make",
+        because=["the first transaction would put it aside"],
+        remedies=["use an empty directory: moss -D DIRECTORY …"],
+    )
+
+
 def check_switchable(root: Root, known: GenerationId | None) -> None:
     """Refuse a /usr that is not ours, or that cannot be exchanged with a tree below /.moss.
 
@@ -80,11 +96,7 @@ def check_switchable(root: Root, known: GenerationId | None) -> None:
     live = generation_of_tree(root.usr)
     if live is None and os.listdir(root.usr):
         if known is None:
-            raise MossError(
-                f"{root.usr} holds a system that moss did not make",
-                because=["the first transaction would put it aside"],
-                remedies=["use an empty directory: moss -D DIRECTORY …"],
-            )
+            raise _foreign(root)
         raise MossError(
             f"{root.usr} does not say which generation it is, though generation {known} should be there",
             because=[f"{root.usr}/.stateID is missing or unreadable"],

@@ -103,6 +103,28 @@ def test_a_reader_writes_nothing(root: Path, tmp_path: Path) -> None:
     assert stored(root) == before
 
 
+def test_a_system_of_somebody_elses_is_refused_before_a_file_is_written(tmp_path: Path, packages: Path) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "usr/bin").mkdir(parents=True)
+    (theirs / "usr/bin/theirs").write_text("x")
+    before = snapshot(theirs)
+    with pytest.raises(MossError, match="moss did not make"), open_to_change(str(theirs), command="moss repo add"):
+        pass
+    assert snapshot(theirs) == before
+
+
+def test_a_repository_whose_cache_is_gone_is_named_with_what_mends_it(root: Path) -> None:
+    for name in ("repositories.db", "repositories.db-wal", "repositories.db-shm"):
+        (root / ".moss/db" / name).unlink(missing_ok=True)
+    with pytest.raises(MossError, match="no package tool") as caught:
+        install(root, "tool")
+    assert "moss repo update" in caught.value.remedies
+    with open_to_change(str(root), command="moss repo update") as system:
+        update_repositories(system)
+    install(root, "tool")
+    assert names(root) == ["tool 1-1"]
+
+
 def test_a_repository_that_is_not_there_is_not_added(root: Path, tmp_path: Path) -> None:
     with open_to_change(str(root), command="moss repo add") as system:
         with pytest.raises(MossError, match="is not there") as caught:

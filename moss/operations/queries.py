@@ -95,11 +95,13 @@ def unknown_package(system: System, name: str) -> NotFound:
     """What to say of a name that no enabled repository has: near names, and who has such a program."""
     remedies = [f"moss info {near}" for near in near_names(system, name)]
     remedies += [f"moss install {one.metadata.name}" for one in providers(system, f"binary({name})")[:3]]
-    because = []
-    for candidate in candidates.by_name(system.offers, name):
-        because.append(f"the disabled repository {candidate.repository} has it")
-        remedies.append(f"moss repo enable {candidate.repository}")
-    if not repositories(system.record):
+    known = repositories(system.record)
+    read = {revision.repository for revision in candidates.revisions(system.offers)}
+    unread = [repository.name for repository in known if repository.enabled and repository.name not in read]
+    because = [f"what {repository} offers has not been read" for repository in unread]
+    if unread:
+        remedies.append("moss repo update")
+    if not known:
         remedies.append("moss repo add NAME URI")
     return NotFound(f"there is no package {name}", because=because, remedies=remedies or ["moss search WORD"])
 

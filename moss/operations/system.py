@@ -15,6 +15,7 @@ from moss.recover import recover
 from moss.reporter import Reporter, Silence
 from moss.root import GenerationId, Root
 from moss.store import create_store
+from moss.switch import refuse_foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,7 @@ def _prepare(root: Root, effects: Effects) -> None:
         effects.mkdir(root.path, 0o755)
     if root.is_host and os.geteuid() != 0:
         raise _not_ours(root)
+    refuse_foreign(root)
     if not os.path.isdir(root.state_directory):
         effects.mkdir(root.state_directory, 0o700)
     if not os.access(root.state_directory, os.W_OK | os.X_OK):
