@@ -94,7 +94,7 @@ def check_switchable(root: Root, known: GenerationId | None) -> None:
             raise MossError(f"{root.usr} is not a directory", remedies=["look at what it is, and move it away"])
         return
     live = generation_of_tree(root.usr)
-    if live is None and os.listdir(root.usr):
+    if live is None and (known is not None or os.listdir(root.usr)):
         if known is None:
             raise _foreign(root)
         raise MossError(

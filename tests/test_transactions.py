@@ -237,6 +237,19 @@ def test_a_generation_that_the_record_does_not_know_is_told(tmp_path: Path, repo
         make(root, repository, "tool-2")
 
 
+def test_a_usr_that_lost_its_number_is_never_switched_away(tmp_path: Path, repository: Repository) -> None:
+    root = tmp_path / "root"
+    make(root, repository, "tool-1")
+    make(root, repository)  # a generation of nothing: without its number, an empty directory
+    (root / "usr/.stateID").unlink()
+    with pytest.raises(MossError, match="generation 2 should be there") as caught:
+        rollback(root, repository)
+    assert f"echo 2 > {root}/usr/.stateID" in caught.value.remedies[0]
+    (root / "usr/.stateID").write_text("2\n")  # the remedy works
+    assert rollback(root, repository).generation == 1
+    assert check_invariants(root) == 1
+
+
 def test_the_record_and_etc_follow_a_switch_made_at_boot(tmp_path: Path, repository: Repository) -> None:
     root = tmp_path / "root"
     for version in ("1", "2"):
