@@ -29,7 +29,7 @@ LAYERS = (
     ("moss.debian",),
     ("moss.package", "moss.layout"),
     ("moss.capability", "moss.digest", "moss.architecture"),
-    ("moss.errors",),
+    ("moss.errors", "moss.kdl"),
     ("solver",),
 )
 
@@ -47,7 +47,7 @@ OWNERS = {
     "elftools": "moss.scan",
 }
 
-PURE = ("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package")
+PURE = ("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl")
 WORLD = {"os", "io", "pathlib", "time", "datetime", "socket", "subprocess", "shutil", "tempfile", "urllib"}
 EDGES = {"solver.__main__"}
 """Where a pure package meets files: its command line."""
