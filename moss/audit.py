@@ -8,7 +8,6 @@ read, never stored: a copied or restored root has others, and is read.
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from moss.db.packages import asset_of
 from moss.difference import TreeDifference
@@ -16,9 +15,10 @@ from moss.digest import EMPTY_CONTENT, content_digest_of_file
 from moss.layout import Entry, EntryKind
 from moss.root import DECLARED_ENTRIES
 from moss.store import Store, asset_name
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Audit:
     """What differs; paths relative to /usr, sorted."""
 

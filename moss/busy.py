@@ -5,13 +5,14 @@ Seen: a sandbox that had bind-mounted an old /usr saw it change under its feet.
 
 import os
 import re
-from dataclasses import dataclass
+
+from solver.values import value
 
 _OCTAL = re.compile(r"\\([0-7]{3})")
 """How the kernel writes blanks and the like in mountinfo."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class User:
     """A process that uses a tree, and how."""
 
@@ -62,7 +63,7 @@ def _how(pid: int, tree: str, place: "_Place | None", seen: set[str]) -> str | N
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Place:
     """A directory by its device and its path from that file system's own root."""
 
@@ -73,7 +74,7 @@ class _Place:
         return self.device == other.device and (self.path == other.path or self.path.startswith(f"{other.path}/"))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Mount:
     place: _Place
     point: str

@@ -5,10 +5,10 @@ name is the plain word. Stones of format v1 hold capabilities as (kind number, t
 docs/stone-format.md.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from moss.errors import UsageError
+from solver.values import ordered_value
 
 
 class CapabilityKind(IntEnum):
@@ -32,7 +32,7 @@ class CapabilityKind(IntEnum):
 _KIND_BY_WORD = {kind.word: kind for kind in CapabilityKind}
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@ordered_value
 class Capability:
     """One thing that packages can provide and need; equality is exact equality of text."""
 

@@ -7,7 +7,6 @@ collision, there is no difference: the tree is made in full, and the merge says 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from moss.db.connection import Database
 from moss.db.paths import (
@@ -23,9 +22,10 @@ from moss.db.paths import (
 from moss.generation import PackageId
 from moss.layout import Entry, EntryKind, directory
 from moss.merge import Resolver, better
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TreeDifference:
     """Steps in the order in which they can be done."""
 

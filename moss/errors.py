@@ -23,7 +23,8 @@ The world's faults are `MossError`s; moss's own faults are `assert`s and traceba
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from solver.values import value
 
 
 class MossError(Exception):
@@ -58,7 +59,7 @@ class NotFound(MossError):
     exit_code = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Repair:
     """A command that was tried on the solver and works, and what it would do."""
 

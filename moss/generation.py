@@ -1,6 +1,5 @@
 """Generations: numbered, complete states of /usr, and what each consists of."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import NewType
 
@@ -8,6 +7,7 @@ from moss.digest import PackageDigest
 from moss.model import SystemModel
 from moss.package import Metadata
 from moss.root import GenerationId
+from solver.values import value
 
 PackageId = NewType("PackageId", int)
 """A package's row in the record."""
@@ -21,7 +21,7 @@ class Status(Enum):
     REMOVED = "removed"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reason:
     """Why a package was chosen: a wish of the person's, or what another package needs."""
 
@@ -34,7 +34,7 @@ class Reason:
         return self.wish is not None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Selected:
     """A package of a generation, with the reason it is there."""
 
@@ -48,7 +48,7 @@ class Selected:
     reason: Reason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Generation:
     """A generation without its packages."""
 
@@ -61,7 +61,7 @@ class Generation:
     model: SystemModel
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class JournalEntry:
     """A transaction, over or under way."""
 

@@ -3,7 +3,6 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from moss.digest import PackageDigest
@@ -11,13 +10,14 @@ from moss.effects import as_moss_error
 from moss.errors import CorruptData, MossError, NotFound
 from moss.package import Published
 from moss.stone import open_stone, write_index_file
+from solver.values import value
 
 INDEX_NAME = "stone.index"
 
 _IN_A_URI = "/-_.~!$&'()*+,;=@"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Indexed:
     """An index that was written."""
 

@@ -6,16 +6,16 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from moss.effects import as_moss_error
 from moss.errors import Locked
 from moss.reporter import Reporter
+from solver.values import value
 
 _TRY_AGAIN_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Holder:
     """Who holds a lock; `since` is seconds since 1970, UTC."""
 

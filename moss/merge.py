@@ -12,17 +12,17 @@ Pure: works on tuples, since a whole system has several hundred thousand of them
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from moss.errors import MossError
 from moss.layout import Entry, EntryKind
 from moss.root import ROOT_LINKS
+from solver.values import value
 
 _LINKS_FOLLOWED = 40
 """As many as Linux follows before it says ELOOP."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Collision:
     """Two packages with different things at one path."""
 
@@ -48,7 +48,7 @@ class LayoutCollision(MossError):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Merged:
     """A generation's layout, sorted by path, parents before what is below them."""
 

@@ -6,18 +6,18 @@ that name), `install 'binary(git)'` for whoever provides it; the solver picks wh
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 from moss.capability import Capability
 from moss.errors import NotFound, UsageError
 from solver.formula import FormulaError, parse_relation
 from solver.model import Relation
+from solver.values import replace, value
 
 _LOOSE_RANGE = re.compile(r"(?P<name>[^<>=\s]+)\s*(?P<operator><<|>>|<=|>=|==|<|>|=)\s*(?P<version>\S+)")
 _OLD_OPERATORS = {"<<": "<", ">>": ">", "==": "="}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wish:
     """One thing the person wants kept installed."""
 
@@ -45,7 +45,7 @@ class Wish:
         return str(self.wanted)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SystemModel:
     """What a system should be. Wishes keep the order in which they were said."""
 

@@ -6,15 +6,15 @@ package has them they supersede the plain ones, which then hold the part that up
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 
 from moss.capability import Capability
 from moss.digest import PackageDigest
 from solver.model import Formula, Provide, Relation
+from solver.values import value
 from solver.version import Scheme
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Relations:
     """Everything a package says about others. Names in relations are capability texts (`str(Capability)`)."""
 
@@ -27,7 +27,7 @@ class Relations:
     replaces: tuple[Relation, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Metadata:
     """A package's own statement, as its stone holds it."""
 
@@ -104,11 +104,11 @@ class DeferredMetadata(Metadata):
         scheme: Scheme,
         read: Callable[[], Metadata],
     ) -> None:
-        for field, value in (
+        for field, given in (
             ("name", name), ("version", version), ("release", release), ("build_release", build_release),
             ("architecture", architecture), ("scheme", scheme), ("_read", read),
         ):  # fmt: skip
-            object.__setattr__(self, field, value)
+            object.__setattr__(self, field, given)
 
     def __getattr__(self, name: str) -> object:
         # Only fields whose slots are empty yet come here.
@@ -126,10 +126,10 @@ class DeferredMetadata(Metadata):
         return hash(self._whole())
 
     def _whole(self) -> Metadata:
-        return Metadata(**{field.name: getattr(self, field.name) for field in fields(Metadata)})
+        return Metadata(**{name: getattr(self, name) for name in Metadata.__match_args__})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Published:
     """A package as a repository index offers it: its statement, and where its stone is."""
 

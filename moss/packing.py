@@ -8,7 +8,7 @@ user and means files of the system, unless owners are to be kept. Hard links bec
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from moss.digest import ContentDigest, PackageDigest
 from moss.effects import as_moss_error
@@ -17,6 +17,7 @@ from moss.layout import Entry, EntryKind, path_fault
 from moss.package import Metadata
 from moss.scan import Scanned, scan
 from moss.stone import ContentSpool, write_stone_file
+from solver.values import replace, value
 
 PACK_LEVEL = 9
 """Packed once, downloaded often: docs/stone-format.md has the figures."""
@@ -30,7 +31,7 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Packed:
     """A stone that was made, and what may surprise its maker."""
 

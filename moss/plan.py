@@ -4,17 +4,17 @@ A plan is a value: it is made by looking, shown to the person, and then carried 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from moss.generation import Reason, Selected
 from moss.model import SystemModel
 from moss.package import Metadata
 from moss.repository import Candidate
 from moss.root import GenerationId
+from solver.values import field, value
 from solver.version import compare
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Chosen:
     """A package of the generation to come: already in the store, or to be fetched from a repository."""
 
@@ -31,14 +31,14 @@ class Chosen:
         return self.metadata.name
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Install:
     """A package that comes in."""
 
     package: Chosen
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """A package that takes the place of another of its name."""
 
@@ -54,7 +54,7 @@ class Change:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Removal:
     """A package that goes. `because` completes "…, " for the person: why it is not needed any more."""
 
@@ -62,7 +62,7 @@ class Removal:
     because: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Held:
     """A newer version that an update does not take, and what would free it."""
 
@@ -73,7 +73,7 @@ class Held:
     command: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proof:
     """How good the answer is known to be."""
 
@@ -83,7 +83,7 @@ class Proof:
     """Each preference by name with its cost, most important first."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Space:
     """Bytes. Estimates until the packages have been fetched."""
 
@@ -92,7 +92,7 @@ class Space:
     free: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """What would be done. `chosen` is the whole generation to come, by name."""
 
@@ -121,7 +121,7 @@ class Plan:
         return bool(self.installs or self.changes or self.removals)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Difference:
     """How one set of packages differs from another."""
 

@@ -1,7 +1,6 @@
 """From the model and the record to a problem for the solver."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from moss.generation import Selected
 from moss.model import SystemModel, Wish
@@ -9,11 +8,12 @@ from moss.offers import as_solver_package
 from moss.repository import Repository
 from solver import Problem, Removal, Request, Universe
 from solver import Wish as SolverWish
+from solver.values import value
 
 _GENERIC_ARCHITECTURES = ("noarch",)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChangeRequest:
     """What a verb asks for: the model to reach, and how eagerly."""
 

@@ -1,12 +1,11 @@
 """Repositories: where packages come from, and what each offers."""
 
-from dataclasses import dataclass
-
 from moss.digest import PackageDigest
 from moss.package import Metadata
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Repository:
     name: str
     uri: str
@@ -18,7 +17,7 @@ class Repository:
     """The person said that nothing vouches for its content."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Revision:
     """The state of a repository's index when it was last read."""
 
@@ -30,7 +29,7 @@ class Revision:
     package_count: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """A package that a repository offers."""
 

@@ -11,8 +11,9 @@
 """
 
 import os
-from dataclasses import dataclass
 from typing import NewType
+
+from solver.values import value
 
 GenerationId = NewType("GenerationId", int)
 
@@ -26,7 +27,7 @@ ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 """Names at the top of a root that are links into /usr."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Root:
     """A directory that holds a system: `/` on a running one. `path` is absolute."""
 

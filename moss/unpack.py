@@ -1,7 +1,6 @@
 """From stones to the store: every distinct file of the new packages, once, verified on the way."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from moss.db.connection import Database
@@ -14,9 +13,10 @@ from moss.plan import Chosen
 from moss.reporter import Reporter
 from moss.stone import Content, Stone
 from moss.store import Store
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fetched:
     """A stone that was verified, open at its content."""
 

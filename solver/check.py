@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from solver.conflict import find_conflict
 from solver.encode import Encoder, Why
@@ -20,11 +19,12 @@ from solver.request import Request, Wish
 from solver.rules import Candidate, Kind
 from solver.sat import Sat
 from solver.solution import Conflict
+from solver.values import value
 
 _GREEDY_SHARE = 200  # greedy models go on while each shows half a percent of all
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Broken:
     """A package that cannot be installed, whatever else is."""
 

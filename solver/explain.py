@@ -7,20 +7,20 @@ last what stands in the way. Versions of one name that say the same are told as 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from solver.model import Formula, Operator, Relation
 from solver.request import Forbid, Hold, Pin, Removal, Subscription, Wish
 from solver.rules import Candidate, Kind, Rule
 from solver.solution import Conflict, Repair, RepairKind, Solution, Step
+from solver.values import value
 from solver.version import Scheme, VersionError, sort_key
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sentence:
     """One line of an explanation and the rules it tells."""
 
@@ -28,7 +28,7 @@ class Sentence:
     rules: tuple[Rule, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Explanation:
     """One conflict told: what cannot be, why, and how many reasons it takes."""
 

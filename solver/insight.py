@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 
 from solver.model import Formula, Operator, Relation
 from solver.pool import Pool
@@ -13,9 +12,10 @@ from solver.request import Wish
 from solver.rules import Candidate, Kind
 from solver.solution import Conflict, Held, Needed, Reason, Recommended, Solution
 from solver.solve import make_pool, solve
+from solver.values import replace, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Link:
     """A package and the nearest reason why it is there."""
 
@@ -67,7 +67,7 @@ def why_held(
     return tuple(dict.fromkeys(name for name in names if name != held.newest.name)), answer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Dependent:
     """A package and a formula of its that the one asked about can satisfy."""
 

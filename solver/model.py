@@ -19,10 +19,10 @@ quotes. `parse_formula(str(f)) == f` for every formula.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias, assert_never
 
+from solver.values import value
 from solver.version import Scheme
 
 
@@ -52,7 +52,7 @@ class Operator(Enum):
                 assert_never(self)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Relation:
     """A capability, by its text, and a range of versions of it.
 
@@ -75,7 +75,7 @@ class Relation:
         return _print(self, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class All:
     """Every part; of no parts: always satisfied."""
 
@@ -85,7 +85,7 @@ class All:
         return _print(self, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnyOf:
     """At least one part, earlier ones preferred; of no parts: never satisfied."""
 
@@ -95,7 +95,7 @@ class AnyOf:
         return _print(self, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class If:
     """`then` where `condition` holds, `otherwise` (or nothing) where it does not."""
 
@@ -107,7 +107,7 @@ class If:
         return _print(self, 0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unless:
     """`then` where `condition` does not hold, `otherwise` (or nothing) where it does."""
 
@@ -139,7 +139,7 @@ def relations_of(formula: Formula) -> Iterator[Relation]:
             assert_never(formula)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Provide:
     """A capability offered, perhaps in a version."""
 
@@ -150,7 +150,7 @@ class Provide:
         return _print(Relation(self.name, Operator.EQ if self.version else None, self.version), 0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Package:
     """A candidate. It provides its own name in its version without saying so.
 

@@ -11,19 +11,19 @@ A core that needs a hole of the encoding is no proof: the hole is widened and th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from solver.encode import Encoder, Item
 from solver.measures import Measures
 from solver.preferences import Measure
 from solver.sat import Counter, OutOfBudgetError, Sat
+from solver.values import value
 
 # A variable assumed always. What holds by itself is made to follow from it, so that propagation
 # can be asked what holds whatever is chosen.
 GO = 1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Optimum:
     """The packages of the best model found, what each level costs, and whether that is proven."""
 

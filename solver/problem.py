@@ -1,14 +1,14 @@
 """A problem: all that an answer depends on, in one value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from solver.preferences import FEWEST_REMOVALS, Measure
 from solver.request import Request
 from solver.universe import Universe
+from solver.values import field, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Problem:
     """The same problem has the same answer on every machine.
 

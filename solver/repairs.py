@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice, product
 from typing import assert_never
 
@@ -13,6 +12,7 @@ from solver.request import Forbid, Hold, Pin, Removal, Request, Subscription, Wi
 from solver.rules import Asked, Rule
 from solver.solution import Conflict, Repair, RepairKind, Solution, Step
 from solver.solve import solve
+from solver.values import replace
 
 _MOST_TRIED = 12
 

@@ -1,12 +1,12 @@
 """What is asked of the solver: wishes, what must not be, facts, subscriptions."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from solver.model import Formula, Relation
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wish:
     """Something that must be installed.
 
@@ -20,7 +20,7 @@ class Wish:
     repository: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Removal:
     """No package that provides the relation may be left."""
 
@@ -28,7 +28,7 @@ class Removal:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pin:
     """Of the packages with the relation's name, only those that match may be installed.
 
@@ -40,7 +40,7 @@ class Pin:
     repository: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hold:
     """The installed package of this name stays exactly as it is."""
 
@@ -48,7 +48,7 @@ class Hold:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Forbid:
     """No package matching the relation may be installed anew; one installed already may stay."""
 
@@ -56,7 +56,7 @@ class Forbid:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SubscriptionRule:
     """Where the subscription is on and `condition` holds (None: always): what must be there, what
     is only wanted, and which provider is preferred where there is a choice."""
@@ -67,7 +67,7 @@ class SubscriptionRule:
     prefer: tuple[Relation, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Subscription:
     """A named switch with its rules. Conditions of other subscriptions may name it as the
     capability `subscription(NAME)`."""
@@ -78,7 +78,7 @@ class Subscription:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """All that is asked at once.
 

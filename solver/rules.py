@@ -5,14 +5,14 @@ itself is made in `solver.encode`, where each kind is emitted in one place. p, q
 `A(f)` for the packages that can satisfy the formula f.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from solver.model import Formula, Relation
 from solver.request import Forbid, Hold, Pin, Removal, Subscription, Wish
+from solver.values import ordered_value, value
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@ordered_value
 class Candidate:
     """A package as sentences need it."""
 
@@ -44,7 +44,7 @@ class Kind(Enum):
 Asked = Wish | Removal | Forbid | Pin | Hold | Subscription
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rule:
     """One rule of a conflict.
 

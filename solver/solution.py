@@ -1,23 +1,23 @@
 """The two answers: a solution or a conflict."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 
 from solver.model import Formula, Relation
 from solver.preferences import Measure
 from solver.request import Removal, Request, Subscription, Wish
 from solver.rules import Asked, Candidate, Rule
+from solver.values import field, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wished:
     """A wish asked for it, or a keep."""
 
     wish: Wish
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Needed:
     """Another chosen package depends on it."""
 
@@ -25,7 +25,7 @@ class Needed:
     formula: Formula
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Recommended:
     """Another chosen package recommends it, or it supplements what `by` is."""
 
@@ -33,7 +33,7 @@ class Recommended:
     formula: Formula
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Subscribed:
     """A rule of a subscription requires or wants it."""
 
@@ -41,19 +41,19 @@ class Subscribed:
     relation: Relation
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Supplements:
     """It supplements what is there, or a fact of the machine."""
 
     formula: Formula
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stayed:
     """It was installed and nothing speaks against it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Updated:
     """It was asked to be updated."""
 
@@ -61,14 +61,14 @@ class Updated:
 Reason = Wished | Needed | Recommended | Subscribed | Supplements | Stayed | Updated
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ToldToGo:
     """It was asked to go."""
 
     removal: Removal
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InTheWay:
     """It conflicts with a package that is chosen (either may say so)."""
 
@@ -76,21 +76,21 @@ class InTheWay:
     relation: Relation
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lost:
     """It needs something that nothing chosen provides."""
 
     formula: Formula
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Replaced:
     """A chosen package takes its place."""
 
     by: Candidate
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unneeded:
     """It was installed for others, and nothing needs it any more."""
 
@@ -98,7 +98,7 @@ class Unneeded:
 RemovalReason = ToldToGo | InTheWay | Lost | Replaced | Unneeded
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Level:
     """A measure and the least value it can have, given the levels before it."""
 
@@ -106,7 +106,7 @@ class Level:
     cost: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """A name that comes in another version."""
 
@@ -114,7 +114,7 @@ class Change:
     after: Candidate
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Held:
     """A package that was asked to be updated and stays. `solver.why_held` says what would free it."""
 
@@ -122,7 +122,7 @@ class Held:
     newest: Candidate
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Solution:
     """The best set of packages.
 
@@ -155,7 +155,7 @@ class RepairKind(Enum):
     UNSUBSCRIBE = "unsubscribe"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """One change of a request. `asked` is the part of the request it is about, `subject` its name
     (of a package, a relation, a subscription)."""
@@ -165,7 +165,7 @@ class Step:
     asked: Asked
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Repair:
     """A change of the request that was tried and works: the steps, the request to ask instead, and
     the solution it leads to."""
@@ -175,7 +175,7 @@ class Repair:
     solution: Solution
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Conflict:
     """No solution. `rules` cannot all hold, but any of them can go and the others hold.
 

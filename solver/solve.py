@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from solver.conflict import find_conflict
 from solver.encode import Encoder, Why
@@ -16,6 +15,7 @@ from solver.problem import Problem
 from solver.reasons import describe, needed
 from solver.sat import OutOfBudgetError, Sat
 from solver.solution import Conflict, Solution
+from solver.values import replace, value
 
 # What every order ends with, so that nothing comes or goes for no reason.
 _AT_LAST = (Measure.REMOVED, Measure.ADDED)
@@ -25,7 +25,7 @@ class NoAnswerError(Exception):
     """The budget ended before any solution or conflict was found."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Effort:
     """How to solve, which never changes a proven answer: the back-end of `solver.sat`, and whether
     unlikely packages are left out at first."""
@@ -34,10 +34,13 @@ class Effort:
     lazy: bool = True
 
 
+_USUAL = Effort()
+
+
 def solve(
     problem: Problem,
     budget: Callable[[], bool] | None = None,
-    effort: Effort = Effort(),
+    effort: Effort = _USUAL,
 ) -> Solution | Conflict:
     """The best solution, or why there is none.
 

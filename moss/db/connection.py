@@ -6,7 +6,6 @@ No cursor, row, or SQL text leaves `moss/db/`: the other modules here turn rows 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,13 +13,14 @@ import apsw
 
 from moss.errors import CorruptData, FormatTooNew, Locked, MossError, NoSpace, PermissionRefused
 from moss.resources import schema_directory
+from solver.values import value
 
 APPLICATION_ID = 0x6D6F7373  # "moss"
 CACHE_VERSION = 3
 """Raised when schema/cache/repositories.sql changes; an older cache is made anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Database:
     """An open database. `path` is empty for one that lives in memory."""
 

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from moss.db.connection import Database
 from moss.root import GenerationId
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Spare:
     """The tree that the next generation is made in. Not `clean`: thrown away, never repaired."""
 

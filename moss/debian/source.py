@@ -8,12 +8,12 @@ the machine's own architecture.
 
 import os
 import re
-from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from moss.architecture import native_architecture
 from moss.debian.relations import debian_architecture
 from moss.errors import UsageError
+from solver.values import value
 
 PREFIX = "apt+"
 _TRANSPORTS = ("file", "http", "https")
@@ -21,7 +21,7 @@ _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.~_-]*(/[A-Za-z0-9][A-Za-z0-9+.~_-]*)
 _NATIVE = {"x86_64": "amd64", "aarch64": "arm64", "386": "i386", "riscv": "riscv64"}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AptSource:
     """An apt repository. `architecture` is Debian's word (`amd64`)."""
 
@@ -41,13 +41,13 @@ class AptSource:
                 f"{text} names no apt repository", remedies=["write apt+file:DIR or apt+https://HOST/PATH"]
             )
         asked: dict[str, list[str]] = {"suite": [], "component": [], "arch": []}
-        for name, value in parse_qsl(parts.query, keep_blank_values=True):
-            if name not in asked or not _WORD.fullmatch(value):
+        for name, said in parse_qsl(parts.query, keep_blank_values=True):
+            if name not in asked or not _WORD.fullmatch(said):
                 raise UsageError(
-                    f"{text}: {name}={value} says nothing about an apt repository",
+                    f"{text}: {name}={said} says nothing about an apt repository",
                     remedies=["use ?suite=NAME&component=NAME&arch=NAME"],
                 )
-            asked[name].append(value)
+            asked[name].append(said)
         if len(asked["arch"]) > 1:
             raise UsageError(f"{text} names several architectures", remedies=["add one repository for each"])
         place = f"//{parts.netloc}{parts.path}"

@@ -12,7 +12,6 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import lz4.frame
@@ -21,6 +20,7 @@ from moss.debian.source import AptSource
 from moss.errors import CorruptData, NotFound, UsageError
 from moss.foreign.compression import XZ_MEMORY_BYTES, Decompressor, Gzip
 from moss.stone.streams import decompress_frame, zstd_faults
+from solver.values import value
 
 _PIECE = 1 << 20
 _ZSTD_PIECE = 1 << 12
@@ -31,7 +31,7 @@ _IN_LISTS = re.compile(r"(?P<site>.+)_dists_(?P<suite>.+)_(?P<component>[^_]+)_b
 _REMEDY = "fetch the index anew: apt-get update, or mirror it again"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IndexFile:
     """A Packages index: its file, and SHA-256 and size where a Release vouches for them."""
 

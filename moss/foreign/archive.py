@@ -11,10 +11,10 @@ comes twice, comes in another order or is unknown makes the file no package.
 """
 
 import hashlib
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from moss.errors import CorruptData, FormatTooNew
+from solver.values import value
 
 MAGIC = b"!<arch>\n"
 HEADER_BYTES = 60
@@ -23,7 +23,7 @@ _HEADER_END = b"`\n"
 _REMEDY = "get the package again: this file is not the one its maker wrote"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Member:
     name: str
     size: int

@@ -8,17 +8,17 @@ Everything else in it (templates, shlibs, symbols) is passed over.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from moss.debian.paragraph import Fields, parse_fields
 from moss.foreign.tarstream import REGULAR, TarStream
+from solver.values import field, value
 
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm", "config")
 _WANTED = frozenset({"control", "conffiles", "triggers", "md5sums", *SCRIPTS})
 _LONGEST_FILE = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Control:
     """What was found in the control member; scripts by their names."""
 

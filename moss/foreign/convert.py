@@ -1,7 +1,6 @@
 """One .deb becomes one stone, without running anything of it."""
 
 import os
-from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from moss.capability import Capability
@@ -25,12 +24,13 @@ from moss.scan import scan
 from moss.stone.spool import ContentSpool
 from moss.stone.writer import DEFAULT_LEVEL, write_stone_file
 from solver.model import Provide
+from solver.values import replace, value
 
 SCANNED_NEEDS = "moss.scanned-needs/1"
 """Attribute: what the files need, by scanning, one capability a line. Recorded, not required."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Converted:
     """A stone that was written, and what of its .deb is not in it."""
 

@@ -6,15 +6,15 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 
 from moss.errors import MossError, UsageError
 from moss.foreign.convert import Converted, convert
 from moss.foreign.files import Limits
 from moss.stone.writer import DEFAULT_LEVEL
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failed:
     """A .deb that did not become a stone; nothing of it is left behind."""
 

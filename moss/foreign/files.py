@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from moss.digest import ContentDigest
@@ -13,13 +12,14 @@ from moss.foreign.notices import NoticeKind, Notices
 from moss.foreign.tarstream import TarEntry, TarStream
 from moss.layout import EntryKind, path_fault
 from moss.stone.spool import ContentSpool
+from solver.values import value
 
 _ORDINARY = re.compile(rb"\./[!-~]{1,255}")
 _DOUBTFUL = re.compile(rb"//|/\.{1,2}(?:/|$)")
 _SMALL = 1 << 18
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limits:
     """How much a .deb may ask of the machine."""
 

@@ -1,10 +1,10 @@
 """What of a package could not be carried over: said, never dropped in silence."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from moss.errors import CorruptData
+from solver.values import value
 
 
 class NoticeKind(Enum):
@@ -32,7 +32,7 @@ _SENTENCES = {
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notice:
     """One thing that stayed behind, in a sentence; `paths` are all it is about, in the .deb's words."""
 

@@ -5,10 +5,10 @@ A recipe gives way to what the package ships itself, and one whose source the pa
 older or newer version of it) is reported and skipped.
 """
 
-from dataclasses import dataclass
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Copy:
     """`to` begins as a copy of the package's own `source`."""
 
@@ -16,7 +16,7 @@ class Copy:
     to: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Concatenation:
     """`to` begins as all files below `directory` that end in `suffix`, in the order of their paths."""
 
@@ -25,7 +25,7 @@ class Concatenation:
     to: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NameList:
     """`to` begins as the names, relative to `directory`, of the files that end in `suffix`."""
 
@@ -34,7 +34,7 @@ class NameList:
     to: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Text:
     """`to` begins with this content."""
 
@@ -42,7 +42,7 @@ class Text:
     content: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Link:
     """`to` is a symlink: in /usr for good, elsewhere where nothing else is."""
 
@@ -50,14 +50,14 @@ class Link:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Directory:
     to: str
     permissions: int = 0o755
     gid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Alternative:
     """`link` is found by way of /etc/alternatives, as update-alternatives does it.
 
@@ -69,7 +69,7 @@ class Alternative:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Accounts:
     """Lines of sysusers.d(5)."""
 

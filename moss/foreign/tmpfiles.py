@@ -11,13 +11,14 @@ admin's own at every boot. What a `C` line copies brings its mode and owners fro
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from solver.values import ordered_value
 
 _USUAL_DIRECTORY = (0o755, 0, 0)
 _PLAIN = re.compile(r"[^\s\"'\\%]+")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@ordered_value
 class Line:
     """One line. `path` is absolute; `argument` is a link's text or a copy's source."""
 

@@ -5,11 +5,12 @@ systemd-sysusers does, so the same root and the same packages give the same ids 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar, assert_never
 
 from moss.local.sysusers import GroupLine, MemberLine, RangeLine, SysusersLine, UserLine
 from moss.local.words import BadLine, Line, Notice, PassedOver
+from solver.values import replace, value
 
 _DEFAULT_RANGE = (100, 999)
 _NOLOGIN = "/usr/sbin/nologin"
@@ -67,7 +68,7 @@ class Accounts:
                     lines[at] = ":".join(fields)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Added:
     """What sysusers.d adds, in the order it is added."""
 

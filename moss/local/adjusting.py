@@ -1,13 +1,12 @@
 """Lines that set owner and permissions of what other lines, or programs, have made."""
 
-from dataclasses import dataclass, replace
-
 from moss.local.made import Made, MadeKind
 from moss.local.tmpfiles import Action, TmpfilesLine
 from moss.local.view import matches_pattern
+from solver.values import replace, value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Adjustment:
     """A line of type e, z, m or Z, its owners known by number (None: stays)."""
 

@@ -4,11 +4,11 @@ Paths are real and relative to the root, without a leading slash.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 
 from moss.local.made import Made
 from moss.local.words import Notice
+from solver.values import field, value
 
 STAGE = "etc/.moss-new"
 """Where new things are made before they are renamed into place; only there while moss is at work."""
@@ -30,7 +30,7 @@ class KeptBecause(Enum):
     LEFT_BEHIND = "you changed it; the generation has it no longer, so it is yours alone now"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """`made` is what shall be there (None: nothing), `expected` what is there now: if that is no longer so
     when the change is applied, it is not.
@@ -45,7 +45,7 @@ class Change:
     source: bytes | str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """Something of the admin's that the generation says otherwise about."""
 
@@ -58,7 +58,7 @@ class Kept:
         return self.because not in (KeptBecause.CHANGED, KeptBecause.DELETED)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Rewrite:
     """An account file with lines added. `before` is its content now, None when there is none."""
 
@@ -70,7 +70,7 @@ class Rewrite:
     gid: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LocalChanges:
     """`recorded` is what to record where nothing changes; applying the changes adds to it."""
 

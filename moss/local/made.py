@@ -2,10 +2,10 @@
 
 import os
 import stat
-from dataclasses import dataclass, replace
 from enum import Enum
 
 from moss.digest import content_digest, content_hasher
+from solver.values import replace, value
 
 _CHUNK = 1 << 20
 
@@ -18,7 +18,7 @@ class MadeKind(Enum):
     """A device, a socket: never made by moss, so never equal to anything of moss's."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Made:
     """`content` is a file's digest in hexadecimal, or a symlink's text; `mode` is permissions only."""
 

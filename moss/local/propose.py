@@ -12,7 +12,6 @@ For each path: what the generation *wishes*, what is *found*, what was *recorded
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import TypeVar
 
 from moss.local.adjusting import Adjustment
@@ -23,6 +22,7 @@ from moss.local.sysusers import parse_sysusers_line
 from moss.local.tmpfiles import Action, TmpfilesLine, parse_tmpfiles_line
 from moss.local.view import RootView, UnsafePath, configuration_lines, specifiers_of
 from moss.local.words import BadLine, Line, Notice, PassedOver, Specifiers
+from solver.values import replace
 
 _ADJUSTING = frozenset({Action.ADJUST_DIRECTORY, Action.ADJUST, Action.ADJUST_BELOW})
 _NOT_OURS = {

@@ -1,7 +1,6 @@
 """The users and groups that a generation's sysusers.d adds to a root: looks, and changes nothing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from moss.local.accounts import Accounts, Added, add_accounts
 from moss.local.changes import Rewrite
@@ -9,6 +8,7 @@ from moss.local.made import MadeKind
 from moss.local.sysusers import MemberLine, SysusersLine
 from moss.local.view import RootView, UnsafePath
 from moss.local.words import BadLine, Line, Notice
+from solver.values import value
 
 ACCOUNT_FILES = ("etc/gshadow", "etc/group", "etc/shadow", "etc/passwd")
 """In the order they are written: a crash in between leaves entries that the next run completes."""
@@ -22,7 +22,7 @@ _FIRST_CONTENT = {
 _MEMBER_RECORD = "etc/group#"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProposedAccounts:
     """`uids` and `gids` are those that the root will have."""
 

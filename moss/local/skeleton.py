@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from moss.effects import Effects
 from moss.errors import MossError
 from moss.local.made import Made, MadeKind, made_at
+from solver.values import value
 
 _ALWAYS_LINKED = ("bin", "sbin", "lib", "lib64")
 _LINKED_WITH_CONTENT = ("lib32", "libx32")
@@ -22,7 +22,7 @@ _UNINITIALIZED = b"uninitialized\n"
 _ASIDE = ".moss-new"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Skeleton:
     """What is missing: names of links to make, directories with their permissions, and the machine id."""
 

@@ -7,15 +7,15 @@
 """
 
 import re
-from dataclasses import dataclass
 
 from moss.local.words import BadLine, Line, Specifiers, split_words
+from solver.values import value
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,30}")
 _RESERVED_IDS = frozenset({0xFFFF, 0xFFFF_FFFF})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UserLine:
     """A user. At most one of `uid` and `id_path` (whose owner gives the id); neither: take a free id.
 
@@ -33,7 +33,7 @@ class UserLine:
     locked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GroupLine:
     line: Line
     name: str
@@ -41,14 +41,14 @@ class GroupLine:
     id_path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MemberLine:
     line: Line
     user: str
     group: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RangeLine:
     """Ids from `first` to `last`, both included."""
 

@@ -5,11 +5,11 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
 from enum import Enum
 
 from moss.layout import path_fault
 from moss.local.words import BadLine, Line, PassedOver, Specifiers, split_words, unescape
+from solver.values import value
 
 
 class Action(Enum):
@@ -43,7 +43,7 @@ _LEFT_TO_OTHERS = {
 _MODIFIERS = "!-+=~^?$"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TmpfilesLine:
     """One usable line. `path` is relative to the root; None is "-", the default of the action.
 

@@ -1,7 +1,8 @@
 """How a line of tmpfiles.d or sysusers.d is read: its words, escapes and specifiers; notices about it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from solver.values import ordered_value
 
 _SIMPLE_ESCAPES = {
     "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ",
@@ -24,7 +25,7 @@ class PassedOver(ValueError):
     """A line that is right and that moss leaves to someone else: why."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@ordered_value
 class Line:
     """One line of a configuration file: `file` is relative to the root, `number` counts from 1."""
 
@@ -33,7 +34,7 @@ class Line:
     text: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@ordered_value
 class Notice:
     """What moss has to say about a line: either it is `bad`, or it was passed over for a reason."""
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-from dataclasses import dataclass
 
 from moss.db import generations, journal
 from moss.effects import as_moss_error
@@ -15,9 +14,10 @@ from moss.plan import Chosen, Difference, difference
 from moss.recover import finish
 from moss.root import GenerationId, generation_of_tree
 from moss.switch import check_switchable, exchange
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Activation:
     """What activating a generation would change, seen from the active one."""
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from moss.db import packages, trees
 from moss.db.freeing import freed_with
@@ -11,9 +10,10 @@ from moss.operations.system import System
 from moss.operations.upkeep import collect
 from moss.root import GenerationId
 from moss.store import Store, asset_name
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cleaning:
     """What would go."""
 

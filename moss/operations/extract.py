@@ -4,19 +4,19 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from moss.effects import as_moss_error
 from moss.errors import CorruptData, UsageError
 from moss.layout import INSTALLABLE_KINDS, Entry, EntryKind
 from moss.stone import Content, Stone
+from solver.values import value
 
 _LOOK_INTO = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PERMISSIONS = 0o7777
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Extracted:
     directory: str
     """The `usr` that was made."""

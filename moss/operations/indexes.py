@@ -9,7 +9,6 @@ import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 
 from moss.debian.index import Listed, read_index
@@ -21,6 +20,7 @@ from moss.fetch import open_uri
 from moss.foreign.apt import IndexFile, digest_of, index_files, plain_pieces
 from moss.package import Published
 from moss.stone import StoneKind, open_stone
+from solver.values import value
 
 _TOGETHER = 2000
 """Packages that are handed on at once."""
@@ -28,7 +28,7 @@ _TOGETHER = 2000
 Offer = Callable[[Iterable[Published | Listed]], None]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StoneSource:
     """A stone.index, whole: it is small."""
 
@@ -49,7 +49,7 @@ class StoneSource:
         return len(stone.published), None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PackagesSource:
     """The Packages indexes of a Debian repository."""
 

@@ -1,6 +1,5 @@
 """Why: what keeps a package, what bars one, who needs one, what can be installed at all. Only looks."""
 
-from dataclasses import dataclass
 from typing import assert_never
 
 from moss.db import generations
@@ -31,9 +30,10 @@ from solver import check as check_all
 from solver import why as chain_to
 from solver.rules import Candidate
 from solver.solution import Reason
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """An installed package and the chain of reasons that ends at a wish, nearest first."""
 
@@ -41,7 +41,7 @@ class Kept:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Barred:
     """What stands against having something; nothing does where `because` is empty, and `outcome` says
     what having it would change."""
@@ -53,7 +53,7 @@ class Barred:
     outcome: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Broken:
     """A package on offer that cannot be installed, whatever else is."""
 

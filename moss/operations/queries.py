@@ -3,7 +3,6 @@
 import difflib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from moss.capability import Capability
 from moss.db import candidates, generations, journal, trees
@@ -15,10 +14,11 @@ from moss.operations.system import System
 from moss.plan import Difference, difference
 from moss.repository import Candidate
 from moss.root import GenerationId, generation_of_tree
+from solver.values import value
 from solver.version import compare
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GenerationSummary:
     """A generation as a list shows it."""
 
@@ -32,7 +32,7 @@ class GenerationSummary:
     """The name under which the person keeps it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Update:
     """A newer version of an installed package."""
 
@@ -40,7 +40,7 @@ class Update:
     newest: Candidate
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PackageDetails:
     """All that is known of the packages of one name."""
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from moss.db import candidates
 from moss.db import repositories as recorded
@@ -12,11 +11,12 @@ from moss.fetch import absolute_uri
 from moss.offers import compile_universe, forget_universe
 from moss.operations.system import System
 from moss.repository import Repository, Revision
+from solver.values import value
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RepositoryState:
     """A repository, and its index as it was last read."""
 
@@ -24,7 +24,7 @@ class RepositoryState:
     revision: Revision | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refresh:
     """What reading a repository's index brought."""
 

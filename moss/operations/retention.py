@@ -5,7 +5,6 @@ touches the active generation, one that the person keeps, or a tree that somethi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from moss.busy import user_of
 from moss.db import generations, settings, trees
@@ -18,9 +17,10 @@ from moss.operations.system import System
 from moss.operations.upkeep import collect, give_up, kept_count
 from moss.root import GenerationId
 from moss.store import Store
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Retirement:
     """What giving up generations would do."""
 
@@ -34,7 +34,7 @@ class Retirement:
     """How many upkeep keeps from now on; None: as before."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Retired:
     """What came of it."""
 

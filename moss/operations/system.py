@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from moss.db import generations
 from moss.db.connection import Database, open_record, open_repository_cache, told_in_words
@@ -16,9 +15,10 @@ from moss.reporter import Reporter, Silence
 from moss.root import GenerationId, Root
 from moss.store import create_store
 from moss.switch import refuse_foreign
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class System:
     """An open system. Operations take it apart; the engines below get only what they need."""
 

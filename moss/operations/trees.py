@@ -6,7 +6,6 @@ ways lead to the same tree.
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from moss.busy import user_of
 from moss.db import generations, packages, trees
@@ -20,9 +19,10 @@ from moss.plan import Plan
 from moss.recycle import apply_difference
 from moss.root import GenerationId, generation_of_tree
 from moss.store import Store
+from solver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InFull:
     """The whole layout, to be made where there is nothing yet."""
 

@@ -9,7 +9,6 @@ Interrupted anywhere, the next command's recovery and the next upkeep do the res
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from moss.audit import Audit, audit, is_explained
 from moss.busy import user_of
@@ -24,12 +23,13 @@ from moss.operations.activate import previous_generation
 from moss.operations.system import System
 from moss.root import GenerationId, generation_of_tree
 from moss.store import Store, asset_name
+from solver.values import value
 
 DEFAULT_KEEP = 5
 """How many generations stay to go back to, the active one included."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Upkeep:
     """What was found and done."""
 

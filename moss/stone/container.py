@@ -7,13 +7,13 @@ Every integer is big-endian. docs/stone-format.md spells each byte.
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
 from moss.digest import content_digest
 from moss.errors import CorruptData, FormatTooNew, MossError
+from solver.values import field, value
 
 HEADER_SIZE = 32
 MAX_PAYLOADS = 0xFFFF
@@ -61,7 +61,7 @@ class Strictness(Enum):
     """They are faults."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limits:
     """How much a stone may ask of the machine that reads it, in bytes.
 

@@ -11,7 +11,6 @@ In an index each key is preceded by the package's digest and a slash. docs/stone
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from moss.digest import PackageDigest
@@ -19,6 +18,7 @@ from moss.package import Metadata, Relations
 from moss.stone.container import Place
 from solver.formula import FormulaError, parse_formula, parse_relation
 from solver.model import Formula, Operator, Provide, Relation
+from solver.values import replace
 from solver.version import Scheme
 
 RELATIONS = "moss.relations/1"

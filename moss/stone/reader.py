@@ -41,6 +41,7 @@ from moss.stone.extras import decode_extras, decode_installed_size, refuse_later
 from moss.stone.meta import Publication, decode_meta
 from moss.stone.records import ContentRange, decode_attributes, decode_index, decode_layout
 from moss.stone.streams import PayloadStream, Source, unpack_payload
+from solver.values import value
 
 ONE_SHOT = 4 * MIB
 """Content payloads up to this size, stored and unpacked, are unpacked at once."""
@@ -184,7 +185,7 @@ def _read_payloads(
     return read
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Bodies:
     statements: tuple[Metadata, ...]
     published: tuple[Published, ...]

@@ -21,7 +21,7 @@ def test_other_names_are_not() -> None:
 def test_reading_a_formula_imports_no_engine() -> None:
     code = "import sys, solver.formula; print(*sorted(name for name in sys.modules if name.startswith('solver')))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert found == ["solver", "solver.formula", "solver.model", "solver.version"]
+    assert found == ["solver", "solver.formula", "solver.model", "solver.values", "solver.version"]
 
 
 def test_a_function_is_not_hidden_by_the_module_of_its_name() -> None:

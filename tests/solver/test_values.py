@@ -1,0 +1,105 @@
+"""A value is what a frozen dataclass is: the two are compared, declared alike."""
+
+import copy
+import dataclasses
+import pickle
+
+import pytest
+
+from solver.values import field, ordered_value, replace, value
+
+
+@ordered_value
+class Ours:
+    """A point."""
+
+    x: int
+    y: int = 2
+    tags: tuple[str, ...] = ()
+    notes: dict[str, int] = field(default_factory=dict, compare=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, order=True)
+class Theirs:
+    """A point."""
+
+    x: int
+    y: int = 2
+    tags: tuple[str, ...] = ()
+    notes: dict[str, int] = dataclasses.field(default_factory=dict, compare=False)
+
+
+@value
+class Empty:
+    """Nothing."""
+
+
+@value
+class Checked:
+    x: int
+
+    def __post_init__(self) -> None:
+        if self.x < 0:
+            raise ValueError("negative")
+
+
+@value
+class Derived(Checked):
+    z: int = 5
+
+    def __repr__(self) -> str:
+        return f"<{self.x} {self.z}>"
+
+
+@pytest.mark.parametrize("of", [Ours, Theirs])
+def test_a_value_is_what_a_frozen_dataclass_is(of: type[Ours]) -> None:
+    one = of(1, tags=("a",))
+    assert repr(one).replace("Theirs", "Ours") == "Ours(x=1, y=2, tags=('a',), notes={})"
+    assert one == of(1, 2, ("a",), {"not": 1}) and hash(one) == hash(of(1, 2, ("a",)))
+    assert one != of(1, 3, ("a",)) and one != (1, 2, ("a",))
+    assert of(1).notes is not of(1).notes
+    assert sorted([of(2), of(1, 3), of(1)]) == [of(1), of(1, 3), of(2)]
+    assert of(1) <= of(1) >= of(1) and of(1) < of(2) and of(2) > of(1)
+    with pytest.raises(TypeError):
+        of(1) < 3  # type: ignore[operator] # noqa: B015
+    with pytest.raises(AttributeError):
+        one.x = 5  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del one.x
+    with pytest.raises((AttributeError, TypeError)):  # theirs: TypeError, by a slip of Python 3.11
+        one.z = 5  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        of()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        of(1, z=2)  # type: ignore[call-arg]
+    for again in (pickle.loads(pickle.dumps(one)), copy.copy(one), copy.deepcopy(one)):
+        assert again == one and again is not one
+    assert dataclasses.replace(one, y=9) == of(1, 9, ("a",)) and dataclasses.is_dataclass(one)
+    assert [known.name for known in dataclasses.fields(one)] == ["x", "y", "tags", "notes"]
+    assert of.__doc__ == "A point."
+    match one:
+        case of(x, y):
+            assert (x, y) == (1, 2)
+
+
+def test_a_value_differs_from_one_of_another_class_with_the_same_fields() -> None:
+    assert Ours(1) != Theirs(1) and Checked(1) != Derived(1, 5)
+
+
+def test_replace_changes_what_it_is_told_and_nothing_else() -> None:
+    one = Ours(1, notes={"kept": 1})
+    assert replace(one, x=3) == Ours(3) and replace(one, x=3).notes == {"kept": 1}
+    with pytest.raises(TypeError):
+        replace(one, nothing=3)
+
+
+def test_a_derived_value_has_the_fields_and_checks_of_its_base() -> None:
+    assert repr(Derived(1)) == "<1 5>" and Derived(1, 2) == Derived(x=1, z=2)
+    with pytest.raises(ValueError, match="negative"):
+        Derived(-1)
+    with pytest.raises(ValueError, match="negative"):
+        replace(Checked(1), x=-1)
+
+
+def test_a_value_without_fields_equals_every_other() -> None:
+    assert Empty() == Empty() and hash(Empty()) == hash(Empty()) and repr(Empty()) == "Empty()"
