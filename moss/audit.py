@@ -15,6 +15,7 @@ from moss.digest import EMPTY_CONTENT, content_digest_of_file
 from moss.layout import Entry, EntryKind
 from moss.root import DECLARED_ENTRIES
 from moss.store import Store, asset_name
+from moss.xattrs import Xattrs, applied, found_on
 from solver.values import value
 
 
@@ -113,7 +114,9 @@ def _is_same(one: "os.DirEntry[str]", other: "os.DirEntry[str]", owners: bool) -
     elif one.is_symlink():
         if not other.is_symlink() or os.readlink(one.path) != os.readlink(other.path):
             return False
-    elif one.stat(follow_symlinks=False).st_size or other.stat(follow_symlinks=False).st_size:
+    elif any(file.stat(follow_symlinks=False).st_size for file in (one, other)) or (
+        found_on(one.path, all_of_them=owners) != found_on(other.path, all_of_them=owners)
+    ):
         return False
     status = other.stat(follow_symlinks=False)
     if stat.S_IFMT(status.st_mode) != stat.S_IFMT(one.stat(follow_symlinks=False).st_mode):
@@ -156,7 +159,11 @@ def _is_as_said(
             return found.is_symlink() and os.readlink(found.path) == entry.link_target
         case _ if entry.digest == EMPTY_CONTENT:
             is_empty = found.is_file(follow_symlinks=False) and found.stat(follow_symlinks=False).st_size == 0
-            return is_empty and _metadata_is(found, stat.S_IMODE(entry.mode), entry.uid, entry.gid, owners)
+            return (
+                is_empty
+                and _metadata_is(found, stat.S_IMODE(entry.mode), entry.uid, entry.gid, owners)
+                and _xattrs_are(found, entry.xattrs, owners)
+            )
         case _:
             if inodes.get(asset_name(asset_of(entry))) == found.inode():
                 return True
@@ -164,6 +171,7 @@ def _is_as_said(
             return (
                 found.is_file(follow_symlinks=False)
                 and _metadata_is(found, stat.S_IMODE(entry.mode), entry.uid, entry.gid, owners)
+                and _xattrs_are(found, entry.xattrs, owners)
                 and content_digest_of_file(found.path) == entry.digest
             )
 
@@ -173,6 +181,10 @@ def _metadata_is(found: "os.DirEntry[str]", mode: int, uid: int, gid: int, owner
     if stat.S_IMODE(status.st_mode) != mode:
         return False
     return not owners or (status.st_uid, status.st_gid) == (uid, gid)
+
+
+def _xattrs_are(found: "os.DirEntry[str]", xattrs: Xattrs, owners: bool) -> bool:
+    return found_on(found.path, all_of_them=owners) == applied(xattrs, all_of_them=owners)
 
 
 def _store_inodes(store: Store) -> dict[str, int]:

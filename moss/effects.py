@@ -134,9 +134,9 @@ class Effects:
             for chunk in (content,) if isinstance(content, bytes) else content:
                 self.write(fd, chunk)
             self.chown(fd, uid, gid)  # clears setuid and capabilities, so it comes before both
-            self.chmod(fd, mode)
             for attribute, value in (xattrs or {}).items():
-                self.setxattr(fd, attribute, value)
+                self.setxattr(fd, attribute, value)  # a mode may forbid even the owner to do this
+            self.chmod(fd, mode)
             if sync:
                 self.fsync(fd)
         except BaseException:

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from moss.digest import ContentDigest
+from moss.xattrs import NO_XATTRS, Xattrs
 
 MAX_PATH_BYTES = 4095
 MAX_NAME_BYTES = 255
@@ -40,10 +41,19 @@ class Entry(NamedTuple):
     """Of a regular file's content; None for all else."""
     link_target: str | None = None
     """A symlink's text; None for all else."""
+    xattrs: Xattrs = NO_XATTRS
+    """A regular file's; none for all else."""
 
 
-def regular(path: str, digest: ContentDigest, permissions: int = 0o644, uid: int = 0, gid: int = 0) -> Entry:
-    return Entry(path, EntryKind.REGULAR, stat.S_IFREG | permissions, uid, gid, digest)
+def regular(
+    path: str,
+    digest: ContentDigest,
+    permissions: int = 0o644,
+    uid: int = 0,
+    gid: int = 0,
+    xattrs: Xattrs = NO_XATTRS,
+) -> Entry:
+    return Entry(path, EntryKind.REGULAR, stat.S_IFREG | permissions, uid, gid, digest, None, xattrs)
 
 
 def symlink(path: str, link_target: str, uid: int = 0, gid: int = 0) -> Entry:

@@ -9,7 +9,8 @@ from moss.digest import EMPTY_CONTENT
 from moss.effects import Effects
 from moss.layout import Entry, EntryKind
 from moss.root import STATE_FILE, GenerationId
-from moss.store import Store, asset_name
+from moss.store import Store
+from moss.xattrs import attributes_in
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -85,10 +86,16 @@ def place(entry: Entry, name: str, directory: int, store: Store, effects: Effect
             effects.chown(name, entry.uid, entry.gid, dir_fd=directory)
     elif entry.digest == EMPTY_CONTENT:
         effects.write_new(
-            name, b"", mode=stat.S_IMODE(entry.mode), uid=entry.uid, gid=entry.gid, dir_fd=directory
+            name,
+            b"",
+            mode=stat.S_IMODE(entry.mode),
+            uid=entry.uid,
+            gid=entry.gid,
+            xattrs=attributes_in(entry.xattrs),
+            dir_fd=directory,
         )
     else:
-        effects.link(asset_name(asset_of(entry)), name, src_dir_fd=store.fd, dst_dir_fd=directory)
+        store.link(asset_of(entry), name, directory)
 
 
 def _close_directories(said: dict[str, Entry], effects: Effects, top: int) -> None:

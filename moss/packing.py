@@ -17,6 +17,7 @@ from moss.layout import Entry, EntryKind, path_fault
 from moss.package import Metadata
 from moss.scan import Scanned, scan
 from moss.stone import ContentSpool, write_stone_file
+from moss.xattrs import attributes_in, found_on, is_kept, names_on, xattrs_fault
 from solver.values import replace, value
 
 PACK_LEVEL = 9
@@ -104,8 +105,11 @@ def _gather(tree: str, spool: ContentSpool, keep_owners: bool) -> _Gathered:
                 gathered.entries.append(Entry(path, EntryKind.DIRECTORY, status.st_mode, *owner))
         else:
             digest = _content(found.path, status, spool, linked)
-            gathered.entries.append(Entry(path, EntryKind.REGULAR, status.st_mode, *owner, digest))
-            _note_attributes(found.path, path, gathered)
+            xattrs = found_on(found.path)
+            gathered.entries.append(Entry(path, EntryKind.REGULAR, status.st_mode, *owner, digest, None, xattrs))
+            if fault := xattrs_fault(attributes_in(xattrs)):
+                gathered.faults.append(f"usr/{path}: {fault}")
+        _note_lost_attributes(found.path, path, stat.S_ISREG(status.st_mode), gathered)
     if gathered.faults:
         raise UsageError(
             f"{tree} cannot be packed",
@@ -154,8 +158,8 @@ def _content(
     return digest
 
 
-def _note_attributes(file: str, path: str, gathered: _Gathered) -> None:
-    """File capabilities and access lists are part of what a file may do, and a stone cannot say them."""
-    lost = [name for name in os.listxattr(file, follow_symlinks=False) if name != "security.selinux"]
+def _note_lost_attributes(file: str, path: str, is_regular: bool, gathered: _Gathered) -> None:
+    """Access lists and the like, and whatever directories and symlinks have: a stone cannot say them."""
+    lost = [name for name in names_on(file) if name != "security.selinux" and not (is_regular and is_kept(name))]
     if lost:
         gathered.notes.append(f"usr/{path} loses its extended attributes: {', '.join(sorted(lost))}")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from moss.db.connection import Database
-from moss.db.packages import Asset, asset_of, record_package
+from moss.db.packages import Asset, asset_of, owners_of, record_package
 from moss.digest import ContentDigest, PackageDigest
 from moss.errors import CorruptData
 from moss.generation import PackageId
@@ -69,15 +69,24 @@ def record_fetched(
 
 
 def unpack(
-    fetched: Sequence[Fetched], missing: Sequence[set[Asset]], store: Store, reporter: Reporter
+    fetched: Sequence[Fetched],
+    missing: Sequence[set[Asset]],
+    store: Store,
+    database: Database,
+    reporter: Reporter,
 ) -> None:
-    """Write what the store lacks of these packages. Durable only after the caller's `syncfs`."""
+    """Write what the store lacks of these packages. Durable only after the caller's `syncfs`.
+
+    CorruptData where a package has another content than the store under one digest.
+    """
     total = sum(one.content_bytes for one in fetched)
     done = 0
     for one, lacking in zip(fetched, missing, strict=True):
         wanted = _assets_by_digest(one.stone)
         for content in one.stone.contents():
-            _store_content(content, wanted[content.digest], lacking, store)
+            clash = _store_content(content, wanted[content.digest], lacking, store)
+            if clash is not None:
+                raise _not_the_same(one, clash, store, database)
             done += content.size
             reporter.progress(done, total, "bytes")
 
@@ -92,13 +101,39 @@ def _assets_by_digest(stone: Stone) -> dict[ContentDigest, list[Asset]]:
     return {digest: sorted(assets) for digest, assets in found.items()}
 
 
-def _store_content(content: Content, assets: list[Asset], lacking: set[Asset], store: Store) -> None:
-    """The content can be read once: the first asset is written or compared, the rest are copied from it."""
-    first, *rest = sorted(assets, key=lambda asset: asset in lacking, reverse=True)
+def _store_content(content: Content, assets: list[Asset], lacking: set[Asset], store: Store) -> Asset | None:
+    """The asset under which the store has another content, if it has.
+
+    The content can be read once: one asset is compared or written, those that are lacking are copied
+    from it. What is there already comes first, so that no other content joins it.
+    """
+    first, *rest = sorted(assets, key=lambda asset: asset in lacking)
     if first in lacking:
         store.put(first, content.chunks())
-    else:
-        store.compare(first, content.chunks())
+    elif not store.holds(first, content.chunks()):
+        return first
     for asset in rest:
         if asset in lacking:
             store.copy(first, asset)
+    return None
+
+
+def _not_the_same(one: Fetched, asset: Asset, store: Store, database: Database) -> CorruptData:
+    """Either the store is damaged, or somebody has made two files with one digest; XXH3 allows that."""
+    entry = next(entry for entry in one.stone.layout if entry.digest and asset_of(entry) == asset)
+    label = one.stone.metadata.label
+    others = [(name, path) for name, path in owners_of(database, asset) if name != label] or [(label, entry.path)]
+    other, path = others[0]
+    said = f"/usr/{entry.path} of {label} and /usr/{path} of {other} have one digest and are not the same"
+    if store.is_sound(asset):
+        return CorruptData(
+            f"{said}: two files were made to be taken for each other",
+            file=store.path_of(asset),
+            because=[f"both have the digest {asset.digest.hex()}"],
+            remedies=[f"trust neither {label} nor {other} before you know who made them so"],
+        )
+    return CorruptData(
+        f"{said}: the store's file is damaged",
+        file=store.path_of(asset),
+        remedies=["put the store's file back from a backup", "look at the disk's health: dmesg"],
+    )

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from moss.capability import Capability
@@ -11,6 +11,7 @@ from moss.digest import PackageDigest
 from moss.layout import Entry, directory, regular, symlink
 from moss.package import Metadata, Relations
 from moss.stone import ContentSpool, write_stone_file
+from moss.xattrs import xattrs_of
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class File:
     permissions: int = 0o644
     uid: int = 0
     gid: int = 0
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,9 @@ def _entry(path: str, content: Content, spool: ContentSpool) -> Entry:
             return symlink(path, target)
         case Dir(permissions, uid, gid):
             return directory(path, permissions, uid, gid)
-        case File(data, permissions, uid, gid):
+        case File(data, permissions, uid, gid, xattrs):
             digest, _ = spool.add([data])
-            return regular(path, digest, permissions, uid, gid)
+            return regular(path, digest, permissions, uid, gid, xattrs_of(xattrs))
         case str() | bytes():
             data = content.encode() if isinstance(content, str) else content
             digest, _ = spool.add([data])

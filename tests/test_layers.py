@@ -28,7 +28,7 @@ LAYERS = (
     ("moss.repository", "moss.model", "moss.root"),
     ("moss.debian",),
     ("moss.package", "moss.layout"),
-    ("moss.capability", "moss.digest", "moss.architecture"),
+    ("moss.capability", "moss.digest", "moss.xattrs", "moss.architecture"),
     ("moss.errors", "moss.kdl"),
     ("solver",),
 )

@@ -8,6 +8,7 @@ import os
 import posixpath
 import sqlite3
 import stat
+import struct
 from pathlib import Path
 
 import xxhash
@@ -18,7 +19,7 @@ OWN_ENTRIES = {".stateID"}
 REGULAR, SYMLINK, DIRECTORY = 1, 2, 3
 
 Expected = tuple[int, int, int, int, str]
-"""kind, mode, uid, gid, and a digest or link target."""
+"""kind, mode, uid, gid, and a digest (with extended attributes, if any) or link target."""
 
 
 def active_generation(root: Path) -> int:
@@ -29,7 +30,8 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
     """Every path below /usr that the generation must have, directories included."""
     database = sqlite3.connect(f"file:{root}/.moss/db/moss.db?mode=ro", uri=True)
     rows = database.execute(
-        "SELECT package.name, path, kind, mode, layout.uid, layout.gid, hex(asset.digest), link_target"
+        "SELECT package.name, path, kind, mode, layout.uid, layout.gid,"
+        " hex(asset.digest) || hex(asset.xattrs), link_target"
         " FROM selection JOIN package ON package.id = selection.package"
         " JOIN layout ON layout.package = package.id LEFT JOIN asset ON asset.id = layout.asset"
         " WHERE selection.generation = ? ORDER BY package.name, path",
@@ -85,8 +87,18 @@ def found_tree(usr: Path, *, owners: bool) -> dict[str, Expected]:
                 tree[path] = (DIRECTORY, mode, *owner, "")
             else:
                 assert stat.S_ISREG(status.st_mode), f"{full} is neither file, link nor directory"
-                tree[path] = (REGULAR, mode, *owner, content_digest(full))
+                tree[path] = (REGULAR, mode, *owner, content_digest(full) + extended_attributes(full))
     return tree
+
+
+def extended_attributes(path: str) -> str:
+    """Those that are a file's own, as the record writes them, in hexadecimal."""
+    written = b""
+    for name in sorted(os.listxattr(path)):
+        if name == "security.capability" or name.startswith("user."):
+            value = os.getxattr(path, name)
+            written += struct.pack(">BH", len(name), len(value)) + name.encode() + value
+    return written.hex()
 
 
 def content_digest(path: str) -> str:

@@ -4,6 +4,7 @@ from moss.cli.as_json import package_data, statement_data
 from moss.cli.stone_text import KIND_WORDS, payload_word
 from moss.layout import Entry, EntryKind
 from moss.stone import Stone
+from moss.xattrs import attributes_in
 
 _TYPES = {
     EntryKind.REGULAR: "file",
@@ -54,4 +55,5 @@ def _entry_data(entry: Entry) -> dict[str, object]:
         "gid": entry.gid,
         "digest": None if entry.digest is None else entry.digest.hex(),
         "link_target": entry.link_target,
+        "xattrs": {name: value.hex() for name, value in attributes_in(entry.xattrs).items()},
     }

@@ -7,6 +7,7 @@ from moss.cli.text import Page, count, labelled, plain, size, table
 from moss.layout import Entry, EntryKind
 from moss.package import Published
 from moss.stone import PayloadKind, Stone, StoneKind
+from moss.xattrs import attributes_in
 
 KIND_WORDS = {
     StoneKind.BINARY: "package",
@@ -71,7 +72,8 @@ def _layout_table(layout: tuple[Entry, ...], page: Page) -> str:
 
 def _path_text(entry: Entry) -> str:
     arrow = f" -> {entry.link_target}" if entry.link_target is not None else ""
-    return plain(f"/usr/{entry.path}{arrow}")
+    names = ", ".join(attributes_in(entry.xattrs))
+    return plain(f"/usr/{entry.path}{arrow}") + (f"  [{plain(names)}]" if names else "")
 
 
 def payload_word(kind: PayloadKind | int) -> str:

@@ -9,6 +9,7 @@ from moss.digest import ContentDigest, PackageDigest
 from moss.generation import PackageId
 from moss.layout import Entry, EntryKind
 from moss.package import Metadata
+from moss.xattrs import NO_XATTRS, Xattrs
 
 
 class Asset(NamedTuple):
@@ -19,12 +20,13 @@ class Asset(NamedTuple):
     """st_mode & 07777."""
     uid: int
     gid: int
+    xattrs: Xattrs = NO_XATTRS
 
 
 def asset_of(entry: Entry) -> Asset:
     """The asset that a regular file is a link to."""
     assert entry.digest is not None
-    return Asset(entry.digest, entry.mode & 0o7777, entry.uid, entry.gid)
+    return Asset(entry.digest, entry.mode & 0o7777, entry.uid, entry.gid, entry.xattrs)
 
 
 def unpacked(database: Database, digest: PackageDigest) -> PackageId | None:
@@ -105,12 +107,14 @@ def _asset_identities(
     missing: set[Asset] = set()
     for asset in sorted(assets):
         row = cursor.execute(
-            "SELECT id FROM asset WHERE digest = ? AND permissions = ? AND uid = ? AND gid = ?", asset
+            "SELECT id FROM asset WHERE digest = ? AND permissions = ? AND uid = ? AND gid = ? AND xattrs = ?",
+            asset,
         ).fetchone()
         if row is None:
             missing.add(asset)
             row = cursor.execute(
-                "INSERT INTO asset (digest, permissions, uid, gid, size) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                "INSERT INTO asset (digest, permissions, uid, gid, xattrs, size)"
+                " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
                 (*asset, sizes[asset.digest]),
             ).fetchone()
         assert row is not None
@@ -143,18 +147,29 @@ def _entries(
     database: Database, condition: str, values: tuple[int, ...]
 ) -> Iterator[tuple[PackageId, Entry]]:
     rows = database.connection.execute(
-        "SELECT layout.package, path, kind, mode, layout.uid, layout.gid, digest, link_target FROM layout"
+        "SELECT layout.package, path, kind, mode, layout.uid, layout.gid, digest, link_target, xattrs FROM layout"
         f" LEFT JOIN asset ON asset.id = layout.asset WHERE {condition} ORDER BY path",
         values,
     )
     kinds = {int(kind): kind for kind in EntryKind}
-    for package, path, kind, mode, uid, gid, digest, link_target in rows:
-        yield package, Entry(path, kinds[kind], mode, uid, gid, digest, link_target)
+    for package, path, kind, mode, uid, gid, digest, link_target, xattrs in rows:
+        yield package, Entry(path, kinds[kind], mode, uid, gid, digest, link_target, xattrs or NO_XATTRS)
+
+
+def owners_of(database: Database, asset: Asset) -> list[tuple[str, str]]:
+    """The packages on record that have this asset: each one's label, and one of its paths that it is at."""
+    rows = database.connection.execute(
+        "SELECT package, min(path) FROM asset JOIN layout ON layout.asset = asset.id"
+        " WHERE digest = ? AND permissions = ? AND asset.uid = ? AND asset.gid = ? AND xattrs = ?"
+        " GROUP BY package ORDER BY package",
+        asset,
+    )
+    return [(metadata_of(database, PackageId(package)).label, str(path)) for package, path in list(rows)]
 
 
 def assets(database: Database) -> Iterator[Asset]:
     """Every asset that the store has, by digest."""
-    rows = database.connection.execute("SELECT digest, permissions, uid, gid FROM asset ORDER BY digest")
+    rows = database.connection.execute("SELECT digest, permissions, uid, gid, xattrs FROM asset ORDER BY digest")
     for row in rows:
         yield Asset(*row)
 
@@ -179,7 +194,7 @@ def forget_unused(database: Database) -> set[Asset]:
         for suspect in sorted(suspects):
             rows = database.connection.execute(
                 "DELETE FROM asset WHERE id = ? AND NOT EXISTS (SELECT 1 FROM layout WHERE asset = asset.id)"
-                " RETURNING digest, permissions, uid, gid",
+                " RETURNING digest, permissions, uid, gid, xattrs",
                 (suspect,),
             )
             gone.update(Asset(*row) for row in rows)

@@ -10,6 +10,7 @@ from moss.db.connection import Database
 from moss.db.packages import metadata_of
 from moss.generation import PackageId
 from moss.layout import Entry, EntryKind
+from moss.xattrs import NO_XATTRS
 
 _KINDS = {int(kind): kind for kind in EntryKind}
 
@@ -40,15 +41,15 @@ def rows_at(
     """
     _ask(database, paths)
     rows = database.connection.execute(
-        "SELECT layout.path, side, name, kind, mode, layout.uid, layout.gid, asset.digest, link_target"
+        "SELECT layout.path, side, name, kind, mode, layout.uid, layout.gid, asset.digest, link_target, asset.xattrs"
         " FROM asked CROSS JOIN layout ON layout.path = asked.path"
         " JOIN compared ON compared.package = layout.package"
         " JOIN package ON package.id = layout.package"
         " LEFT JOIN asset ON asset.id = layout.asset ORDER BY layout.path, name, package.id"
     )
     return [
-        (path, side, name, Entry(path, _KINDS[kind], mode, uid, gid, digest, target))
-        for path, side, name, kind, mode, uid, gid, digest, target in rows
+        (path, side, name, Entry(path, _KINDS[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS))
+        for path, side, name, kind, mode, uid, gid, digest, target, xattrs in rows
     ]
 
 

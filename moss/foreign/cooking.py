@@ -10,6 +10,7 @@ from moss.foreign.recipes import (
     RECIPES,
     Accounts,
     Alternative,
+    Capabilities,
     Concatenation,
     Copy,
     Directory,
@@ -20,6 +21,7 @@ from moss.foreign.recipes import (
 )
 from moss.layout import Entry, EntryKind, regular, symlink
 from moss.stone.spool import ContentSpool
+from moss.xattrs import CAPABILITY, attributes_in, capability_value, xattrs_of
 
 
 def cook(package: str, placed: Placed, spool: ContentSpool, notices: Notices) -> None:
@@ -59,6 +61,8 @@ class _Cooking:
                 self._add_line(tmpfiles.directory(to, permissions, 0, gid))
             case Alternative(link, path):
                 return self._alternative(link, path)
+            case Capabilities(path, permitted):
+                return self._capabilities(path, permitted)
             case Accounts(lines):
                 path = f"lib/sysusers.d/moss-{self._package}.conf"
                 self._add_file(path, "".join(f"{line}\n" for line in lines).encode())
@@ -91,6 +95,15 @@ class _Cooking:
             return f"the package has no file {path}"
         self._placed.entries[inside] = symlink(inside, f"/etc/alternatives/{name}")
         self._add_line(tmpfiles.link(f"/etc/alternatives/{name}", path))
+        return None
+
+    def _capabilities(self, path: str, permitted: int) -> str | None:
+        entry = self._placed.entries.get(_below_usr(path))
+        if entry is None or entry.digest is None:
+            return f"the package has no file {path}"
+        if CAPABILITY not in attributes_in(entry.xattrs):
+            own = attributes_in(entry.xattrs) | {CAPABILITY: capability_value(permitted)}
+            self._placed.entries[entry.path] = entry._replace(xattrs=xattrs_of(own))
         return None
 
     def _add_file(self, path: str, content: bytes) -> None:

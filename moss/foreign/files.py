@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from moss.digest import ContentDigest
@@ -12,6 +12,7 @@ from moss.foreign.notices import NoticeKind, Notices
 from moss.foreign.tarstream import TarEntry, TarStream
 from moss.layout import EntryKind, path_fault
 from moss.stone.spool import ContentSpool
+from moss.xattrs import NO_XATTRS, Xattrs, is_kept, xattrs_fault, xattrs_of
 from solver.values import value
 
 _ORDINARY = re.compile(rb"\./[!-~]{1,255}")
@@ -49,6 +50,7 @@ class Shipped(NamedTuple):
     gid: int
     digest: ContentDigest | None = None
     link: str | None = None
+    xattrs: Xattrs = NO_XATTRS
 
 
 _KINDS = {
@@ -149,11 +151,13 @@ class _Reading:
         permissions, uid, gid = entry.permissions, entry.uid, entry.gid
         if uid > 0xFFFFFFFE or gid > 0xFFFFFFFE:
             raise self._tar.fault(f"'{path}' belongs to {uid}:{gid}, which is beyond every bound")
+        if entry.attributes and entry.kind in (tarstream.DIRECTORY, tarstream.SYMLINK):
+            self._lose(path, entry.attributes.keys())
         match entry.kind:
             case tarstream.REGULAR:
-                return Shipped(
-                    path, EntryKind.REGULAR, permissions, uid, gid, self._content(path, entry.size)
-                )
+                digest = self._content(path, entry.size)
+                xattrs = self._xattrs(path, entry) if entry.attributes else NO_XATTRS
+                return Shipped(path, EntryKind.REGULAR, permissions, uid, gid, digest, None, xattrs)
             case tarstream.DIRECTORY:
                 return Shipped(path, EntryKind.DIRECTORY, permissions, uid, gid)
             case tarstream.SYMLINK:
@@ -184,6 +188,17 @@ class _Reading:
         if hasher.hexdigest() != wanted:
             raise self._tar.fault(f"'{path}' is not what the package's md5sums say")
         return digest
+
+    def _xattrs(self, path: str, entry: TarEntry) -> Xattrs:
+        kept = {name: value for name, value in entry.attributes.items() if is_kept(name)}
+        if fault := xattrs_fault(kept):
+            raise self._tar.fault(f"'{path}': {fault}")
+        self._lose(path, entry.attributes.keys() - kept.keys())
+        return xattrs_of(kept)
+
+    def _lose(self, path: str, names: Iterable[str]) -> None:
+        if set(names) - {"security.selinux"}:
+            self._notices.path(NoticeKind.XATTR, path)
 
     def _symlink(self, path: str, entry: TarEntry) -> Shipped | None:
         try:

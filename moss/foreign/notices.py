@@ -18,6 +18,7 @@ class NoticeKind(Enum):
     SCRIPT = "script"
     TRIGGER = "trigger"
     CONFFILE = "conffile"
+    XATTR = "xattr"
     RECIPE = "recipe"
 
 
@@ -28,6 +29,7 @@ _SENTENCES = {
     NoticeKind.SYSV: "left out: SysV start scripts and links; units start services here",
     NoticeKind.ENABLEMENT: "left out: links that enable units; presets do that",
     NoticeKind.CONFFILE: "marked as configuration, but lies in /usr, where updates replace it",
+    NoticeKind.XATTR: "without some extended attributes, which a stone cannot hold",
 }
 _SHOWN = 3
 

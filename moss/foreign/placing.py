@@ -70,7 +70,7 @@ def _entry(one: Shipped) -> Entry | None:
 
 def _same_as(one: Shipped, path: str) -> Entry:
     if one.digest is not None:
-        return regular(path, one.digest, one.permissions, one.uid, one.gid)
+        return regular(path, one.digest, one.permissions, one.uid, one.gid, one.xattrs)
     return directory(path, one.permissions, one.uid, one.gid)
 
 

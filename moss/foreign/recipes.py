@@ -70,13 +70,22 @@ class Alternative:
 
 
 @value
+class Capabilities:
+    """The package's own file `path` may do what its maintainer script gives it with setcap."""
+
+    path: str
+    permitted: int
+    """The set, effective too: bit n for the capability that linux/capability.h numbers n."""
+
+
+@value
 class Accounts:
     """Lines of sysusers.d(5)."""
 
     lines: tuple[str, ...]
 
 
-Recipe = Copy | Concatenation | NameList | Text | Link | Directory | Alternative | Accounts
+Recipe = Copy | Concatenation | NameList | Text | Link | Directory | Alternative | Capabilities | Accounts
 
 
 def _alternatives(path: str, *links: str) -> tuple[Alternative, ...]:
@@ -93,6 +102,8 @@ _PAM = {
     "session": "session required pam_unix.so\n-session optional pam_systemd.so\n",
     "session-noninteractive": "session required pam_unix.so\n",
 }
+
+_CAP_NET_RAW = 1 << 13
 
 RECIPES: dict[str, tuple[Recipe, ...]] = {
     "base-files": (
@@ -136,6 +147,8 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Copy("/usr/share/openssh/sshd_config", "/etc/ssh/sshd_config"),
         Accounts(('u sshd - "Privilege separation of sshd" /run/sshd',)),
     ),
+    "iputils-ping": (Capabilities("/usr/bin/ping", _CAP_NET_RAW),),
+    "iputils-arping": (Capabilities("/usr/bin/arping", _CAP_NET_RAW),),
     "gawk": _alternatives("/usr/bin/gawk", "/usr/bin/awk", "/usr/bin/nawk"),
     "mawk": _alternatives("/usr/bin/mawk", "/usr/bin/awk", "/usr/bin/nawk"),
     "original-awk": _alternatives("/usr/bin/original-awk", "/usr/bin/awk"),

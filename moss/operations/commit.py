@@ -141,7 +141,7 @@ def _stage(
         _check_space(system, fetched, missing, tree)
         if fetched:
             system.reporter.stage(f"unpacking {len(fetched)} packages")
-        unpack(fetched, missing, store, system.reporter)
+        unpack(fetched, missing, store, system.record, system.reporter)
         system.effects.syncfs(store.fd)
     system.effects.commit_point("generation staged")
     return tree

@@ -9,6 +9,7 @@ from moss.effects import as_moss_error
 from moss.errors import CorruptData, UsageError
 from moss.layout import INSTALLABLE_KINDS, Entry, EntryKind
 from moss.stone import Content, Stone
+from moss.xattrs import applied, attributes_in
 from solver.values import value
 
 _LOOK_INTO = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -138,9 +139,11 @@ def _make_symlink(root: int, entry: Entry, link_target: str, owners: bool) -> No
 
 
 def _apply(descriptor: int, entry: Entry, owners: bool) -> None:
-    # The owner first: a change of owner clears the set-id bits.
+    # The owner first: a change of owner clears the set-id bits and capabilities.
     if owners:
         os.fchown(descriptor, entry.uid, entry.gid)
+    for name, text in attributes_in(applied(entry.xattrs, all_of_them=owners)).items():
+        os.setxattr(descriptor, name, text)
     os.fchmod(descriptor, entry.mode & _PERMISSIONS)
 
 

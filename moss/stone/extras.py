@@ -4,6 +4,7 @@
     moss.version-scheme/1   the scheme's name in lower case; absent for stone
     moss.source/1           what the package was made from, `sha256:<hex>`
     moss.installed-size/1   in an index only: bytes that the package's distinct files take, in decimal
+    moss.xattrs/1           extended attributes of the package's files: moss/stone/xattrs.py
 
 In an index each key is preceded by the package's digest and a slash. docs/stone-format.md spells them.
 """
@@ -31,7 +32,7 @@ _WORDS = ("depends", "recommends", "supplements", "provides", "conflicts", "brea
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 _PREFIX = re.compile(r"[0-9a-f]{64}/")
 _KEY = re.compile(
-    r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source|installed-size))/(?P<version>[^/]*)\Z"
+    r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source|installed-size|xattrs))/(?P<version>[^/]*)\Z"
 )
 _DECIMAL = re.compile(rb"(?:0|[1-9][0-9]{0,18})\Z")
 _SOURCE = re.compile(r"sha256:[0-9a-f]{64}\Z")

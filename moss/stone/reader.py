@@ -41,6 +41,7 @@ from moss.stone.extras import decode_extras, decode_installed_size, refuse_later
 from moss.stone.meta import Publication, decode_meta
 from moss.stone.records import ContentRange, decode_attributes, decode_index, decode_layout
 from moss.stone.streams import PayloadStream, Source, unpack_payload
+from moss.stone.xattrs import with_xattrs
 from solver.values import value
 
 ONE_SHOT = 4 * MIB
@@ -212,6 +213,7 @@ def _decode(read: Sequence[tuple[Payload, bytes]], kind: StoneKind, strictness: 
                 attributes = decode_attributes(plain, header.records, place)
                 attributes_place = place
                 refuse_later_versions(attributes, place)
+    layout = with_xattrs(layout, attributes, attributes_place) if attributes_place else layout
     statements: list[Metadata] = []
     published: list[Published] = []
     for metadata, publication, place in metas:

@@ -40,6 +40,8 @@ from moss.stone.records import (
     layout_fault,
 )
 from moss.stone.streams import FrameCompressor, Writable
+from moss.stone.xattrs import encode_xattrs
+from moss.xattrs import attributes_in, xattrs_fault
 
 DEFAULT_LEVEL = 3
 """Measured in docs/stone-format.md: quick to write, and reading is as quick at every level."""
@@ -92,7 +94,7 @@ def write_stone(
             index = make_payload(PayloadKind.INDEX, encode_index(ranges), len(ranges), compressor)
             content_payloads = [index, WrittenPayload(header, compressed)]
         file_header = FileHeader(len(payloads) + len(content_payloads) + 1, StoneKind.BINARY)
-        own_attributes = {**(attributes or {}), **encode_extras(metadata)}
+        own_attributes = {**(attributes or {}), **encode_extras(metadata), **encode_xattrs(layout)}
         payloads.append(
             attributes_payload(file_header, payloads + content_payloads, own_attributes, compressor)
         )
@@ -250,4 +252,8 @@ def _entry_fault(entry: Entry) -> str | None:
         return f"'{entry.path}' is a symlink to nothing"
     if entry.link_target is not None and len(entry.link_target.encode(errors="replace")) > _MAX_LENGTH:
         return f"'{entry.path}' is a symlink whose text is too long"
+    if entry.xattrs and entry.digest is None:
+        return f"'{entry.path}' is no file and yet has extended attributes"
+    if fault := xattrs_fault(attributes_in(entry.xattrs)):
+        return f"'{entry.path}': {fault}"
     return None

@@ -36,8 +36,10 @@ CREATE TABLE asset (
     permissions INTEGER NOT NULL CHECK (permissions BETWEEN 0 AND 4095),
     uid INTEGER NOT NULL CHECK (uid >= 0),
     gid INTEGER NOT NULL CHECK (gid >= 0),
+    -- Extended attributes in the canonical form of moss/xattrs.py; empty for nearly every file.
+    xattrs BLOB NOT NULL,
     size INTEGER NOT NULL CHECK (size >= 0),
-    UNIQUE (digest, permissions, uid, gid)
+    UNIQUE (digest, permissions, uid, gid, xattrs)
 ) STRICT;
 
 -- The paths of a package below /usr.

@@ -1,6 +1,7 @@
 """Commands on a real small system: what they print, where, and how they end."""
 
 import fcntl
+import json
 import os
 import shutil
 from pathlib import Path
@@ -215,6 +216,27 @@ def test_a_stone_is_inspected_checked_and_extracted(place: Place, moss: Moss, tm
     assert moss("extract", stone, "-o", str(tmp_path / "out")).exit_code == 2
     assert moss("inspect", str(tmp_path / "nothing")).exit_code == 3
     assert moss("inspect", str(tmp_path)).exit_code == 2
+
+
+def test_extended_attributes_are_packed_shown_extracted_and_installed(moss: Moss, tmp_path: Path) -> None:
+    file = tmp_path / "noted" / "usr" / "share" / "noted"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"noted")
+    file.chmod(0o444)
+    os.setxattr(file, "user.note", b"kept")
+    stones, root = tmp_path / "stones", str(tmp_path / "root")
+    packing = moss("pack", str(tmp_path / "noted"), "--name", "noted", "--version", "1.0", "-o", str(stones))
+    assert packing.exit_code == 0 and "loses" not in packing.err
+    (stone,) = map(str, stones.glob("*.stone"))
+    assert "/usr/share/noted  [user.note]\n" in moss("inspect", "-v", stone).out
+    shown = json.loads(moss("inspect", "--json", stone).out)["data"]["layout"]
+    assert [entry["xattrs"] for entry in shown] == [{"user.note": b"kept".hex()}]
+    assert moss("extract", stone, "-o", str(tmp_path / "out")).exit_code == 0
+    assert moss("index", str(stones)).exit_code == 0
+    assert moss("-D", root, "repo", "add", "main", str(stones / "stone.index"), "--unsigned").exit_code == 0
+    assert moss("-D", root, "install", "-y", "noted").exit_code == 0
+    for top in (tmp_path / "out", tmp_path / "root"):
+        assert os.getxattr(top / "usr/share/noted", "user.note") == b"kept"
 
 
 def test_pack_tells_of_every_capability_it_cannot_read(place: Place, moss: Moss) -> None:

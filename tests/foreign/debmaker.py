@@ -34,11 +34,14 @@ class Item:
     uid: int = 0
     gid: int = 0
     link: str = ""
+    pax: Mapping[str, str] = field(default_factory=dict)
+    """More pax records; bytes as tarfile reads them, by surrogates. They need PAX_FORMAT."""
 
     def header(self) -> tarfile.TarInfo:
         header = tarfile.TarInfo(self.name)
         header.type, header.mode, header.uid, header.gid = self.type, self.mode, self.uid, self.gid
         header.linkname, header.size = self.link, len(self.content)
+        header.pax_headers = dict(self.pax)
         return header
 
 

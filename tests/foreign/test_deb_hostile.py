@@ -320,6 +320,8 @@ def test_bytes_behind_the_end_of_a_tar_are_refused(tmp_path: Path) -> None:
         b"0 path=\n",
         b"12 size=abc\n",
         b"30 GNU.sparse.realsize=123456\n",
+        b"37 SCHILY.xattr.security.capability=\n",
+        b"2088 SCHILY.xattr.user.x=" + bytes(2062) + b"\n",
     ],
 )
 def test_pax_records_that_are_wrong_are_refused(tmp_path: Path, record: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import stat
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from moss.errors import CorruptData
 from moss.foreign.deb import NoticeKind, convert
 from moss.layout import EntryKind
+from moss.xattrs import attributes_in
 from tests.foreign.debmaker import Deb, Item, Read, converted, folder, hard_link, link
 
 
@@ -269,6 +271,31 @@ def test_long_names_are_read_in_every_form_of_tar(tmp_path: Path, form: int) -> 
     read = converted(Deb([Item(f"./{long}", b"x"), link("./usr/l", target)], form=form), tmp_path)[1]
     assert set(read.entries) == {long.removeprefix("usr/"), "l"}
     assert read.entries["l"].link_target == target
+
+
+def test_extended_attributes_in_pax_records_are_the_files(tmp_path: Path) -> None:
+    value = "\1\0\0\2" + 16 * "\0"
+    ping = Item("./usr/bin/ping", b"x", mode=0o755, pax={"SCHILY.xattr.security.capability": value})
+    again = hard_link("./usr/bin/ping4", "./usr/bin/ping")
+    config = Item("./etc/tool.conf", b"x", pax={"SCHILY.xattr.user.note": "some", "SCHILY.xattr.security.selinux": "x"})
+    plain = Item("./usr/bin/plain", b"x", mode=0o755)
+    deb = Deb([ping, again, config, plain], form=tarfile.PAX_FORMAT)
+    done, read = converted(deb, tmp_path)
+    capability = {"security.capability": b"\1\0\0\2" + bytes(16)}
+    assert {path: attributes_in(entry.xattrs) for path, entry in read.entries.items() if entry.xattrs} == {
+        "bin/ping": capability,
+        "bin/ping4": capability,
+        "share/factory/etc/tool.conf": {"user.note": b"some"},
+    }
+    assert not [notice for notice in done.warnings if notice.kind is NoticeKind.XATTR]
+
+
+def test_extended_attributes_that_a_stone_cannot_hold_are_said(tmp_path: Path) -> None:
+    acl = {"SCHILY.xattr.system.posix_acl_access": "x"}
+    items = [Item("./usr/a", b"", pax=acl), folder("./usr/d"), replace(folder("./usr/e"), pax=acl)]
+    done, read = converted(Deb(items, form=tarfile.PAX_FORMAT), tmp_path)
+    assert [notice.paths for notice in done.warnings if notice.kind is NoticeKind.XATTR] == [("/usr/a", "/usr/e")]
+    assert all(not entry.xattrs for entry in read.entries.values())
 
 
 def test_names_and_owners_beyond_ustar_are_read_from_pax(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """What maintainer scripts would have made, and what is said about them."""
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from moss.foreign.deb import Notice
 from moss.foreign.recipes import RECIPES, Alternative, Copy
 from moss.layout import EntryKind
+from moss.xattrs import capability_value, xattrs_of
 from tests.foreign.debmaker import Deb, Item, Read, converted, folder, link
 
 
@@ -57,6 +61,19 @@ def test_a_package_that_ships_the_link_itself_needs_no_recipe(tmp_path: Path) ->
     )
     assert read.entries["bin/awk"].kind is EntryKind.REGULAR
     assert not read.lines("original-awk")
+
+
+def test_a_program_gets_the_capabilities_that_its_script_would_have_set(tmp_path: Path) -> None:
+    warnings, read = made(tmp_path, "iputils-ping", Item("./bin/ping", b"ping", mode=0o755))
+    assert not warnings
+    assert read.entries["bin/ping"].xattrs == xattrs_of({"security.capability": capability_value(1 << 13)})
+    if os.geteuid() == 0 and shutil.which("getcap"):
+        (tmp_path / "ping").write_bytes(b"ping")
+        os.setxattr(tmp_path / "ping", "security.capability", capability_value(1 << 13))
+        said = subprocess.run(["getcap", str(tmp_path / "ping")], capture_output=True, text=True, check=True).stdout
+        assert said == f"{tmp_path}/ping cap_net_raw=ep\n"
+    warnings, _ = made(tmp_path, "iputils-ping", Item("./usr/bin/other", b""))
+    assert "no file /usr/bin/ping" in str(warnings[0])
 
 
 def test_what_the_package_ships_itself_stays(tmp_path: Path) -> None:

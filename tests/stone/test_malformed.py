@@ -1,6 +1,7 @@
 """One file for each kind of fault: its error's class, the place it names, and what it says."""
 
 import io
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -73,6 +74,17 @@ def frame(plain: bytes, **options: bool) -> bytes:
 
 def content_frame(make: Callable[[bytes], bytes]) -> bytes:
     return with_part(SMALL, CONTENT, lambda part: replace(part, stored=make(part.plain), compression=2))
+
+
+def xattr(name: bytes, value: bytes) -> bytes:
+    return struct.pack(">BH", len(name), len(value)) + name + value
+
+
+def xattr_record(path: bytes, xattrs: bytes) -> bytes:
+    return struct.pack(">HH", len(path), len(xattrs)) + path + xattrs
+
+
+SOME_XATTRS = xattr(b"user.note", b"x")
 
 
 @dataclass(frozen=True)
@@ -409,6 +421,30 @@ CASES = [
         "conflict that is a formula",
         with_attributes(plainly.attribute(b"moss.relations/1", b'{"conflicts":["x | y"]}')),
         "one capability, not a formula",
+    ),
+    *(
+        Case(f"xattrs, {name}", with_attributes(plainly.attribute(b"moss.xattrs/1", value)), said)
+        for name, value, said in (
+            ("cut short", b"\0\x09\0", "is cut short"),
+            ("none of a file", xattr_record(b"bin/hello", b""), "says nothing of a file"),
+            ("no such file", xattr_record(b"bin/absent", SOME_XATTRS), "'bin/absent' is no file"),
+            ("of a directory", xattr_record(b"lib/empty", SOME_XATTRS), "'lib/empty' is no file"),
+            ("twice", 2 * xattr_record(b"bin/hello", SOME_XATTRS), "in order, each once"),
+            ("a set cut short", xattr_record(b"bin/hello", SOME_XATTRS[:-1]), "not in order, each once"),
+            ("a set's head cut short", xattr_record(b"bin/hello", b"\6"), "cut short or not UTF-8"),
+            ("a name twice", xattr_record(b"bin/hello", 2 * SOME_XATTRS), "not in order, each once"),
+            ("of an overlay", xattr_record(b"bin/hello", xattr(b"user.overlay.opaque", b"y")), "none that belongs"),
+            ("trusted", xattr_record(b"bin/hello", xattr(b"trusted.x", b"y")), "none that belongs"),
+            ("no name", xattr_record(b"bin/hello", xattr(b"user.", b"y")), "no proper name"),
+            ("no capabilities", xattr_record(b"bin/hello", xattr(b"security.capability", b"y")), "no set of file cap"),
+            ("too many", xattr_record(b"bin/hello", xattr(b"user.x", bytes(2043))), "take 2049 bytes"),
+        )
+    ),
+    Case(
+        "xattrs of a later version",
+        with_attributes(plainly.attribute(b"moss.xattrs/2", b"")),
+        "'moss.xattrs/2' is of a version that is not known",
+        FormatTooNew,
     ),
     Case(
         "relations of a later version",

@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import struct
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -15,10 +16,14 @@ from moss.indexing import index
 from moss.layout import EntryKind
 from moss.packing import Packed, pack
 from moss.stone import Strictness, check_stone, open_stone, read_index
+from moss.xattrs import attributes_in
 from solver.version import Scheme
 
 from . import plainly
 from .test_scan import an_elf
+
+NET_RAW = struct.pack("<IIIII", 0x02000001, 1 << 13, 0, 0, 0)
+"""cap_net_raw=ep."""
 
 
 @pytest.fixture
@@ -172,13 +177,35 @@ def test_a_tree_that_is_not_there_is_told_by_name(tmp_path: Path) -> None:
         packed(tmp_path / "nowhere")
 
 
-def test_attributes_that_a_stone_cannot_say_are_a_note(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def listed(path: str, *, follow_symlinks: bool) -> list[str]:
-        assert not follow_symlinks
-        return ["security.selinux", "security.capability"] if path.endswith("hello") else ["security.selinux"]
+def test_extended_attributes_of_files_are_in_the_stone(tree: Path) -> None:
+    file = tree / "usr/lib/libhello.so.1"
+    os.setxattr(file, "user.note", b"kept")
+    if os.geteuid() == 0:
+        os.setxattr(tree / "usr/bin/hello", "security.capability", NET_RAW)
+    made = packed(tree)
+    assert made.notes == ()
+    with open(made.path, "rb") as opened:
+        entries = {entry.path: attributes_in(entry.xattrs) for entry in open_stone(opened, made.path).layout}
+    wanted = {"lib/libhello.so.1": {"user.note": b"kept"}, "lib/hard": {"user.note": b"kept"}}
+    if os.geteuid() == 0:
+        wanted["bin/hello"] = {"security.capability": NET_RAW}
+    assert {path: found for path, found in entries.items() if found} == wanted
 
-    monkeypatch.setattr("moss.packing.os.listxattr", listed)
-    assert packed(tree).notes == ("usr/bin/hello loses its extended attributes: security.capability",)
+
+def test_attributes_that_a_stone_cannot_say_are_a_note(tree: Path) -> None:
+    os.setxattr(tree / "usr/share/private/secret", "user.overlay.opaque", b"y")
+    os.setxattr(tree / "usr/lib", "user.note", b"of a directory")
+    assert packed(tree).notes == (
+        "usr/lib loses its extended attributes: user.note",
+        "usr/share/private/secret loses its extended attributes: user.overlay.opaque",
+    )
+
+
+def test_more_attributes_than_a_file_can_keep_are_refused(tree: Path) -> None:
+    os.setxattr(tree / "usr/bin/hello", "user.large", bytes(2040))
+    with pytest.raises(UsageError) as caught:
+        packed(tree)
+    assert "2050 bytes, at most 2048" in caught.value.because[0]
 
 
 def test_a_folder_of_stones_becomes_an_index(tree: Path) -> None:

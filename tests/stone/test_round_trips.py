@@ -11,7 +11,7 @@ import pytest
 import xxhash
 
 from moss.capability import Capability
-from moss.digest import PackageDigest
+from moss.digest import EMPTY_CONTENT, PackageDigest
 from moss.errors import UsageError
 from moss.layout import Entry, EntryKind, directory, regular, symlink
 from moss.package import Metadata, Published, Relations
@@ -26,6 +26,7 @@ from moss.stone import (
     write_stone,
     write_stone_file,
 )
+from moss.xattrs import xattrs_of
 from solver.formula import parse_formula, parse_relation
 from solver.model import Provide
 from solver.version import Scheme
@@ -175,7 +176,9 @@ def random_package(seed: int, spool: ContentSpool) -> tuple[list[Entry], dict[by
                 digest, spooled = spool.add(content if dice.randrange(2) else io.BytesIO(content))
                 assert spooled == size
                 contents[digest] = content
-                entries.append(regular(path, digest, dice.choice([0o644, 0o755]), 1, dice.randrange(1 << 32)))
+                noted = {f"user.{n}": dice.randbytes(n) for n in range(dice.randrange(4))} if dice.randrange(2) else {}
+                mode, gid = dice.choice([0o644, 0o755]), dice.randrange(1 << 32)
+                entries.append(regular(path, digest, mode, 1, gid, xattrs_of(noted)))
     return entries, contents
 
 
@@ -290,8 +293,10 @@ def test_an_index_refuses_a_stone_listed_twice() -> None:
         ([symlink("a", "x"), symlink("a/b", "y")], "lies below 'a'"),
         ([symlink("a", "")], "symlink to nothing"),
         ([Entry("a", EntryKind.DIRECTORY, 0o755)], "not that of a directory"),
+        ([directory("a")._replace(xattrs=xattrs_of({"user.x": b""}))], "no file and yet has extended attributes"),
+        ([regular("a", EMPTY_CONTENT, xattrs=xattrs_of({"trusted.x": b""}))], "none that belongs to a file"),
     ],
-    ids=["path", "twice", "below a link", "empty link", "mode"],
+    ids=["path", "twice", "below a link", "empty link", "mode", "a directory's xattrs", "xattrs"],
 )
 def test_what_a_stone_cannot_hold_is_refused_before_writing(entries: list[Entry], said: str) -> None:
     target = io.BytesIO()
