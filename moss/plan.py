@@ -69,8 +69,14 @@ class Held:
     name: str
     current: str
     newest: str
-    because: str
+    because: tuple[str, ...] | None = None
+    """Sentences; None where nobody looked for the reason, none where another preference came first."""
+    gone: tuple[str, ...] = ()
+    """What would have to go for it."""
+    behind: tuple[str, ...] = ()
+    """What would have to stay older than it is after this plan."""
     command: str | None = None
+    """What to type to get it all the same; None where nothing certain is known."""
 
 
 @value
@@ -81,6 +87,8 @@ class Proof:
     seconds: float
     levels: tuple[tuple[str, int], ...] = ()
     """Each preference by name with its cost, most important first."""
+    order: str = ""
+    """What the preferences are called, together."""
 
 
 @value

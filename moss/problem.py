@@ -2,11 +2,22 @@
 
 from collections.abc import Sequence
 
+from moss.errors import UsageError
 from moss.generation import Selected
 from moss.model import SystemModel, Wish
 from moss.offers import as_solver_package
 from moss.repository import Repository
-from solver import Problem, Removal, Request, Universe
+from solver import (
+    FEWEST_REMOVALS,
+    ORDERS,
+    Measure,
+    PreferenceError,
+    Problem,
+    Removal,
+    Request,
+    Universe,
+    parse_preferences,
+)
 from solver import Wish as SolverWish
 from solver.values import value
 
@@ -28,12 +39,49 @@ class ChangeRequest:
     """Of the model's wishes, those this request adds: their texts."""
 
 
+@value
+class Choosing:
+    """How to choose among answers: what makes one better, and how long to look for the best."""
+
+    preferences: tuple[Measure, ...] = FEWEST_REMOVALS
+    seconds: float = 60.0
+    """After these the best so far is taken, said to be not proven."""
+    held_told: int = 3
+    """Of how many packages that an update holds back the reason is looked for."""
+
+    @property
+    def order(self) -> str:
+        """The name of the preferences, or of each of them."""
+        for name, order in ORDERS.items():
+            if order == self.preferences:
+                return name
+        return ",".join(f"-{measure.value}" for measure in self.preferences)
+
+
+BY_DEFAULT = Choosing()
+
+
+def parse_order(text: str) -> tuple[Measure, ...]:
+    """`newest`, `fewest-removals`, or measures such as `-removed,-new`. UsageError on other text."""
+    try:
+        return parse_preferences(text)
+    except PreferenceError as fault:
+        orders = ", ".join(ORDERS)
+        measures = ", ".join(f"-{measure.value}" for measure in Measure)
+        raise UsageError(
+            f"{text!r} is no order of preferences: {str(fault).partition('; ')[0]}",
+            because=[f"an order has a name, {orders}, or is a list of measures: {measures}"],
+            remedies=["--prefer newest"],
+        ) from fault
+
+
 def make_problem(
     request: ChangeRequest,
     installed: Sequence[Selected],
     universes: Sequence[Universe],
     repositories: Sequence[Repository],
     architectures: Sequence[str],
+    preferences: tuple[Measure, ...] = FEWEST_REMOVALS,
 ) -> Problem:
     """All that the answer depends on. Packages that no repository has any more come along."""
     return Problem(
@@ -46,6 +94,7 @@ def make_problem(
             updates=request.updates,
             update_all=request.update_all,
         ),
+        preferences=preferences,
         priorities={repository.name: repository.priority for repository in repositories},
         architectures=(*architectures, *_GENERIC_ARCHITECTURES),
     )

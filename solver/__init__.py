@@ -17,9 +17,10 @@
   not finished says `proven=False`.
 - `explain(conflict)` tells it in sentences; `with_repairs(problem, conflict)` finds what works
   instead, `describe_repair(repair)` says it. `why(solution.reasons, candidate)` is the chain from a
-  package to a wish, `why_not(problem, formula)` what stands against one, `why_held` what would free
-  a package that an update holds back, `rdepends` who needs one. `check(problem)` lists the packages
-  that cannot be installed, each with its conflict.
+  package to a wish, `why_not(problem, formula)` what stands against one, `rdepends` who needs
+  one. `check(problem)` lists the packages that cannot be installed, each with its conflict.
+- `why_held(problem, solution, solution.held)`: what keeps packages from their newest version, and
+  what would free them; `describe_held` tells it.
 - `parse_preferences("newest")` or `("-removed,-notupdated,-new")`: what makes an answer better.
 
 The package imports nothing of moss, reads no file and no clock, and knows no database.
@@ -33,9 +34,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from solver.check import Broken, check
     from solver.compile import ModelError
-    from solver.explain import Explanation, Sentence, describe_difference, describe_repair, explain
+    from solver.explain import (
+        Explanation,
+        Sentence,
+        describe_difference,
+        describe_held,
+        describe_repair,
+        explain,
+    )
     from solver.formula import FormulaError, parse_formula, parse_relation
-    from solver.insight import Dependent, Link, installed_reasons, rdepends, why, why_held, why_not
+    from solver.held import HeldBack, why_held
+    from solver.insight import Dependent, Link, installed_reasons, rdepends, why, why_not
     from solver.model import (
         All,
         AnyOf,
@@ -105,9 +114,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "check": "Broken check",
     "compile": "ModelError",
-    "explain": "Explanation Sentence describe_difference describe_repair explain",
+    "explain": "Explanation Sentence describe_difference describe_held describe_repair explain",
     "formula": "FormulaError parse_formula parse_relation",
-    "insight": "Dependent Link installed_reasons rdepends why why_held why_not",
+    "held": "HeldBack why_held",
+    "insight": "Dependent Link installed_reasons rdepends why why_not",
     "model": "All AnyOf Formula If Operator Package Provide Relation Unless relations_of",
     "pool": "UnknownPackageError",
     "preferences": "FEWEST_REMOVALS NEWEST_FIRST ORDERS PARANOID TRENDY Measure PreferenceError parse_preferences",
@@ -165,6 +175,7 @@ __all__ = [
     "Formula",
     "FormulaError",
     "Held",
+    "HeldBack",
     "Hold",
     "If",
     "InTheWay",
@@ -214,6 +225,7 @@ __all__ = [
     "check",
     "compare",
     "describe_difference",
+    "describe_held",
     "describe_repair",
     "explain",
     "installed_reasons",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import TypedDict, cast
 
 from solver.encode import Encoder, Said, Why
@@ -14,9 +14,9 @@ from solver.sat import Sat
 from solver.solution import Conflict
 
 _MOST_CONFLICTS = 5
-_FROM_REQUEST = {
+FROM_REQUEST = {
     *(Kind.WISHED, Kind.KEPT, Kind.REMOVED, Kind.FORBIDDEN, Kind.PINNED, Kind.HELD),
-    Kind.SUBSCRIBED,
+    *(Kind.SUBSCRIBED, Kind.NO_OLDER),
 }
 
 
@@ -28,32 +28,45 @@ def find_conflict(
 ) -> Conflict:
     """A minimal conflict of a request that cannot be met, and further ones that share no rule of
     the request with it. `start` emits what is asked for."""
-    search = _Search(pool, request, backend, start)
+    search = Search(pool, request, backend, start)
     cores: list[list[Said]] = []
-    while len(cores) < _MOST_CONFLICTS and (core := search.core()) is not None:
-        cores.append(_minimal(pool, request, core, backend, start))
-        asked = {said for said in cores[-1] if said[0] in _FROM_REQUEST}
+    dropped: set[int] = set()
+    while len(cores) < _MOST_CONFLICTS and (core := search.core(dropped)) is not None:
+        cores.append(_minimal(pool, request, [search.said[at] for at in core], backend, start))
+        asked = {search.selector[said] for said in cores[-1] if said[0] in FROM_REQUEST}
         if not asked:
             break
-        search.dropped |= asked
+        dropped |= asked
     assert cores, "only an unsatisfiable request has a conflict"
     found = [tuple(_rule(pool, said) for said in core) for core in cores]
     return Conflict(found[0], tuple(found[1:]))
 
 
-class _Search:
-    """Rules of a request that cannot hold together, each clause behind a selector of its rule."""
+class Search:
+    """Rules of a request that cannot hold together, each clause behind a selector of its rule.
 
-    def __init__(self, pool: Pool, request: Request, backend: str, start: Callable[[Encoder], None]) -> None:
+    `asked_only`: only what is asked for can be dropped and is told of, packages are as they are.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        request: Request,
+        backend: str = "minisat22",
+        start: Callable[[Encoder], None] = Encoder.start,
+        *,
+        asked_only: bool = False,
+    ) -> None:
         self.sat = Sat(backend)
         self.selector: dict[Said, int] = {}
         self.said: dict[int, Said] = {}
-        self.dropped: set[Said] = set()
+        self.chosen: set[int] = set()
+        self.asked_only = asked_only
         self.encoder = Encoder(pool, request, self.emit, lazy=True, preferring=False, explaining=True)
         start(self.encoder)
 
     def emit(self, clause: list[int], why: Why) -> None:
-        if why is None:
+        if why is None or (self.asked_only and why[0] not in FROM_REQUEST):
             self.sat.add(clause)
             return
         selector = self.selector.get(why)
@@ -70,15 +83,16 @@ class _Search:
             encoder.settle()
             encoder.drain()
 
-    def core(self) -> list[Said] | None:
-        """Rules that cannot hold together, none of them dropped; None where all can."""
+    def core(self, dropped: Set[int]) -> list[int] | None:
+        """The selectors of rules that cannot hold together, none of them dropped; None where all can,
+        as `chosen` shows."""
         encoder = self.encoder
         while True:
             self.grow()
-            selectors = [at for at, said in self.said.items() if said not in self.dropped]
+            selectors = [at for at in self.said if at not in dropped]
             if self.sat.solve([*selectors, *(-hole for hole in encoder.holes)]):
-                chosen = {encoder.package_of[v] for v in self.sat.model() if v in encoder.package_of}
-                broken = encoder.broken(chosen)
+                self.chosen = {encoder.package_of[v] for v in self.sat.model() if v in encoder.package_of}
+                broken = encoder.broken(self.chosen)
                 if not broken:
                     return None
                 for package, formula, _ in broken:
@@ -87,7 +101,7 @@ class _Search:
             core = self.sat.core()
             closed = [-literal for literal in core if -literal in encoder.holes]
             if not closed:
-                return [self.said[at] for at in sorted(core)]
+                return sorted(core)
             for hole in closed:
                 if hole in encoder.holes:
                     encoder.widen(hole)
@@ -131,7 +145,7 @@ def _exactly(
     encoder = Encoder(pool, request, emit, lazy=False, preferring=False, explaining=True)
     start(encoder)
     for said in core:
-        if said[0] not in (Kind.WISHED, Kind.KEPT, Kind.SUBSCRIBED):
+        if said[0] not in (Kind.WISHED, Kind.KEPT, Kind.SUBSCRIBED, Kind.NO_OLDER):
             encoder.restate(said)
     return clauses, definitions
 
@@ -168,6 +182,9 @@ def _rule(pool: Pool, why: Said) -> Rule:
         found = _candidates(pool, relation, pool.match(relation))
         return Rule(kind, formula=relation, asked=subscription, **found)
     package = cast(int, why[1])
+    if kind is Kind.NO_OLDER:
+        versions = (package, *pool.newer_versions(package))
+        return Rule(kind, pool.candidate(package), candidates=tuple(map(pool.candidate, versions)))
     if kind is Kind.NEEDS:
         number = cast(int, why[2])
         formula = pool.formula(number)

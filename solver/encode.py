@@ -70,6 +70,10 @@ class Encoder(Formulas):
                 for relation in rule.require:
                     self._require(relation, head, (Kind.SUBSCRIBED, subscription, relation))
 
+    def want_one_of(self, packages: Sequence[int], why: Why) -> None:
+        """The rule that one of these very packages is there."""
+        self.head(self.choice(packages, (), preferring=False), (), why)
+
     def want(self, package: int, why: Why) -> None:
         """The rule that one very package is there."""
         closed = self.literal(package)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import assert_never
 
+from solver.held import HeldBack
 from solver.model import Formula, Operator, Relation
 from solver.request import Forbid, Hold, Pin, Removal, Subscription, Wish
 from solver.rules import Candidate, Kind, Rule
@@ -125,6 +126,8 @@ def _tell(group: Sequence[Rule]) -> str:
             return f"only one version of {rule.package.name} can be installed: {versions}"
         case Kind.REMOVED | Kind.FORBIDDEN | Kind.PINNED | Kind.HELD:
             return _tell_asked(group)
+        case Kind.NO_OLDER:
+            return f"{rule.package} stays or becomes newer"
         case _:
             assert_never(rule.kind)
 
@@ -236,6 +239,21 @@ def _natural(version: str) -> bytes:
         return sort_key(Scheme.RPM, version)
     except VersionError:
         return version.encode()
+
+
+def describe_held(back: HeldBack) -> tuple[str, ...]:
+    """Why a package is held back, in sentences; none where another preference came first."""
+    if not back.rules:
+        return ()
+    told = _explain(back.rules).because
+    return tuple(one.text for one in told if not _goes_without_saying(one.rules[0], back.held.newest.name))
+
+
+def _goes_without_saying(rule: Rule, name: str) -> bool:
+    """That what stays does, and that one version of a name takes the place of another."""
+    if rule.kind is Kind.ONE_VERSION:
+        return rule.package is not None and rule.package.name == name
+    return rule.kind is Kind.NO_OLDER
 
 
 def describe_repair(repair: Repair) -> str:

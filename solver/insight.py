@@ -1,16 +1,16 @@
-"""Questions about packages: why one is there, why one is not, who needs it, what is held back."""
+"""Questions about packages: why one is there, why one is not, who needs it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from solver.model import Formula, Operator, Relation
+from solver.model import Formula, Relation
 from solver.pool import Pool
 from solver.problem import Problem
 from solver.reasons import reasons_of
 from solver.request import Wish
-from solver.rules import Candidate, Kind
-from solver.solution import Conflict, Held, Needed, Reason, Recommended, Solution
+from solver.rules import Candidate
+from solver.solution import Conflict, Needed, Reason, Recommended, Solution
 from solver.solve import make_pool, solve
 from solver.values import replace, value
 
@@ -45,26 +45,6 @@ def why_not(problem: Problem, formula: Formula, budget: Callable[[], bool] | Non
     """What it would take to have something: the solution with it, or the conflict that forbids it."""
     wishes = (*problem.request.wishes, Wish(formula))
     return solve(replace(problem, request=replace(problem.request, wishes=wishes)), budget)
-
-
-def why_held(
-    problem: Problem, solution: Solution, held: Held, budget: Callable[[], bool] | None = None
-) -> tuple[tuple[str, ...], Solution | Conflict]:
-    """What would free a package that an update holds back: the names that would have to go, and the
-    conflict that says so; where nothing has to go, the solution that has it."""
-    newest = Relation(held.newest.name, Operator.EQ, held.newest.version)
-    wish = Wish(newest, repository=held.newest.repository or None)
-    keeps = tuple(Wish(Relation(candidate.name)) for candidate in solution.chosen)
-    request = replace(
-        problem.request,
-        wishes=(*problem.request.wishes, wish),
-        keeps=(*problem.request.keeps, *keeps),
-    )
-    answer = solve(replace(problem, request=request), budget)
-    if isinstance(answer, Solution):
-        return (), answer
-    names = [str(rule.formula) for rule in answer.rules if rule.kind is Kind.KEPT]
-    return tuple(dict.fromkeys(name for name in names if name != held.newest.name)), answer
 
 
 @value

@@ -426,6 +426,10 @@ class Pool:
         ours, theirs = a.text_bytes(a.version_key[i]), b.text_bytes(b.version_key[j])
         return compare_keys(Scheme(a.scheme[i]), ours, theirs) > 0
 
+    def newer_versions(self, package: int) -> list[int]:
+        """The versions of a package's name that are newer than it."""
+        return [version for version in self.name(package).versions if self.is_newer(version, package)]
+
     def is_multi_version(self, package: int) -> bool:
         """Whether other versions may be installed beside it."""
         universe, local, _ = self.at(package)

@@ -100,7 +100,7 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
         removals=_sorted(value[package] for package in gone - paired),
         levels=tuple(Level(measure, cost) for measure, cost in optimum.costs),
         proven=optimum.proven,
-        held=_held(pool, problem.request, before, chosen),
+        held=_held(pool, problem.request, chosen),
         reasons=reasons_of(pool, problem.request, chosen, before),
         removal_reasons=WhenAsked(
             lambda: {value[package].key: _why_gone(pool, problem, package, chosen) for package in sorted(gone - paired)}
@@ -133,13 +133,14 @@ def _pair(pool: Pool, gone: Set[int], come: Set[int]) -> list[tuple[int, int]]:
     return pairs
 
 
-def _held(pool: Pool, request: Request, before: Set[int], chosen: Set[int]) -> tuple[Held, ...]:
-    """Names asked to be updated whose installed version stays though there is a better one."""
+def _held(pool: Pool, request: Request, chosen: Set[int]) -> tuple[Held, ...]:
+    """Names that were there and were asked to be updated, though not to their best version."""
     wanted = set(request.updates)
     held = []
-    for package in sorted(before & chosen):
-        newest = pool.name(package).versions[0]
-        if newest in chosen or pool.is_newer(package, newest):
+    for package in sorted(chosen):
+        name = pool.name(package)
+        newest = name.versions[0]
+        if not name.installed or newest in chosen or pool.is_newer(package, newest):
             continue
         candidate = pool.candidate(package)
         if request.update_all or candidate.name in wanted:

@@ -38,6 +38,7 @@ class Kind(Enum):
     FORBIDDEN = "forbidden"  # ¬p                  p is new and matches a forbid
     PINNED = "pinned"  # ¬p                        p has a pinned name and does not match the pin
     HELD = "held"  # p                             p is installed and held
+    NO_OLDER = "no older"  # p ∨ q ∨ q' ∨ …        p is in a solution, q a newer version of its name
     SUBSCRIBED = "subscribed"  # ¬condition ∨ q ∨ … for q in A(what the rule requires)
 
 

@@ -116,7 +116,8 @@ class Change:
 
 @value
 class Held:
-    """A package that was asked to be updated and stays. `solver.why_held` says what would free it."""
+    """A package that was asked to be updated and is not at its newest version afterwards: `installed`
+    is what the solution has. `solver.why_held` says what would free it."""
 
     installed: Candidate
     newest: Candidate

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from moss.cli.as_json import difference_data, generation_data
-from moss.cli.changing import Proposal, carry_out, opened
+from moss.cli.changing import Proposal, carry_out, nothing_to_do, opened
 from moss.cli.plan_text import activation_text
 from moss.cli.session import Answer, Session
 from moss.operations.activate import Activation, activate, propose_activation, propose_rollback
@@ -42,7 +42,7 @@ def _activate(session: Session, system: System, activation: Activation) -> Answe
             **difference_data(activation.difference),
         },
         nothing_to_do=(
-            f"Nothing to do: generation {target.id} is active already."
+            nothing_to_do(f"generation {target.id} is active already")
             if target.id == activation.base
             else None
         ),

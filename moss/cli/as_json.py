@@ -154,7 +154,9 @@ def _held_data(held: Held) -> Data:
         "name": held.name,
         "current": held.current,
         "newest": held.newest,
-        "because": held.because,
+        "because": None if held.because is None else list(held.because),
+        "gone": list(held.gone),
+        "behind": list(held.behind),
         "command": held.command,
     }
 
@@ -166,6 +168,7 @@ def _space_data(space: Space) -> Data:
 def _proof_data(proof: Proof) -> Data:
     return {
         "proven": proof.proven,
+        "order": proof.order,
         "seconds": round(proof.seconds, 6),
         "levels": [{"name": name, "cost": cost} for name, cost in proof.levels],
     }

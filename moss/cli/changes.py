@@ -6,7 +6,7 @@ import typer
 
 from moss.cli.as_json import plan_data
 from moss.cli.changing import Proposal, carry_out, opened
-from moss.cli.plan_text import plan_text
+from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
 from moss.db.generations import model_of
 from moss.model import SystemModel
@@ -16,7 +16,23 @@ from moss.operations.queries import installed
 from moss.operations.repositories import update_repositories
 from moss.operations.system import System
 from moss.operations.verbs import install_request, remove_request, sync_request, update_request
-from moss.problem import ChangeRequest
+from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, parse_order
+
+Prefer = Annotated[
+    str,
+    typer.Option(
+        "--prefer",
+        metavar="ORDER",
+        help="What makes an answer better: fewest-removals, newest, or measures ('-removed,-new').",
+    ),
+]
+SolverTime = Annotated[
+    float,
+    typer.Option("--solver-time", metavar="SECONDS", min=0.0, help="Then take the best answer found so far."),
+]
+_ORDER, _SECONDS = BY_DEFAULT.order, BY_DEFAULT.seconds
+_TOLD_VERBOSELY = 40
+"""Of so many packages that an update holds back, `-v` tells why."""
 
 
 def install(
@@ -24,14 +40,16 @@ def install(
     wishes: Annotated[
         list[str], typer.Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")
     ],
+    prefer: Prefer = _ORDER,
+    solver_time: SolverTime = _SECONDS,
 ) -> Answer:
     """A wish is a package's name, perhaps with a range of versions, or a capability such as
     'binary(git)': whoever provides it best is installed. moss keeps what you ask for, through every
     update, until you remove it."""
+    choosing = _choosing(session, prefer, solver_time)
     with opened(session, "install", *wishes) as system:
-        return _change(
-            session, system, install_request(_model(system), wishes), "what you ask for is there already"
-        )
+        request = install_request(_model(system), wishes)
+        return _change(session, system, request, choosing, "what you ask for is there already")
 
 
 def remove(
@@ -39,11 +57,14 @@ def remove(
     names: Annotated[
         list[str], typer.Argument(metavar="PACKAGE…", help="What you asked for, or a package's name.")
     ],
+    prefer: Prefer = _ORDER,
+    solver_time: SolverTime = _SECONDS,
 ) -> Answer:
     """What was only there for the removed packages goes too."""
+    choosing = _choosing(session, prefer, solver_time)
     with opened(session, "remove", *names) as system:
-        there = _installed_names(system)
-        return _change(session, system, remove_request(_model(system), names, there), "nothing would change")
+        request = remove_request(_model(system), names, _installed_names(system))
+        return _change(session, system, request, choosing, "nothing would change")
 
 
 def update(
@@ -52,31 +73,42 @@ def update(
         list[str] | None,
         typer.Argument(metavar="[PACKAGE…]", help="Only these; everything when none is named."),
     ] = None,
+    prefer: Prefer = _ORDER,
+    solver_time: SolverTime = _SECONDS,
 ) -> Answer:
     """Reads the repositories first, unless --offline or --dry-run says not to; the newest set that
     fits together becomes one new generation."""
+    choosing = _choosing(session, prefer, solver_time)
     with opened(session, "update", *(names or [])) as system:
         if not (session.settings.offline or session.settings.dry_run):
             update_repositories(system)
         request = update_request(_model(system), names or [], _installed_names(system))
-        return _change(session, system, request, "everything is up to date")
+        return _change(session, system, request, choosing, "everything is up to date")
 
 
-def sync(session: Session) -> Answer:
+def sync(session: Session, prefer: Prefer = _ORDER, solver_time: SolverTime = _SECONDS) -> Answer:
     """Installs what is wished for and missing, removes what nothing needs, and leaves the rest alone."""
+    choosing = _choosing(session, prefer, solver_time)
     with opened(session, "sync") as system:
-        return _change(session, system, sync_request(_model(system)), "the system is what its model says")
+        request = sync_request(_model(system))
+        return _change(session, system, request, choosing, "the system is what its model says")
 
 
-def _change(session: Session, system: System, request: ChangeRequest, already: str) -> Answer:
+def _choosing(session: Session, order: str, seconds: float) -> Choosing:
+    settings = session.settings
+    told = _TOLD_VERBOSELY if settings.verbose else 0 if settings.quiet else BY_DEFAULT.held_told
+    return Choosing(parse_order(order), seconds, told)
+
+
+def _change(session: Session, system: System, request: ChangeRequest, choosing: Choosing, already: str) -> Answer:
     session.stage("choosing packages")
-    plan = propose(system, request)
+    plan = propose(system, request, choosing)
     for warning in plan.warnings:
         session.warning(warning)
     proposal = Proposal(
         text=lambda page: plan_text(plan, page),
         data=lambda: plan_data(plan),
-        nothing_to_do=f"Nothing to do: {already}." if plan.is_empty else None,
+        nothing_to_do=(lambda page: nothing_text(plan, already, page)) if plan.is_empty else None,
     )
     return carry_out(session, system, proposal, lambda: commit(system, plan), audit_after=True)
 

@@ -23,8 +23,8 @@ class Proposal(NamedTuple):
 
     text: Callable[[Page], str]
     data: Callable[[], object]
-    nothing_to_do: str | None = None
-    """A sentence, where there is nothing."""
+    nothing_to_do: Callable[[Page], str] | None = None
+    """What to say instead, where there is nothing."""
 
 
 @contextmanager
@@ -117,7 +117,12 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
 
 
 def _shown(proposal: Proposal, page: Page) -> str:
-    return proposal.text(page) if proposal.nothing_to_do is None else proposal.nothing_to_do + "\n"
+    return (proposal.nothing_to_do or proposal.text)(page)
+
+
+def nothing_to_do(why: str) -> Callable[[Page], str]:
+    """The usual sentence for it."""
+    return lambda _: f"Nothing to do: {why}.\n"
 
 
 def _told(outcome: Outcome, page: Page) -> str:

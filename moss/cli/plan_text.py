@@ -10,12 +10,14 @@ Result    generation 42 → 43, live at once; optimal (proven, 24 ms)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from moss.cli.text import (
     Page,
+    count,
     duration,
+    listed,
     moment,
     packed,
     padded,
@@ -48,14 +50,21 @@ class Row(NamedTuple):
 def plan_text(plan: Plan, page: Page) -> str:
     """The whole plan, in lines that end."""
     rows = [*_coming(plan, page), *_wishes(plan)]
-    rows += [Row("Held", (held_text(held),), _why_held(held)) for held in plan.held]
+    rows += _held(plan.held)
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
     lines = rows_text(rows, page)
     lines += _cost(plan, page)
     lines += _line("Result", f"{_steps(plan.base, plan.result)}; {proof_text(plan.proof)}", page)
     if page.verbose and plan.proof.levels:
-        levels = ", ".join(f"{name} {cost}" for name, cost in plan.proof.levels)
-        lines += _line("Proof", levels, page)
+        lines += _line("Proof", _levels(plan.proof), page)
+    return "".join(line + "\n" for line in lines)
+
+
+def nothing_text(plan: Plan, already: str, page: Page) -> str:
+    """A plan that changes nothing, which may still have something to tell."""
+    if not plan.held:
+        return f"Nothing to do: {already}.\n"
+    lines = [f"Nothing to do: {count(len(plan.held), 'newer version')} held back.", *rows_text(_held(plan.held), page)]
     return "".join(line + "\n" for line in lines)
 
 
@@ -175,8 +184,36 @@ def _wishes(plan: Plan) -> list[Row]:
     ]
 
 
+def _held(held: Sequence[Held]) -> list[Row]:
+    """Those with a reason each, those nobody asked about together."""
+    told = [one for one in held if one.because is not None]
+    rest = tuple(held_text(one) for one in held if one.because is None)
+    how = "update -n NAME tells why, update -n -v of many" if told else "update -n NAME tells why"
+    return [*(Row("Held", (held_text(one),), _why_held(one)) for one in told), Row("Held", rest, f"moss {how}")]
+
+
 def _why_held(held: Held) -> str:
-    return plain(held.because if held.command is None else f"{held.because}; {held.command} frees it")
+    because = list(held.because or ())
+    if not because:
+        return "something that matters more comes first: -v tells the order"
+    if held.behind:
+        because.append(f"{_some(held.behind)} would stay behind")
+    if held.gone:
+        because.append(f"{_some(held.gone)} would go")
+    frees = f": {held.command}" if held.command and (held.gone or held.behind) else ""
+    frees = f"; {held.command} frees it" if held.command and not frees else frees
+    return plain("; ".join(because) + frees)
+
+
+def _some(names: Sequence[str]) -> str:
+    return listed(names) if len(names) <= 3 else f"{names[0]}, {names[1]} and {len(names) - 2} more"
+
+
+def _levels(proof: Proof) -> str:
+    """Every level with its cost, the most important first."""
+    costs = " › ".join(f"{name} {cost}" for name, cost in proof.levels)
+    how = "each the least there is, given those before it" if proof.proven else "reached, not proven the least"
+    return f"{costs} ({proof.order}; {how})" if proof.order else f"{costs} ({how})"
 
 
 def _version_beside(before: Metadata, after: Metadata) -> str:

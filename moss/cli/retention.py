@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from moss.cli.as_json import generation_data
-from moss.cli.changing import Proposal, agreed, answer_data, opened
+from moss.cli.changing import Proposal, agreed, answer_data, nothing_to_do, opened
 from moss.cli.plan_text import Row, rows_text
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, listed, moment, plain, size
@@ -87,7 +87,7 @@ def cache_clean(session: Session) -> Answer:
         proposal = Proposal(
             text=lambda page: _cleaning_text(cleaning, page),
             data=lambda: cleaning_data(cleaning),
-            nothing_to_do=None if cleaning.is_due else "Nothing to do: there is nothing to clean.",
+            nothing_to_do=None if cleaning.is_due else nothing_to_do("there is nothing to clean"),
         )
         instead = agreed(session, proposal)
         if instead is not None:
@@ -103,7 +103,7 @@ def _retire(session: Session, system: System, retirement: Retirement) -> Answer:
         data=lambda: retirement_data(retirement),
         nothing_to_do=None
         if retirement.going or retirement.remember is not None
-        else "Nothing to do: no generation is there to give up.",
+        else nothing_to_do("no generation is there to give up"),
     )
     instead = agreed(session, proposal)
     if instead is not None:

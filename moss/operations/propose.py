@@ -12,32 +12,66 @@ from moss.capability import Capability, CapabilityKind
 from moss.db import candidates, generations, packages
 from moss.db.repositories import repositories
 from moss.debian.source import asked_architectures
+from moss.errors import MossError
 from moss.generation import Reason, Selected
 from moss.offers import open_universe
 from moss.operations.conflicts import unsatisfiable
+from moss.operations.held import held_back
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal
 from moss.operations.system import System
 from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
-from moss.problem import ChangeRequest, make_problem
+from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, make_problem
+from solver import (
+    FEWEST_REMOVALS,
+    Conflict,
+    Measure,
+    Needed,
+    NoAnswerError,
+    Problem,
+    Recommended,
+    Solution,
+    Supplements,
+    Wished,
+    solve,
+)
 from solver import Candidate as Choice
-from solver import Conflict, Needed, Problem, Recommended, Solution, Supplements, Wished, solve
 from solver import Reason as ChoiceReason
 
 
-def propose(system: System, request: ChangeRequest) -> Plan:
+def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFAULT) -> Plan:
     """What would have to change. Raises Unsatisfiable with a minimal explanation, NotFound for unknown names."""
     here = installed(system)
-    problem = problem_of(system, request, here)
+    problem = problem_of(system, request, here, choosing.preferences)
     _check_names(system, request, problem, here)
     started = time.perf_counter()
-    answer = solve(problem)
+    answer = _solved(problem, choosing.seconds)
     if isinstance(answer, Conflict):
         raise unsatisfiable(request, problem, answer)
-    return _plan(system, request, here, answer, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    levels = tuple((level.measure.value, level.cost) for level in answer.levels)
+    proof = Proof(answer.proven, seconds, levels, choosing.order)
+    return _plan(system, request, here, answer, proof, held_back(problem, answer, choosing.held_told))
 
 
-def problem_of(system: System, request: ChangeRequest, here: list[Selected]) -> Problem:
+def _solved(problem: Problem, seconds: float) -> Solution | Conflict:
+    """The answer, the best so far once the time is up."""
+    end = time.monotonic() + seconds
+    try:
+        return solve(problem, lambda: time.monotonic() < end)
+    except NoAnswerError as fault:
+        raise MossError(
+            f"no answer was found in {seconds:g} seconds, not even one that is not the best",
+            remedies=[f"give it more time: --solver-time {max(60, round(seconds * 10))}", "ask for less at once"],
+        ) from fault
+
+
+def problem_of(
+    system: System,
+    request: ChangeRequest,
+    here: list[Selected],
+    preferences: tuple[Measure, ...] = FEWEST_REMOVALS,
+) -> Problem:
     """All that the answer depends on: the request, what is `here`, what the enabled repositories offer."""
     enabled = [repository for repository in repositories(system.record) if repository.enabled]
     revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
@@ -48,7 +82,7 @@ def problem_of(system: System, request: ChangeRequest, here: list[Selected]) -> 
     ]
     asked = asked_architectures([repository.uri for repository in enabled])
     architectures = tuple(dict.fromkeys((native_architecture(), *asked)))
-    return make_problem(request, here, universes, enabled, architectures)
+    return make_problem(request, here, universes, enabled, architectures, preferences)
 
 
 def _check_names(system: System, request: ChangeRequest, problem: Problem, here: list[Selected]) -> None:
@@ -73,7 +107,12 @@ def _mentions(problem: Problem, name: str) -> list[bool]:
 
 
 def _plan(
-    system: System, request: ChangeRequest, here: list[Selected], solution: Solution, seconds: float
+    system: System,
+    request: ChangeRequest,
+    here: list[Selected],
+    solution: Solution,
+    proof: Proof,
+    held: tuple[Held, ...],
 ) -> Plan:
     present = {selected.candidate_key: selected for selected in here}
     chosen = tuple(_chosen(system, choice, solution, present) for choice in solution.chosen)
@@ -92,13 +131,8 @@ def _plan(
             Removal(metadata, _why_removed(solution, here, metadata.name)) for metadata in changed.removals
         ),
         space=_space(system, chosen),
-        proof=Proof(
-            solution.proven, seconds, tuple((level.measure.value, level.cost) for level in solution.levels)
-        ),
-        held=tuple(
-            Held(held.installed.name, held.installed.version, held.newest.version, "")
-            for held in solution.held
-        ),
+        proof=proof,
+        held=held,
     )
 
 

@@ -41,7 +41,7 @@ PLAN = Plan(
     changes=(Change(metadata("glib2", "2.86.1", 62), GLIB),),
     removals=(Removal(metadata("libold", "1.0", 2), "nothing needs it any more"),),
     space=Space(download=43_200_000, store=123_700_000, free=23_100_000_000),
-    proof=Proof(True, 0.024, (("removed", 1), ("new", 3))),
+    proof=Proof(True, 0.024, (("removed", 1), ("new", 3)), "fewest-removals"),
 )
 
 AT_80 = """\
@@ -95,7 +95,9 @@ def test_many_packages_are_counted_and_verbose_names_all_with_their_own_reasons(
     assert len(short.splitlines()) == 13
     assert "(+" in short and "lib199" not in short
     assert "lib199 1-1" in long and "inkscape needs soname(lib199.so)" in long
-    assert "Proof     removed 1, new 3" in long
+    assert "Proof     removed 1 › new 3 (fewest-removals; each the least there is, given\n" in long
+    unproven = replace(plan, proof=replace(plan.proof, proven=False))
+    assert "reached, not proven the least" in plan_text(unproven, Page(120, verbose=True))
 
 
 def test_what_a_need_leads_back_to_is_what_was_asked_for() -> None:
@@ -132,9 +134,28 @@ def test_an_update_says_newer_a_rebuild_says_so_a_downgrade_says_why() -> None:
 
 
 def test_what_is_held_back_says_what_frees_it() -> None:
-    held = Held("glib2", "2.86.1-62", "2.90-1", "inkscape needs glib2 < 2.90", "moss remove inkscape")
-    text = plan_text(replace(PLAN, installs=(), changes=(), removals=(), held=(held,)), Page(120))
-    assert "Held      glib2 2.86.1-62 (newest 2.90-1)  inkscape needs glib2 < 2.90; moss remove" in text
+    why = ("inkscape needs glib2 < 2.90",)
+    held = Held("glib2", "2.86.1-62", "2.90-1", why, command="moss remove inkscape")
+    plan = replace(PLAN, installs=(), changes=(), removals=())
+    text = plan_text(replace(plan, held=(held,)), Page(160))
+    assert "Held      glib2 2.86.1-62 (newest 2.90-1)  inkscape needs glib2 < 2.90; moss remove inkscape frees" in text
+    costly = replace(held, gone=("a", "b", "c", "d"), behind=("e",), command="moss update glib2 --prefer newest")
+    text = plan_text(replace(plan, held=(costly,)), Page(220))
+    assert "; e would stay behind; a, b and 2 more would go: moss update glib2 --prefer newest\n" in text
+
+
+def test_what_is_held_back_for_no_rule_of_packages_says_so() -> None:
+    plan = replace(PLAN, installs=(), changes=(), removals=(), held=(Held("glib2", "1-1", "2-1", ()),))
+    assert "glib2 1-1 (newest 2-1)  something that matters more comes first" in plan_text(plan, Page(120))
+
+
+def test_many_held_packages_are_counted_and_it_is_said_how_to_learn_why() -> None:
+    told = (Held("glib2", "1-1", "2-1", ("why not",)),)
+    rest = tuple(Held(f"lib{number}", "1-1", "2-1") for number in range(300))
+    plan = replace(PLAN, installs=(), changes=(), removals=(), held=(*told, *rest))
+    text = plan_text(plan, Page(80))
+    assert "(+" in text and len(text.splitlines()) < 18
+    assert "moss update -n NAME tells why, update -n -v of many" in plan_text(plan, Page(200))
 
 
 def test_asking_for_what_is_there_is_shown() -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from solver import (
     Conflict,
     Forbid,
+    HeldBack,
     Hold,
     Package,
     Pin,
@@ -30,12 +31,14 @@ from solver import (
     SubscriptionRule,
     Universe,
     Wish,
+    describe_held,
     describe_repair,
     explain,
     parse_formula,
     parse_preferences,
     parse_relation,
     solve,
+    why_held,
     with_repairs,
 )
 from tests.solver.oracle import Puzzle
@@ -200,16 +203,25 @@ def print_answer(case: Case) -> str:
     answer = solve(problem)
     if isinstance(answer, Conflict):
         return print_conflict(with_repairs(problem, answer))
-    return print_solution(answer)
+    return print_solution(answer, problem)
 
 
-def print_solution(solution: Solution) -> str:
+def print_solution(solution: Solution, problem: Problem) -> str:
     lines = [f"install {candidate}" for candidate in solution.installs]
     lines += [f"change {c.before} → {c.after.version}" for c in solution.changes]
     lines += [f"remove {candidate}" for candidate in solution.removals]
-    lines += [f"held {held.installed}, not {held.newest.version}" for held in solution.held]
+    lines += [print_held(back) for back in why_held(problem, solution, solution.held)]
     costs = [f"{level.measure.value} {level.cost}" for level in solution.levels if level.cost]
     return "\n".join([*(lines or ["nothing changes"]), *(["costs " + ", ".join(costs)] if costs else [])]) + "\n"
+
+
+def print_held(back: HeldBack) -> str:
+    because = "; ".join(describe_held(back)) or "something else comes first"
+    text = f"held {back.held.installed}, not {back.held.newest.version}: {because}"
+    text += f"; without {', '.join(map(str, back.gone))}" if back.gone else ""
+    text += f"; leaving {', '.join(map(str, back.behind))} behind" if back.behind else ""
+    text += "; downgrading" if back.downgrades else ""
+    return text + "".join(f"; giving up a {type(asked).__name__.lower()}" for asked in back.asked)
 
 
 def print_conflict(conflict: Conflict) -> str:

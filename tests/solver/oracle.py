@@ -438,6 +438,9 @@ class Oracle:
                 return not there
             case Kind.HELD:
                 return there
+            case Kind.NO_OLDER:
+                assert package is not None and rule.package in rule.candidates
+                return any(self.bit[one.key] & chosen for one in rule.candidates)
 
     def cannot_all_hold(self, rules: list[Rule]) -> bool:
         every = range(1 << len(self.packages))

@@ -34,6 +34,7 @@ from solver import (
     Wish,
     Wished,
     check,
+    describe_held,
     explain,
     installed_reasons,
     parse_formula,
@@ -193,10 +194,9 @@ def test_what_is_held_back_says_what_would_free_it() -> None:
     problem = library("lib 1", "old 1", "app 1", update_all=True)
     answer = solved(problem)
     assert [str(held.newest) for held in answer.held] == ["app 2", "lib 2"]
-    for held in answer.held:
-        names, conflict = why_held(problem, answer, held)
-        assert names == ("old",)
-        assert isinstance(conflict, Conflict)
+    for back in why_held(problem, answer, answer.held):
+        assert [str(gone) for gone in back.gone] == ["old 1"] and not back.behind and not back.asked
+        assert "old 1 needs lib (< 2)" in describe_held(back)
 
 
 def test_rdepends_finds_needs_and_recommendations() -> None:
