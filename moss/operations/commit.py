@@ -17,15 +17,15 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from moss.db import generations, journal, packages
-from moss.db.packages import Asset
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
 from moss.effects import as_moss_error
-from moss.errors import CorruptData, NoSpace
+from moss.errors import CorruptData
 from moss.fetch import absolute_uri, open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.interruption import uninterrupted
+from moss.operations.space import check_space
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, ready_to_switch, under_way
 from moss.operations.trees import NextTree, make_tree, plan_tree
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and every file is yours"
 """Said with the first generation of a root."""
-
-_BYTES_PER_ENTRY = 600
-"""What a path costs in the record and as a name in a tree, generously: rows, indexes, directory blocks."""
 
 
 def commit(system: System, plan: Plan) -> Outcome:
@@ -138,7 +135,7 @@ def _stage(
         )
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, packages_of_it)
-        _check_space(system, fetched, missing, tree)
+        check_space(system.root.state_directory, system.root.store, fetched, missing, tree)
         if fetched:
             system.reporter.stage(f"unpacking {len(fetched)} packages")
         unpack(fetched, missing, store, system.record, system.reporter)
@@ -153,28 +150,6 @@ def _row(system: System, chosen: Chosen, rows: dict[str, PackageId]) -> PackageI
     row = rows.get(chosen.candidate_key) or _unpacked(system, chosen)
     assert row is not None
     return row
-
-
-def _check_space(
-    system: System, fetched: list[Fetched], missing: list[set[Asset]], tree: NextTree
-) -> None:
-    files = sum(map(len, missing))
-    needed = tree.step_count * _BYTES_PER_ENTRY
-    for one, lacking in zip(fetched, missing, strict=True):
-        sizes = {part.digest: part.end - part.start for part in one.stone.index}
-        needed += sum(sizes[asset.digest] for asset in lacking)
-    status = os.statvfs(system.root.state_directory)
-    free = status.f_bavail * status.f_frsize
-    if needed > free:
-        raise NoSpace(
-            f"this needs about {needed:,} bytes below {system.root.path}, and {free:,} are free",
-            remedies=["moss state prune", "make room, or remove packages you do not need: moss remove"],
-        )
-    if status.f_files and files > status.f_favail:
-        raise NoSpace(
-            f"this needs about {files:,} inodes below {system.root.path}, and {status.f_favail:,} are free",
-            remedies=["moss state prune", "remove files you do not need"],
-        )
 
 
 def _make_skeleton(system: System) -> None:
