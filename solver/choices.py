@@ -15,8 +15,6 @@ from solver.rules import Kind
 Said = tuple[object, ...]
 Why = Said | None
 Emit = Callable[[list[int], Why], None]
-# A package, one of its formulas, and whether it is only recommended.
-Item = tuple[int, int, bool]
 
 
 class NameState:
@@ -55,7 +53,7 @@ class Choices:
     ) -> None:
         self.pool, self.request, self.emit = pool, request, emit
         self.lazy, self.preferring, self.explaining = lazy, preferring, explaining
-        self.top = 1  # the first variable is the optimiser's
+        self.top = 1  # the first variable is the first guard of `solver.ground`
         self.variable: dict[int, int] = {}
         self.package_of: dict[int, int] = {}
         self.states: dict[Name, NameState] = {}
@@ -68,6 +66,10 @@ class Choices:
         # What to say of packages that may join later.
         self.barring: dict[int, list[tuple[int, Kind, int]]] = {}
         self.watched: dict[int, list[int]] = {}
+        # What is known to be in every solution worth looking at, and in none.
+        self.certain: set[int] = set()
+        self.impossible: set[int] = set()
+        self._false = 0
         self.barred = self._find_barred()
         self.updated = self._find_updated()
 
@@ -75,6 +77,13 @@ class Choices:
         """A fresh variable."""
         self.top += 1
         return self.top
+
+    def false(self) -> int:
+        """A variable that never holds."""
+        if not self._false:
+            self._false = self.new()
+            self.emit([-self._false], None)
+        return self._false
 
     # What the request says of packages, before any clause
 
@@ -106,6 +115,11 @@ class Choices:
         name = self.pool.name(package)
         is_updated = name in self.updated and bool(name.installed)
         return is_updated and not self.pool.is_multi_version(package)
+
+    def is_best_update(self, package: int) -> bool:
+        """Whether it is the update that is hoped for."""
+        name = self.pool.name(package)
+        return name in self.updated and bool(name.installed) and self.best(name) == package
 
     def is_updating(self, closed: NameState | Choice) -> bool:
         """Whether a hole hides versions of a name that is to be updated and may yet stay behind."""
@@ -162,7 +176,10 @@ class Choices:
         return state
 
     def _join(self, package: int, state: NameState) -> None:
-        """One version of a name is in."""
+        """One version of a name is in, unless it is known to be impossible."""
+        if package in self.impossible:
+            self.variable[package] = self.false()
+            return
         self.top += 1
         variable = self.variable[package] = self.top
         self.package_of[variable] = package
@@ -192,7 +209,7 @@ class Choices:
         state.outside = []
         for version in joined:
             self._join(version, state)
-        variables = [self.variable[version] for version in joined]
+        variables = [self.variable[version] for version in state.inside if version in joined]
         self.emit([-hole, *variables], None)
         for variable in variables:
             self.emit([-variable, hole], None)
@@ -205,12 +222,14 @@ class Choices:
 
     def choice(self, first: Sequence[int], rest: Sequence[int], *, preferring: bool) -> Choice:
         """One of `first`, or less gladly one of `rest`. Where one of them is installed already, the
-        others are as good as it, only unlikely."""
+        others are as good as it, only unlikely, but for updates that are asked for."""
         installed = self.pool.installed_set
         everything = (*first, *rest)
         there = [package for package in everything if package in installed]
         if there:
-            first, rest = there, [package for package in everything if package not in installed]
+            if self.updated:
+                there = [p for p in everything if p in installed or self.is_best_update(p)]
+            first, rest = there, [package for package in everything if package not in there]
         elif not (preferring and self.preferring):
             first, rest = everything, ()
         choice = Choice(first, rest)

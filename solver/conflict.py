@@ -92,7 +92,7 @@ class Search:
             selectors = [at for at in self.said if at not in dropped]
             if self.sat.solve([*selectors, *(-hole for hole in encoder.holes)]):
                 self.chosen = {encoder.package_of[v] for v in self.sat.model() if v in encoder.package_of}
-                broken = encoder.broken(self.chosen)
+                broken = encoder.deferred.broken(self.chosen)
                 if not broken:
                     return None
                 for package, formula, _ in broken:

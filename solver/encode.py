@@ -22,10 +22,11 @@ clause until a model breaks it. Fewer clauses keep every core true, and every mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 
-from solver.choices import ALWAYS, Choice, Emit, Item, NameState, Said, Why
+from solver.choices import ALWAYS, Choice, Emit, NameState, Said, Why
 from solver.compile import NO_TEXT
+from solver.deferred import Deferred, Item
 from solver.logic import Formulas
 from solver.model import AnyOf, Formula, Relation
 from solver.pool import Pool
@@ -46,7 +47,7 @@ class Encoder(Formulas):
         self.forced: set[int] = set()
         self.expected: set[int] = set()
         self.pending: list[Item] = []
-        self.deferred: dict[int, list[Item]] = {}
+        self.deferred = Deferred(self._satisfying)
         self.added: list[int] = []  # what the measures have not seen yet
         self._choices: dict[int, Choice] = {}
 
@@ -114,9 +115,26 @@ class Encoder(Formulas):
         """Takes in every package that was reached, and what it needs in turn."""
         while self.queue:
             package = self.queue.pop()
+            if self.certain and self._is_impossible(package):
+                self.impossible.add(package)
+                self.emit([-self.variable[package]], None)
+                continue
             self._needs(package)
             self._conflicts(package)
             self.added.append(package)
+
+    def _is_impossible(self, package: int) -> bool:
+        """Whether what is known rules a package out, so that nobody need look at what it needs."""
+        if any(other in self.certain for other, _, _ in self.barring.get(package, ())):
+            return True
+        universe, local, index = self.pool.at(package)
+        base = self.pool.formula_base[index]
+        start, end = universe.depends_start[local], universe.depends_start[local + 1]
+        for number in universe.depends[start:end]:
+            candidates, _ = self.pool.choices(base + number)
+            if candidates and self.impossible.issuperset(candidates) and not self.facts_matter:
+                return True
+        return False
 
     def _needs(self, package: int) -> None:
         universe, local, index = self.pool.at(package)
@@ -141,7 +159,7 @@ class Encoder(Formulas):
                     self.force(candidate)
                     continue
                 if candidate in expected:
-                    self.deferred.setdefault(candidate, []).append((package, formula, False))
+                    self.deferred.add((package, formula, False), candidate)
                     continue
                 if is_expected:
                     expected.add(candidate)
@@ -194,7 +212,7 @@ class Encoder(Formulas):
         if support is None:
             return False
         if support not in self.forced and package not in candidates:
-            self.deferred.setdefault(support, []).append(item)
+            self.deferred.add(item, support)
         return True
 
     def _is_soft(self, package: int, candidates: Sequence[int]) -> bool:
@@ -229,27 +247,30 @@ class Encoder(Formulas):
                 self.need(package, formula)
         return weak
 
-    def broken(self, chosen: Set[int], *, for_certain: bool = False) -> list[Item]:
-        """The deferred items that a set of packages does not satisfy; they are no longer deferred.
-        `for_certain`: all but those whose expected package is in the set."""
-        broken: list[Item] = []
-        for support in [support for support in self.deferred if support not in chosen]:
-            kept: list[Item] = []
-            for item in self.deferred.pop(support):
-                stands = not for_certain and self._stands(item, chosen)
-                (kept if stands else broken).append(item)
-            if kept:
-                self.deferred[support] = kept
-        return broken
-
-    def _stands(self, item: Item, chosen: Set[int]) -> bool:
+    def _satisfying(self, item: Item) -> Sequence[int]:
+        """The packages that satisfy a deferred item, as well as it was expected."""
         package, formula, weak = item
-        if package not in chosen:
-            return True
         candidates, preferred = self.pool.choices(formula)
-        if not weak and self._is_soft(package, candidates):
-            candidates = candidates[:preferred]
-        return not chosen.isdisjoint(candidates)
+        return candidates[:preferred] if not weak and self._is_soft(package, candidates) else candidates
+
+    def learn(self, literals: Sequence[int]) -> None:
+        """What is known of packages: those of these literals are certain or impossible."""
+        pool, package_of = self.pool, self.package_of
+        for literal in literals:
+            if literal > 0 and literal in package_of:
+                package = package_of[literal]
+                self.certain.add(package)
+                if not pool.is_multi_version(package):
+                    others = pool.name(package).versions
+                    self.impossible.update(other for other in others if other != package)
+            elif -literal in package_of:
+                self.impossible.add(package_of[-literal])
+        self.forced |= self.certain
+        self.expected |= self.certain
+
+    def undecided(self) -> list[Item]:
+        """What was deferred and may yet be broken; nothing is deferred any more."""
+        return self.deferred.decide(self.certain, self.impossible, all_others=True)
 
     def _conflicts(self, package: int) -> None:
         pool = self.pool

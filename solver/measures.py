@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from solver.encode import ALWAYS, Choice, Encoder, Item, NameState
+from solver.deferred import Item
+from solver.encode import ALWAYS, Choice, Encoder, NameState
 from solver.model import Relation
 from solver.pool import Name
 from solver.preferences import Measure

@@ -11,16 +11,15 @@ A core that needs a hole of the encoding is no proof: the hole is widened and th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
-from solver.encode import Encoder, Item
+from solver.deferred import Item
+from solver.encode import Encoder
+from solver.ground import Ground
 from solver.measures import Measures
 from solver.preferences import Measure
-from solver.sat import Counter, OutOfBudgetError, Sat
+from solver.sat import Counter, OutOfBudgetError
 from solver.values import value
-
-# A variable assumed always. What holds by itself is made to follow from it, so that propagation
-# can be asked what holds whatever is chosen.
-GO = 1
 
 
 @value
@@ -35,9 +34,12 @@ class Optimum:
 class Optimiser:
     """Takes the levels one by one."""
 
-    def __init__(self, sat: Sat, encoder: Encoder, measures: Measures) -> None:
-        self.sat, self.encoder, self.measures = sat, encoder, measures
+    def __init__(self, ground: Ground, encoder: Encoder, measures: Measures) -> None:
+        self.ground, self.sat = ground, ground.sat
+        self.encoder, self.measures = encoder, measures
         self.model: list[int] = []
+        self.is_current = False  # whether the model is one of all that the encoding has grown to
+        self.closed: list[int] | None = None  # the holes that may still be widened, assumed closed
         self.finished: list[Measure] = []
         self.taken: dict[Measure, int] = {}
         self.soft: dict[int, None] = {}
@@ -72,39 +74,42 @@ class Optimiser:
     def _solve(self, assumptions: Iterable[int]) -> bool:
         """Whether there is a model, kept in `model`, in which everything deferred stands."""
         while True:
-            holes = [-hole for hole in self.encoder.holes]
-            if not self.sat.solve([GO, *assumptions, *holes]):
+            if self.closed is None:
+                fixed = self.ground.fixed
+                self.closed = [-hole for hole in self.encoder.holes if -hole not in fixed]
+            if not self.sat.solve([self.ground.guard, *assumptions, *self.closed]):
                 return False
-            self.model = self.sat.model()
-            broken = self.encoder.broken(self._chosen())
+            self.model = model = self.sat.model()
+            chosen = {p for p, variable in self.encoder.variable.items() if model[variable - 1] > 0}
+            broken = self.encoder.deferred.broken(chosen)
             if not broken:
+                self.is_current = True
                 return True
             self._revive(broken)
 
-    def _chosen(self) -> set[int]:
-        """The packages of the model."""
-        package_of = self.encoder.package_of
-        return {package_of[literal] for literal in self.model if literal in package_of}
-
     def _widen(self, core: Sequence[int]) -> bool:
         """Widens the holes of a core; whether there were any."""
-        closed = [-literal for literal in core if -literal in self.encoder.holes]
+        holes = self.encoder.holes
+        closed = [-literal for literal in core if -literal in holes]
         for hole in closed:
-            if hole in self.encoder.holes:  # widening one may widen another
+            if hole in holes:  # widening one may widen another
                 self.encoder.widen(hole)
-        self._revive(())
+        if closed:
+            self._revive(())
         return bool(closed)
 
     def _revive(self, items: Iterable[Item]) -> None:
         """Takes in what is new. New soft literals of finished levels become hard: they cost nothing
         in the model that proved the level."""
+        self.is_current, self.closed = False, None
         self.measures.revive(items)
         for done in self.finished:
-            self._harden(self._fresh(done))
+            self.ground.harden(self._fresh(done))
 
-    def _harden(self, literals: Iterable[int]) -> None:
-        for literal in literals:
-            self.sat.add([-GO, literal])
+    def _settle(self) -> None:
+        """Finds out what holds whatever is chosen."""
+        self.encoder.learn(self.ground.settle(self.encoder.new))
+        self.closed = None
 
     # One level
 
@@ -113,7 +118,7 @@ class Optimiser:
         self.soft, self.counters = {}, {}
         cost = self._take(measure)
         while True:
-            if self._solve(self.soft):
+            if self._is_met() or self._solve(self.soft):
                 if self.taken[measure] == len(self.measures.soft[measure]):
                     break
             else:
@@ -123,28 +128,30 @@ class Optimiser:
                     cost += self._relax(core)
                 self._widen(holes)
             cost += self._take(measure)
-        self._harden(self.soft)
+        self.ground.harden(self.soft)
         self.finished.append(measure)
         return cost
+
+    def _is_met(self) -> bool:
+        """Whether the last model is as good as this level can be."""
+        model = self.model
+        return self.is_current and all(model[abs(literal) - 1] == literal for literal in self.soft)
 
     def _take(self, measure: Measure) -> int:
         """New soft literals of the level join. Returns the cost of those lost for certain."""
         fresh = self._fresh(measure)
         if not fresh:
             return 0
-        lost = self._lost()
-        self.soft.update(dict.fromkeys(literal for literal in fresh if -literal not in lost))
-        return sum(-literal in lost for literal in fresh)
+        self._settle()
+        fixed = self.ground.fixed
+        self.soft.update(dict.fromkeys(literal for literal in fresh if -literal not in fixed))
+        return sum(-literal in fixed for literal in fresh)
 
     def _fresh(self, measure: Measure) -> list[int]:
         literals = self.measures.soft[measure]
         fresh = literals[self.taken.get(measure, 0) :]
         self.taken[measure] = len(literals)
         return fresh
-
-    def _lost(self) -> set[int]:
-        """What holds whatever is chosen, as far as propagation sees."""
-        return set(self.sat.implied([GO]))
 
     def _relax(self, core: list[int]) -> int:
         """Gives up one literal of a core, at a cost of one."""
@@ -157,13 +164,14 @@ class Optimiser:
         if len(core) > 1:
             self._count(Counter([-literal for literal in core], self.encoder.top))
         else:
-            self._harden([-core[0]])
+            self.ground.harden([-core[0]])
         return 1
 
     def _count(self, counter: Counter) -> None:
         self.encoder.top = max(self.encoder.top, counter.top)
         for clause in counter.clauses:
             self.sat.add(clause)
+        self.is_current = False
         output = -counter.output()
         self.soft[output] = None
         self.counters[output] = counter
@@ -172,9 +180,9 @@ class Optimiser:
         """A smaller core, while asking again makes it smaller. Holes are not assumed here, so what
         remains is a core of the full problem."""
         while len(core) > 1:
-            if self.sat.solve([GO, *core]):
+            if self.sat.solve([self.ground.guard, *core]):
                 return core
-            smaller = [literal for literal in self.sat.core() if literal != GO]
+            smaller = [literal for literal in self.sat.core() if literal != self.ground.guard]
             if len(smaller) >= len(core):
                 break
             core = smaller
@@ -188,13 +196,12 @@ class Optimiser:
         encoder = self.encoder
         for hole in [hole for hole, of in encoder.holes.items() if encoder.is_updating(of)]:
             encoder.widen(hole)
-        self._revive(())
+        self._settle()
+        self._revive(encoder.undecided())
         while not self._solve(()):
             self._widen(self.sat.core())
-        fixed = self._lost()
-        certain = {p for v, p in encoder.package_of.items() if v in fixed}
-        while broken := encoder.broken(certain, for_certain=True):
-            self._revive(broken)
+        self._settle()
+        fixed = self.ground.fixed
         decided = set[int]()
         while True:
             open_packages = [
@@ -204,9 +211,8 @@ class Optimiser:
             ]
             if not open_packages:
                 return
-            for package in sorted(open_packages, key=self._place):
-                self._decide(encoder.variable[package])
-                decided.add(package)
+            decided.update(open_packages)
+            self._decide([encoder.variable[package] for package in sorted(open_packages, key=self._place)])
 
     def _place(self, package: int) -> tuple[bool, str, int]:
         pool = self.encoder.pool
@@ -214,13 +220,40 @@ class Optimiser:
         installed = package in pool.installed_set or self.encoder.is_update(package)
         return not installed, pool.candidate(package).name, name.versions.index(package)
 
-    def _decide(self, variable: int) -> None:
-        """Chooses the package if that is as good as leaving it out."""
-        while variable > len(self.model) or self.model[variable - 1] < 0:
-            if not self._solve([variable]) and not self._widen(self.sat.core()):
-                self._harden([-variable])
-                return
-        self._harden([variable])
+    def _decide(self, variables: list[int]) -> None:
+        """Chooses each that may be chosen as well as left out, in order.
+
+        Most may not, so all that the model leaves out are asked for at once: whether one of them
+        may. Where one may, fewer at once find the first."""
+        most = len(variables)
+        while variables:
+            there = list(takewhile(self._holds, variables))
+            self.ground.harden(there)
+            variables = variables[len(there) :]
+            asked = [variable for variable in variables if not self._holds(variable)][:most]
+            if not asked:
+                continue
+            if not self._solve_any(asked):
+                self.ground.harden([-variable for variable in asked])
+                most *= 2
+                left_out = set(asked)
+                variables = [variable for variable in variables if variable not in left_out]
+            elif len(asked) > 1:
+                most = len(asked) // 2
+
+    def _holds(self, variable: int) -> bool:
+        return variable <= len(self.model) and self.model[variable - 1] > 0
+
+    def _solve_any(self, variables: Sequence[int]) -> bool:
+        """Whether there is a model in which one of these holds."""
+        one = variables[0]
+        if len(variables) > 1:
+            one = self.encoder.new()
+            self.ground.add([-one, *variables])
+        while not self._solve([one]):
+            if not self._widen(self.sat.core()):
+                return False
+        return True
 
     def _optimum(self, *, proven: bool) -> Optimum:
         true = {literal for literal in self.model if literal > 0}

@@ -6,9 +6,10 @@ import gc
 from collections.abc import Callable
 
 from solver.conflict import find_conflict
-from solver.encode import Encoder, Why
+from solver.encode import Encoder
+from solver.ground import Ground
 from solver.measures import Measures, may_be_lazy
-from solver.objective import GO, Optimiser, Optimum
+from solver.objective import Optimiser, Optimum
 from solver.pool import Pool
 from solver.preferences import Measure
 from solver.problem import Problem
@@ -76,22 +77,18 @@ def make_pool(problem: Problem) -> Pool:
 
 def optimise(pool: Pool, problem: Problem, budget: Callable[[], bool] | None, effort: Effort) -> Optimum | None:
     """The optimum over a pool; None where the request cannot be met."""
-    sat = Sat(effort.backend, budget)
     asked = problem.preferences
     preferences = tuple(dict.fromkeys(asked + _AT_LAST))
-
-    def emit(clause: list[int], _: Why) -> None:
-        sat.add(clause if len(clause) > 1 else [-GO, *clause])
-
+    ground = Ground(Sat(effort.backend, budget))
     encoder = Encoder(
         pool,
         problem.request,
-        emit,
+        lambda clause, _: ground.add(clause),
         lazy=effort.lazy and may_be_lazy(preferences),
         preferring=Measure.UNPREFERRED in preferences,
         explaining=False,
     )
-    optimiser = Optimiser(sat, encoder, Measures(encoder, preferences))
+    optimiser = Optimiser(ground, encoder, Measures(encoder, preferences))
     encoder.start()
     encoder.start_installed()
     optimiser.measures.start()
