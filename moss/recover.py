@@ -13,15 +13,17 @@ import os
 
 from moss.db import factory, generations, journal, trees
 from moss.db.connection import Database
+from moss.discard import discard
 from moss.effects import Effects
 from moss.errors import CorruptData
 from moss.generation import JournalEntry, Status
 from moss.local import apply_local_changes, propose_local_changes
+from moss.reporter import Reporter
 from moss.root import GenerationId, Root, generation_of_tree
 from moss.switch import settle_archives
 
 
-def recover(root: Root, database: Database, effects: Effects, now: int) -> str | None:
+def recover(root: Root, database: Database, effects: Effects, now: int, reporter: Reporter) -> str | None:
     """Finish or undo what a crash interrupted; what was done, in a sentence, or None."""
     entry = journal.under_way(database)
     live = generation_of_tree(root.usr)
@@ -30,11 +32,11 @@ def recover(root: Root, database: Database, effects: Effects, now: int) -> str |
         finish(root, database, effects, entry, now)
         return f"{entry.command!r} was interrupted after the switch and is finished now"
     if entry is not None:
-        undo(root, database, effects, entry, now)
+        undo(root, database, effects, entry, now, reporter)
         return f"{entry.command!r} was interrupted before the switch; nothing of it remains"
     if live is not None and live != generations.active(database):
-        return _follow(root, database, effects, live)
-    settle_trees(root, database, effects)
+        return _follow(root, database, effects, live, reporter)
+    settle_trees(root, database, effects, reporter)
     return None
 
 
@@ -59,9 +61,11 @@ def _settle_local_state(
     return apply_local_changes(changes, root.path, effects), changes.warnings
 
 
-def undo(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int) -> None:
+def undo(
+    root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int, reporter: Reporter
+) -> None:
     """Everything that must go when the exchange did not happen."""
-    settle_trees(root, database, effects)
+    settle_trees(root, database, effects, reporter)
     with database.transaction():
         if entry.to_generation is not None:
             generations.discard(database, entry.to_generation)
@@ -70,9 +74,9 @@ def undo(root: Root, database: Database, effects: Effects, entry: JournalEntry, 
     effects.commit_point("transaction undone")
 
 
-def settle_trees(root: Root, database: Database, effects: Effects) -> None:
+def settle_trees(root: Root, database: Database, effects: Effects, reporter: Reporter) -> None:
     """Name the trees after what they hold, and remove those that no generation on record is kept by:
-    half-made ones, a dirty spare, generations that were given up."""
+    half-made ones, a dirty spare, generations that were given up. What cannot go is told and passed over."""
     spare = _clean_spare(database)
     settle_archives(root, spare, effects)
     for name in sorted(os.listdir(root.trees)):
@@ -80,7 +84,7 @@ def settle_trees(root: Root, database: Database, effects: Effects) -> None:
         held = generation_of_tree(os.path.join(holder, "usr"))
         known = None if held is None else generations.generation(database, held)
         if known is None or (known.status is not Status.COMPLETE and known.id != spare):
-            effects.remove_tree(holder)
+            discard(holder, effects, reporter)
 
 
 def _clean_spare(database: Database) -> GenerationId | None:
@@ -101,10 +105,10 @@ def _record_live(database: Database, live: GenerationId) -> None:
     _forget_dirty_spare(database)
 
 
-def _follow(root: Root, database: Database, effects: Effects, live: GenerationId) -> str:
+def _follow(root: Root, database: Database, effects: Effects, live: GenerationId, reporter: Reporter) -> str:
     """The machine was switched from outside (at boot): the record follows."""
     before = generations.active(database)
-    settle_trees(root, database, effects)
+    settle_trees(root, database, effects, reporter)
     copies, _ = _settle_local_state(root, database, effects)
     with database.transaction():
         _record_live(database, live)

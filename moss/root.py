@@ -7,6 +7,7 @@
     ROOT/.moss/assets/<2 hex>/…      the store
     ROOT/.moss/root/<generation>/usr archived generations, plain hard-linked trees
     ROOT/.moss/root/spare/usr        the tree that the next generation is made in
+    ROOT/.moss/root/aside-<n>        what is no longer needed and cannot be removed yet
     ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
 """
 
@@ -80,6 +81,10 @@ class Root:
     @property
     def spare(self) -> str:
         return self.below(".moss", "root", "spare")
+
+    def aside(self, number: int) -> str:
+        """Where a tree waits that is no longer needed and cannot be removed yet."""
+        return self.below(".moss", "root", f"aside-{number}")
 
     @property
     def cache(self) -> str:

@@ -18,7 +18,7 @@ LAYERS = (
     ("moss.recover",),
     ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
     ("moss.materialise", "moss.audit"),
-    ("moss.difference",),
+    ("moss.difference", "moss.discard"),
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
     ("moss.store",),
     ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),

@@ -3,21 +3,27 @@
 import os
 import random
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from moss.db import trees
 from moss.difference import TreeDifference
 from moss.merge import LayoutCollision
 from moss.operations import commit as committing
 from moss.operations.activate import activate, propose_activation, propose_rollback
 from moss.operations.commit import commit
 from moss.operations.queries import summaries
+from moss.operations.system import open_to_change
 from moss.operations.trees import NextTree, make_tree
 from moss.operations.upkeep import Upkeep, keep_house
+from moss.reporter import Silence
 from moss.root import GenerationId
-from tests.builders import Content, Dir, File, Link, metadata
+from tests.builders import Content, Dir, File, Link, metadata, snapshot
 from tests.test_transactions import Repository, changing, check_invariants, make, plan_for
 from tests.trees import differences
 
@@ -279,6 +285,71 @@ def test_a_tree_that_somebody_is_in_never_changes(tmp_path: Path, plain: Reposit
         os.close(held)
 
 
+def test_a_spare_that_somebody_is_in_is_put_aside_whole_and_goes_later(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    churn(root, plain, 4)
+    held = os.open(root / ".moss/root/spare/usr", os.O_RDONLY)
+    try:
+        before = snapshot(Path(f"/proc/self/fd/{held}"))
+        for version in (1, 2):
+            make(root, plain, "p0-0", f"p1-{version}")
+            assert snapshot(Path(f"/proc/self/fd/{held}")) == before
+            assert differences(root) == []
+    finally:
+        os.close(held)
+    check_nothing_waits(root, plain)
+
+
+def check_nothing_waits(root: Path, repository: Repository) -> None:
+    """The next command leaves only trees that a generation is kept by."""
+    with changing(root, repository) as system:
+        known = {str(summary.generation.id) for summary in summaries(system)} - {str(system.active)}
+    assert set(os.listdir(root / ".moss/root")) - {"spare"} == known
+
+
+@contextmanager
+def mounted(place: Path) -> Iterator[None]:
+    done = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        mounts = [line.split(" ")[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+        (now,) = (point for point in mounts if point.startswith(f"{place.parents[4]}/"))  # it moves with its tree
+        subprocess.run(["umount", now], check=True)
+
+
+class Heard(Silence):
+    """Keeps the warnings."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts")
+def test_a_tree_that_cannot_go_is_told_and_stops_nothing(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    churn(root, plain, 4)
+    with changing(root, plain) as system:
+        trees.forget_spare(system.record)
+    spare = root / ".moss/root/spare"
+    with mounted(spare / "usr/bin"):
+        for _ in range(2):
+            heard = Heard()
+            with open_to_change(str(root), heard, command="moss test") as system:
+                assert system.recovered is None
+            assert len(heard.warnings) == 1
+            assert ".moss/root/" in heard.warnings[0]
+        make(root, plain, "p0-0", "p1-1")
+        make(root, plain, "p0-1", "p1-1")
+        assert differences(root) == []
+    check_nothing_waits(root, plain)
+
+
 def test_a_generation_that_somebody_is_in_is_not_given_up(tmp_path: Path, plain: Repository) -> None:
     root = tmp_path / "root"
     for number in range(3):
@@ -324,8 +395,6 @@ def test_directory_links_come_and_go_in_a_recycled_tree(tmp_path: Path, old: lis
 
 
 def test_the_rollback_target_and_kept_generations_are_never_given_up(tmp_path: Path, plain: Repository) -> None:
-    from moss.db import trees
-
     root = tmp_path / "root"
     make(root, plain, "p0-0")
     with changing(root, plain) as system:

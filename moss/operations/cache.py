@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from moss.db import packages, trees
 from moss.db.freeing import freed_with
+from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.operations.system import System
 from moss.operations.upkeep import collect
@@ -58,7 +59,7 @@ def clean(system: System, cleaning: Cleaning) -> int:
         if cleaning.spare is not None:
             trees.forget_spare(system.record)
             system.effects.commit_point("spare is forgotten")
-            system.effects.remove_tree(system.root.spare)
+            discard(system.root.spare, system.effects, system.reporter)
         freed = collect(system, store)
     return freed + cleaning.cached_bytes + cleaning.orphan_bytes
 

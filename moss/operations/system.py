@@ -91,7 +91,7 @@ def open_to_change(
         try:
             # Whatever a full or failing disk makes of a statement, here or in the operation, is told here.
             with told_in_words(root.database), as_moss_error("recover what was interrupted"):
-                recovered = recover(root, record, effects, clock())
+                recovered = recover(root, record, effects, clock(), reporter)
             with told_in_words(root.database), as_moss_error(f"carry out {command!r}"):
                 yield System(root, record, offers, effects, reporter, clock, command, recovered)
         finally:

@@ -38,7 +38,7 @@ def under_way(system: System, operation: str, base: GenerationId | None) -> Iter
     except BaseException:  # also Ctrl-C: undone now if /usr has not changed, else finished by the next command
         current = journal.under_way(system.record)
         if current is not None and generation_of_tree(system.root.usr) == base:
-            undo(system.root, system.record, system.effects, current, system.clock())
+            undo(system.root, system.record, system.effects, current, system.clock(), system.reporter)
         raise
 
 

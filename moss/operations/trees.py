@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from moss.busy import user_of
 from moss.db import generations, packages, trees
 from moss.difference import TreeDifference, tree_difference
+from moss.discard import vacate_spare
 from moss.generation import PackageId
 from moss.layout import Entry
 from moss.materialise import materialise
@@ -62,7 +63,7 @@ def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store
     else:
         trees.forget_spare(system.record)
         system.effects.commit_point("spare is forgotten")
-        system.effects.remove_tree(system.root.spare)
+        vacate_spare(system.root, system.effects, system.reporter)
         system.effects.mkdir(system.root.spare, 0o700)
         materialise(tree.layout, store, spare_usr, number, system.effects)
     system.effects.syncfs(store.fd)

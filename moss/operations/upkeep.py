@@ -15,6 +15,7 @@ from moss.busy import user_of
 from moss.db import generations, packages, settings, trees
 from moss.difference import tree_difference
 from moss.digest import EMPTY_CONTENT
+from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.generation import Selected
 from moss.layout import Entry
@@ -142,7 +143,7 @@ def give_up(system: System, number: GenerationId) -> None:
     """Let an archived generation go. Interrupted, the next command's recovery removes the tree."""
     trees.remove(system.record, number)
     system.effects.commit_point("generation given up")
-    system.effects.remove_tree(system.root.archive(number))
+    discard(system.root.archive(number), system.effects, system.reporter)
 
 
 def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) -> bool:
