@@ -1,0 +1,170 @@
+"""Every operation that changes something, and the histories that lead it down every path.
+
+To cover a new operation, add a row to OPERATIONS; to reach a new path, a function to the histories.
+`python -m tests.crash.sweep` runs them all.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from typing import NamedTuple
+
+from tests.crash.world import Place
+
+History = Callable[[Place], None]
+
+
+def nothing(place: Place) -> None:
+    """A repository, and no root yet."""
+    place.publish("tool-1", "more-1", "other-1", "linker-1", "last-1")
+
+
+def offered(place: Place) -> None:
+    """A repository is known, and there is no generation."""
+    nothing(place)
+    place.moss("repo", "add", "main", str(place.packages / "stone.index"), "--unsigned")
+
+
+def one(place: Place) -> None:
+    """One generation."""
+    offered(place)
+    place.install("tool")
+
+
+def several(place: Place) -> None:
+    """Three generations, no spare, an update on offer."""
+    one(place)
+    place.install("more")
+    place.install("other")
+    place.publish("tool-2", "more-2")
+
+
+def spare(place: Place) -> None:
+    """Three generations kept, and a clean spare."""
+    one(place)
+    place.moss("state", "prune", "--keep", "3", "--remember", "-y")
+    for name in ("more", "other", "last"):
+        place.install(name)
+    assert (place.root / ".moss/root/spare").is_dir()
+    place.publish("tool-2", "more-2")
+
+
+def busy(place: Place) -> None:
+    """The spare is in use by a process."""
+    spare(place)
+    place.held = ".moss/root/spare/usr"
+
+
+def updated(place: Place) -> None:
+    """After an update: the spare and the older generations hold the old version."""
+    spare(place)
+    place.moss("update", "-y")
+
+
+def rolled_back(place: Place) -> None:
+    """After an update and a rollback: the newest generation is not the active one."""
+    updated(place)
+    place.moss("rollback", "-y")
+
+
+def wished(place: Place) -> None:
+    """The model wishes for what is not installed, as one that was edited by hand does."""
+    spare(place)
+    with closing(sqlite3.connect(place.root / ".moss/db/moss.db")) as record, record:
+        record.execute("INSERT INTO wish SELECT generation, 9, 'linker', '' FROM active")
+
+
+def edited(place: Place) -> None:
+    """The admin has changed one copied file and deleted another, and has files of their own."""
+    spare(place)
+    place.write("etc/tool.conf", "mine\n")
+    (place.root / "etc/tool.d/old").unlink()
+    place.write("etc/own", "own\n")
+    place.write("etc/tool.d/own", "own\n")
+
+
+def stray(place: Place) -> None:
+    """A foreign file is in the live tree, another in an archived one, and a file is damaged."""
+    spare(place)
+    place.write("usr/share/foreign", "foreign\n")
+    place.write(".moss/root/3/usr/bin/more", "changed\n")
+
+
+def linked(place: Place) -> None:
+    """A directory link stands where packages have directories."""
+    spare(place)
+    place.install("linker")
+
+
+def retiring(place: Place) -> None:
+    """More generations than will be kept from now on, one of them kept by name."""
+    several(place)
+    for name in ("last", "linker"):
+        place.install(name)
+    place.moss("state", "keep", "2", "second")
+    place.moss("repo", "update")
+
+
+def interrupted(
+    words: list[str], phase: str, kind: str, within: str = "", nth: int = 0, after: History = spare
+) -> History:
+    """A history that ends with an interrupted command."""
+
+    def history(place: Place) -> None:
+        after(place)
+        place.stop(words, phase, kind, within, nth)
+
+    history.__doc__ = f"{' '.join(words)!r} was stopped at {kind} {within} ({phase})."
+    return history
+
+
+INTERRUPTED: dict[str, History] = {
+    "stopped staging": interrupted(["install", "-y", "linker"], "staging", "syncfs"),
+    "stopped making": interrupted(["update", "-y"], "making", "link", nth=1),
+    "stopped making in full": interrupted(["update", "-y"], "making", "link", nth=5, after=several),
+    "stopped before the switch": interrupted(["update", "-y"], "making", "commit_point", "ready to switch"),
+    "stopped after the switch": interrupted(["update", "-y"], "switching", "exchange"),
+    "stopped archiving": interrupted(["update", "-y"], "switched", "rename"),
+    "stopped in /etc": interrupted(["update", "-y"], "switched", "rename_no_replace", "/etc/", after=edited),
+    "stopped in a rollback": interrupted(["rollback", "-y"], "switching", "exchange", after=updated),
+    "stopped in the first": interrupted(["install", "-y", "tool"], "switching", "rename", after=offered),
+    "stopped retiring": interrupted(["update", "-y"], "done", "commit_point", "generation retired"),
+    "stopped giving up": interrupted(["state", "prune", "--keep", "1", "-y"], "alone", "unlink", nth=6, after=updated),
+}
+HISTORIES: dict[str, History] = {
+    "nothing": nothing, "offered": offered, "one": one, "several": several, "spare": spare, "busy spare": busy,
+    "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
+    "linked": linked, "retiring": retiring, **INTERRUPTED,
+}  # fmt: skip
+
+
+class Operation(NamedTuple):
+    """A command, and the histories after which it is stopped everywhere."""
+
+    name: str
+    words: tuple[str, ...]
+    histories: tuple[str, ...]
+
+
+RECOVER = ("repo", "remove", "there-is-none")
+"""The next command, whatever was stopped: it opens the system to change it, so it recovers, and changes nothing."""
+
+OPERATIONS = (
+    Operation("install", ("install", "-y", "tool"), ("offered",)),
+    Operation("install", ("install", "-y", "linker"), ("one", "spare", "busy spare", "edited")),
+    Operation("remove", ("remove", "-y", "more"), ("several", "spare", "linked", "rolled back")),
+    Operation("update", ("update", "-y"), ("several", "spare", "busy spare", "edited", "stray", "linked")),
+    Operation("sync", ("sync", "-y"), ("wished",)),
+    Operation("activate", ("state", "activate", "3", "-y"), ("updated", "linked")),
+    Operation("rollback", ("rollback", "-y"), ("updated", "rolled back")),
+    Operation("prune", ("state", "prune", "--keep", "1", "-y"), ("several", "updated")),
+    Operation("prune --remember", ("state", "prune", "--keep", "2", "--remember", "-y"), ("retiring",)),
+    Operation("state remove", ("state", "remove", "1", "3", "-y"), ("retiring",)),
+    Operation("keep", ("state", "keep", "2", "mine"), ("several",)),
+    Operation("unkeep", ("state", "unkeep", "2"), ("retiring",)),
+    Operation("repo add", ("repo", "add", "again", "{packages}/stone.index", "--unsigned"), ("nothing", "spare")),
+    Operation("repo update", ("repo", "update"), ("several",)),
+    Operation("repo remove", ("repo", "remove", "main"), ("spare",)),
+    Operation("cache clean", ("cache", "clean", "-y"), ("spare", "stopped staging")),
+    Operation("recovery", RECOVER, tuple(INTERRUPTED)),
+)
