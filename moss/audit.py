@@ -10,7 +10,6 @@ import stat
 from collections.abc import Mapping, Sequence
 
 from moss.db.packages import asset_of
-from moss.difference import TreeDifference
 from moss.digest import EMPTY_CONTENT, content_digest_of_file
 from moss.layout import Entry, EntryKind
 from moss.root import DECLARED_ENTRIES
@@ -57,78 +56,6 @@ def audit(layout: Sequence[Entry], usr: str, store: Store, *, owners: bool) -> A
     if seen < len(expected):
         missing = [path for path in expected if not os.path.lexists(os.path.join(usr, path))]
     return Audit(tuple(sorted(stray)), tuple(sorted(missing)), tuple(sorted(changed)))
-
-
-def is_explained(back: TreeDifference, old_usr: str, new_usr: str, store: Store, *, owners: bool) -> bool:
-    """Whether the tree at `old_usr` is exactly its generation's, if the one at `new_usr` is its own.
-
-    `back` is the recorded difference from the new generation to the old one.
-    """
-    own = {entry.path: entry for entry in (*back.place, *back.mkdir, *back.adjust)}
-    not_old = {*back.unlink, *back.rmdir}
-    inodes = {
-        name: _inode(store, name)
-        for name in (asset_name(asset_of(entry)) for entry in back.place if entry.kind is EntryKind.REGULAR)
-    }
-    pending = [""]
-    seen = 0
-    while pending:
-        directory = pending.pop()
-        old = _listed(old_usr, directory)
-        new = _listed(new_usr, directory)
-        for name, found in old.items():
-            path = f"{directory}/{name}" if directory else name
-            other = new.pop(name, None)
-            said = own.get(path)
-            if said is not None:
-                seen += 1
-                if not _is_as_said(said, found, inodes, owners):
-                    return False
-            elif other is None or (found.inode() != other.inode() and not _is_same(found, other, owners)):
-                return False
-            if found.is_dir(follow_symlinks=False):
-                pending.append(path)
-        if any((f"{directory}/{name}" if directory else name) not in not_old for name in new):
-            return False
-    return seen == len(own)
-
-
-def _listed(usr: str, directory: str) -> "dict[str, os.DirEntry[str]]":
-    """What is in a directory of a tree; nothing where it has none."""
-    try:
-        with os.scandir(os.path.join(usr, directory)) as entries:
-            found = {entry.name: entry for entry in entries}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    if not directory:
-        for name in DECLARED_ENTRIES:
-            found.pop(name, None)
-    return found
-
-
-def _is_same(one: "os.DirEntry[str]", other: "os.DirEntry[str]", owners: bool) -> bool:
-    """Whether two are links, directories or empty files that cannot be told apart."""
-    if one.is_dir(follow_symlinks=False):
-        if not other.is_dir(follow_symlinks=False):
-            return False
-    elif one.is_symlink():
-        if not other.is_symlink() or os.readlink(one.path) != os.readlink(other.path):
-            return False
-    elif any(file.stat(follow_symlinks=False).st_size for file in (one, other)) or (
-        found_on(one.path, all_of_them=owners) != found_on(other.path, all_of_them=owners)
-    ):
-        return False
-    status = other.stat(follow_symlinks=False)
-    if stat.S_IFMT(status.st_mode) != stat.S_IFMT(one.stat(follow_symlinks=False).st_mode):
-        return False
-    return _metadata_is(one, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, owners)
-
-
-def _inode(store: Store, name: str) -> int:
-    try:
-        return os.stat(name, dir_fd=store.fd, follow_symlinks=False).st_ino
-    except FileNotFoundError:
-        return -1
 
 
 def _walk(usr: str) -> "list[tuple[str, os.DirEntry[str]]]":

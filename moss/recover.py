@@ -37,6 +37,8 @@ def recover(root: Root, database: Database, effects: Effects, now: int, reporter
     if live is not None and live != generations.active(database):
         return _follow(root, database, effects, live, reporter)
     settle_trees(root, database, effects, reporter)
+    if _forget_dirty_spare(database):
+        effects.commit_point("spare is forgotten")
     return None
 
 
@@ -92,10 +94,13 @@ def _clean_spare(database: Database) -> GenerationId | None:
     return spare.generation if spare is not None and spare.clean else None
 
 
-def _forget_dirty_spare(database: Database) -> None:
+def _forget_dirty_spare(database: Database) -> bool:
+    """Whether there was one. Without a transaction under way, upkeep was interrupted when advancing it."""
     spare = trees.spare(database)
-    if spare is not None and not spare.clean:
-        trees.forget_spare(database)
+    if spare is None or spare.clean:
+        return False
+    trees.forget_spare(database)
+    return True
 
 
 def _record_live(database: Database, live: GenerationId) -> None:

@@ -22,7 +22,7 @@ LAYERS = (
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
     ("moss.store",),
     ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),
-    ("moss.effects", "moss.resources"),
+    ("moss.effects", "moss.resources", "moss.seal"),
     ("moss.plan", "moss.merge", "moss.reporter"),
     ("moss.generation",),
     ("moss.repository", "moss.model", "moss.root"),

@@ -13,23 +13,27 @@ import pytest
 
 from moss.db import trees
 from moss.difference import TreeDifference
+from moss.effects import Effects
+from moss.generation import PackageId
 from moss.merge import LayoutCollision
 from moss.operations import commit as committing
 from moss.operations.activate import activate, propose_activation, propose_rollback
 from moss.operations.commit import commit
-from moss.operations.queries import summaries
-from moss.operations.system import open_to_change
-from moss.operations.trees import NextTree, make_tree
+from moss.operations.queries import installed, summaries
+from moss.operations.system import System, open_to_change
+from moss.operations.trees import NextTree, make_tree, plan_tree
 from moss.operations.upkeep import Upkeep, keep_house
 from moss.reporter import Silence
 from moss.root import GenerationId
+from moss.seal import Seal
 from tests.builders import Content, Dir, File, Link, metadata, snapshot
-from tests.test_transactions import Repository, changing, check_invariants, make, plan_for
+from tests.test_transactions import Repository, changing, check_invariants, crash_at, make, plan_for
 from tests.trees import differences
 
 SLOW = bool(os.environ.get("MOSS_SLOW"))
 HISTORIES = 60 if SLOW else 5
 STEPS = 10
+STRIDE = 1 if SLOW else 5
 
 
 def random_files(chance: random.Random) -> dict[str, Content]:
@@ -78,19 +82,19 @@ class Ways:
 def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
     counted = Ways()
 
-    def counting(system: object, number: object, tree: NextTree, store: object) -> None:
+    def counting(system: object, number: object, tree: NextTree, store: object) -> Seal:
         if isinstance(tree, TreeDifference):
             counted.by_difference += 1
         else:
             counted.in_full += 1
-        make_tree(system, number, tree, store)  # type: ignore[arg-type]
+        return make_tree(system, number, tree, store)  # type: ignore[arg-type]
 
     monkeypatch.setattr(committing, "make_tree", counting)
     return counted
 
 
-def tidy(root: Path, repository: Repository, keep: int) -> Upkeep:
-    with changing(root, repository) as system:
+def tidy(root: Path, repository: Repository, keep: int, effects: Effects | None = None) -> Upkeep:
+    with changing(root, repository, effects) as system:
         return keep_house(system, keep)
 
 
@@ -196,6 +200,47 @@ def test_a_clean_tree_is_audited_without_reading_its_layout(
     tidy(root, plain, keep=2)
 
 
+def test_the_spare_is_advanced_so_that_a_change_does_no_more_than_itself(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    for versions in ("000", "100", "110", "111"):
+        make(root, plain, *(f"p{package}-{version}" for package, version in enumerate(versions)))
+        tidy(root, plain, keep=2)
+    assert differences(root, 4, root / ".moss/root/spare/usr") == []
+    with changing(root, plain) as system:
+        spare = trees.spare(system.record)
+        assert spare is not None and spare.generation == 2
+        plan = plan_for(system, plain, ("p0-1", "p1-1", "p2-2"))
+        tree = plan_tree(system, plan, package_rows(system, "p0-1", "p1-1"))
+    assert isinstance(tree, TreeDifference)
+    assert tree.step_count == 4  # p2's own: two unlinks and two rmdirs, whatever came between
+    assert all("p2" in path for path in (*tree.unlink, *tree.rmdir))
+
+
+def package_rows(system: System, *labels: str) -> list[PackageId]:
+    return [
+        selected.package for selected in installed(system)
+        if f"{selected.metadata.name}-{selected.metadata.version}" in labels
+    ]  # fmt: skip
+
+
+@pytest.mark.slow_too
+def test_a_crash_anywhere_in_upkeep_is_mended_by_the_next_command(tmp_path: Path, plain: Repository) -> None:
+    for point in range(0, 10_000, STRIDE):
+        root = tmp_path / f"root-{point}"
+        for number in range(3):
+            make(root, plain, f"p0-{number}", f"p1-{number}", "p2-0")
+        finished = crash_at(point, lambda effects, root=root: tidy(root, plain, 1, effects))
+        with changing(root, plain) as system:
+            spare = trees.spare(system.record)
+            assert spare is None or spare.clean
+        check_with_spare(root)
+        make(root, plain, "p0-0", "p2-1")
+        assert differences(root) == []
+        if finished:
+            break
+    assert point > 20
+
+
 def test_what_no_generation_has_any_more_leaves_the_store(tmp_path: Path, plain: Repository) -> None:
     root = tmp_path / "root"
     make(root, plain, "p0-0", "p1-0")
@@ -220,6 +265,7 @@ def test_a_stray_file_is_told_and_its_tree_is_not_recycled(tmp_path: Path, plain
     make(root, plain, "p0-1")
     found = tidy(root, plain, keep=5)
     assert "1 foreign (such as /usr/bin/__pycache__)" in found.warnings[0]
+    assert tidy(root, plain, keep=5).warnings == ()  # told once, and not looked at again
     make(root, plain, "p0-2")
     tidy(root, plain, keep=1)
     tidy(root, plain, keep=1)

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 
 from moss.db.connection import Database
 from moss.db.packages import metadata_of
+from moss.digest import EMPTY_CONTENT
 from moss.generation import PackageId
 from moss.layout import Entry, EntryKind
+from moss.root import GenerationId
 from moss.xattrs import NO_XATTRS
 
 _KINDS = {int(kind): kind for kind in EntryKind}
@@ -84,6 +86,16 @@ def stated_paths(database: Database, packages: Sequence[PackageId]) -> list[str]
         for package in packages
         for (path,) in database.connection.execute("SELECT path FROM layout WHERE package = ?", (package,))
     ]
+
+
+def empty_files(database: Database, generation: GenerationId) -> list[str]:
+    """Every path at which a package of the generation has a file of zero length."""
+    rows = database.connection.execute(
+        "SELECT layout.path FROM asset JOIN layout ON layout.asset = asset.id"
+        " JOIN selection ON selection.package = layout.package AND generation = ? WHERE digest = ?",
+        (generation, EMPTY_CONTENT),
+    )
+    return [path for (path,) in rows]
 
 
 def replaced_names(database: Database, name: str, side: int) -> set[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from moss.db.connection import Database
 from moss.root import GenerationId
+from moss.seal import Seal
 from solver.values import value
 
 
@@ -28,11 +29,27 @@ def retire_to_spare(database: Database, generation: GenerationId) -> None:
         database.connection.execute("INSERT INTO spare (one, generation, clean) VALUES (1, ?, 1)", (generation,))
 
 
+def move_spare(database: Database, to: GenerationId) -> None:
+    """The spare's tree was made into a copy of this generation's: it goes on under its own number."""
+    with database.transaction():
+        held = spare(database)
+        assert held is not None
+        execute = database.connection.execute
+        execute("DELETE FROM selection WHERE generation = ?", (held.generation,))
+        execute(
+            "INSERT INTO selection (generation, package, reason) SELECT ?, package, reason FROM selection"
+            " WHERE generation = ?", (held.generation, to),
+        )  # fmt: skip
+        record_directory_links(database, held.generation, directory_links(database, to))
+        execute("UPDATE spare SET clean = 1")
+
+
 def remove(database: Database, generation: GenerationId) -> None:
     """A generation is given up; its tree is removed after this is committed."""
     with database.transaction():
         database.connection.execute("UPDATE generation SET status = 'removed' WHERE id = ?", (generation,))
         database.connection.execute("DELETE FROM audited WHERE generation = ?", (generation,))
+        database.connection.execute("DELETE FROM sealed WHERE generation = ?", (generation,))
         database.connection.execute("DELETE FROM selection WHERE generation = ?", (generation,))
 
 
@@ -49,18 +66,42 @@ def forget_spare(database: Database) -> None:
             remove(database, held.generation)
 
 
-def record_audited(database: Database, generation: GenerationId) -> None:
-    database.connection.execute("INSERT OR IGNORE INTO audited (generation) VALUES (?)", (generation,))
+def record_audited(database: Database, generation: GenerationId, *, clean: bool) -> None:
+    database.connection.execute(
+        "INSERT OR REPLACE INTO audited (generation, clean) VALUES (?, ?)", (generation, int(clean))
+    )
 
 
 def was_audited(database: Database, generation: GenerationId) -> bool:
-    row = database.connection.execute("SELECT 1 FROM audited WHERE generation = ?", (generation,)).fetchone()
-    return row is not None
+    """Whether its tree was looked at since it was live last."""
+    return _is_clean(database, generation) is not None
+
+
+def is_clean(database: Database, generation: GenerationId) -> bool:
+    """Whether its tree was looked at since it was live last and was exactly its layout."""
+    return _is_clean(database, generation) is True
+
+
+def _is_clean(database: Database, generation: GenerationId) -> bool | None:
+    row = database.connection.execute("SELECT clean FROM audited WHERE generation = ?", (generation,)).fetchone()
+    return None if row is None else bool(row[0])
 
 
 def unset_audited(database: Database, generation: GenerationId) -> None:
     """The generation is live again: anything may happen to its tree."""
     database.connection.execute("DELETE FROM audited WHERE generation = ?", (generation,))
+
+
+def record_seal(database: Database, generation: GenerationId, seal: Seal) -> None:
+    database.connection.execute(
+        "INSERT OR REPLACE INTO sealed (generation, at, top) VALUES (?, ?, ?)",
+        (generation, seal.at, json.dumps(seal.top)),
+    )
+
+
+def seal_of(database: Database, generation: GenerationId) -> Seal | None:
+    row = database.connection.execute("SELECT at, top FROM sealed WHERE generation = ?", (generation,)).fetchone()
+    return None if row is None else Seal(row[0], tuple(json.loads(row[1])))
 
 
 def record_directory_links(database: Database, generation: GenerationId, links: Mapping[str, str]) -> None:

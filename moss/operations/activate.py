@@ -66,8 +66,7 @@ def activate(system: System, activation: Activation) -> Outcome:
     with as_moss_error(f"activate generation {target}"):
         check_switchable(system.root, activation.base)
         with under_way(system, activation.operation, activation.base) as entry:
-            journal.set_target(system.record, entry.id, target)
-            ready = ready_to_switch(system, entry)
+            ready = ready_to_switch(system, entry, target)
             with uninterrupted():
                 exchange(system.root, system.root.archive(target), system.effects)
                 warnings = finish(system.root, system.record, system.effects, ready, system.clock())

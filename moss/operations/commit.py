@@ -53,9 +53,9 @@ def commit(system: System, plan: Plan) -> Outcome:
             store = open_files.enter_context(Store(system.root.store, system.effects))
             fetched = _fetch(system, plan, open_files)
             tree = _stage(system, plan, entry, fetched, store)
-            make_tree(system, plan.result, tree, store)
+            sealed = make_tree(system, plan.result, tree, store)
             _make_skeleton(system)
-            entry = ready_to_switch(system, entry)
+            entry = ready_to_switch(system, entry, plan.result, sealed)
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)
                 warnings = finish(system.root, system.record, system.effects, entry, system.clock())

@@ -134,6 +134,8 @@ def generation_packages(system: System, number: GenerationId) -> tuple[Generatio
     generation = generations.generation(system.record, number)
     if generation is None:
         raise NotFound(f"there is no generation {number}", remedies=["moss state list"])
+    if generation.status is Status.REMOVED:
+        return generation, []  # what the record still has under its number is about the spare tree
     return generation, generations.selection_of(system.record, number)
 
 

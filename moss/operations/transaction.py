@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from moss.db import journal
+from moss.db import journal, trees
 from moss.generation import JournalEntry
 from moss.operations.system import System
 from moss.recover import undo
 from moss.root import GenerationId, generation_of_tree
+from moss.seal import Seal
 
 
 class Outcome(NamedTuple):
@@ -42,9 +43,18 @@ def under_way(system: System, operation: str, base: GenerationId | None) -> Iter
         raise
 
 
-def ready_to_switch(system: System, entry: JournalEntry) -> JournalEntry:
-    """The tree is complete and durable: from here on the exchange decides."""
-    journal.set_phase(system.record, entry.id, "switching")
+def ready_to_switch(
+    system: System, entry: JournalEntry, target: GenerationId, sealed: Seal | None = None
+) -> JournalEntry:
+    """The target's tree is complete and durable: from here on the exchange decides.
+
+    `sealed` is the seal of a tree that was just made.
+    """
+    with system.record.transaction():
+        journal.set_target(system.record, entry.id, target)
+        journal.set_phase(system.record, entry.id, "switching")
+        if sealed is not None:
+            trees.record_seal(system.record, target, sealed)
     system.effects.commit_point("ready to switch")
     current = journal.under_way(system.record)
     assert current is not None

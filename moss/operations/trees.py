@@ -19,6 +19,7 @@ from moss.operations.system import System
 from moss.plan import Plan
 from moss.recycle import apply_difference
 from moss.root import GenerationId, generation_of_tree
+from moss.seal import Seal, seal
 from moss.store import Store
 from solver.values import value
 
@@ -52,8 +53,8 @@ def plan_tree(system: System, plan: Plan, chosen: Sequence[PackageId]) -> NextTr
     return InFull(merged.entries)
 
 
-def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store) -> None:
-    """Make it in the spare's place, durably. The spare is dirty from before the first change."""
+def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store) -> Seal:
+    """Make it in the spare's place, durably, and seal it. The spare is dirty from before the first change."""
     system.reporter.stage(f"making generation {number}")
     spare_usr = os.path.join(system.root.spare, "usr")
     if isinstance(tree, TreeDifference):
@@ -67,6 +68,32 @@ def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store
         system.effects.mkdir(system.root.spare, 0o700)
         materialise(tree.layout, store, spare_usr, number, system.effects)
     system.effects.syncfs(store.fd)
+    return seal(spare_usr)
+
+
+def advance_spare(system: System, store: Store) -> None:
+    """Make the spare into a copy of the active tree, so that the next change does no more than itself.
+
+    Interrupted, the spare is dirty and the next command's recovery removes it.
+    """
+    spare, active = trees.spare(system.record), system.active
+    if spare is None or active is None or not spare.clean or not _is_usable(system, spare.generation):
+        return
+    old = generations.package_ids_of(system.record, spare.generation)
+    new = generations.package_ids_of(system.record, active)
+    links = trees.directory_links(system.record, active)
+    if old == new or links != trees.directory_links(system.record, spare.generation):
+        return
+    difference = tree_difference(system.record, old, new, links)
+    if difference is None:
+        return
+    trees.mark_spare_dirty(system.record)
+    system.effects.commit_point("spare is dirty")
+    usr = os.path.join(system.root.spare, "usr")
+    apply_difference(difference, store, usr, spare.generation, system.effects)
+    system.effects.syncfs(store.fd)
+    trees.move_spare(system.record, active)
+    system.effects.commit_point("spare is advanced")
 
 
 def _is_usable(system: System, generation: GenerationId) -> bool:

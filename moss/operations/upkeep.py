@@ -2,27 +2,30 @@
 
     audit      the tree that was live until now: what is foreign in it is told
     retention  the oldest generation beyond those kept gives its tree to the next one
+    advance    the spare becomes a copy of the active tree: the next change does no more than itself
     collect    packages and assets that no generation has any more
 
 Interrupted anywhere, the next command's recovery and the next upkeep do the rest.
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 
-from moss.audit import Audit, audit, is_explained
+from moss.audit import Audit, audit
 from moss.busy import user_of
-from moss.db import generations, packages, settings, trees
-from moss.difference import tree_difference
+from moss.db import generations, packages, paths, settings, trees
 from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.generation import Selected
 from moss.layout import Entry
-from moss.merge import merge
+from moss.merge import Resolver, merge
 from moss.operations.activate import previous_generation
 from moss.operations.system import System
+from moss.operations.trees import advance_spare
 from moss.root import GenerationId, generation_of_tree
+from moss.seal import is_intact, seal_again
 from moss.store import Store, asset_name
 from solver.values import value
 
@@ -55,6 +58,8 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
     with as_moss_error("tidy up after the transaction"), Store(system.root.store, system.effects) as store:
         audits = tuple(_audit_archives(system, store)) if audit_trees else ()
         given_up = _retire(system, keep or kept_count(system))
+        if audit_trees:
+            advance_spare(system, store)
         freed = collect(system, store)
     return Upkeep(audits, given_up, freed)
 
@@ -72,34 +77,32 @@ def _audit_archives(system: System, store: Store) -> Iterator[tuple[GenerationId
         usr = system.root.archived_usr(number)
         if generation_of_tree(usr) != number or trees.was_audited(system.record, number):
             continue
-        if _is_explained(system, number, store):
-            trees.record_audited(system.record, number)
-            system.effects.commit_point("tree audited")
-            continue
-        found = audit(layout_of(system, number), usr, store, owners=system.effects.apply_owners)
-        if found.is_clean:
-            trees.record_audited(system.record, number)
-            system.effects.commit_point("tree audited")
-        else:
+        found = _audit_of(system, number, usr, store)
+        system.effects.commit_point("tree audited")
+        if not found.is_clean:
             yield number, found
 
 
-def _is_explained(system: System, number: GenerationId, store: Store) -> bool:
-    """Whether the archived tree differs from the active one in nothing but what the record says."""
-    active = system.active
-    if active is None:
-        return False
-    links = trees.directory_links(system.record, active)
-    if links != trees.directory_links(system.record, number):
-        return False
-    active_packages = generations.package_ids_of(system.record, active)
-    packages_of_it = generations.package_ids_of(system.record, number)
-    back = tree_difference(system.record, active_packages, packages_of_it, links)
-    if back is None:
-        return False
-    return is_explained(
-        back, system.root.archived_usr(number), system.root.usr, store, owners=system.effects.apply_owners
-    )
+def _audit_of(system: System, number: GenerationId, usr: str, store: Store) -> Audit:
+    """By its seal where that is whole, else in full; on record either way."""
+    sealed = trees.seal_of(system.record, number)
+    empty_files = _empty_files(system, number)
+    if sealed is not None and is_intact(usr, sealed, empty_files):
+        trees.record_audited(system.record, number, clean=True)
+        return Audit((), (), ())
+    started = time.time_ns()
+    found = audit(layout_of(system, number), usr, store, owners=system.effects.apply_owners)
+    with system.record.transaction():
+        trees.record_audited(system.record, number, clean=found.is_clean)
+        again = seal_again(usr, empty_files, started) if found.is_clean else None
+        if again is not None:
+            trees.record_seal(system.record, number, again)
+    return found
+
+
+def _empty_files(system: System, number: GenerationId) -> list[str]:
+    follow = Resolver(trees.directory_links(system.record, number))
+    return [follow.real_path(path) for path in paths.empty_files(system.record, number)]
 
 
 def layout_of(system: System, number: GenerationId) -> Sequence[Entry]:
@@ -148,7 +151,7 @@ def give_up(system: System, number: GenerationId) -> None:
 
 def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) -> bool:
     """The newest of those that go is the nearest to what comes next."""
-    return is_last and trees.spare(system.record) is None and trees.was_audited(system.record, number)
+    return is_last and trees.spare(system.record) is None and trees.is_clean(system.record, number)
 
 
 def collect(system: System, store: Store) -> int:

@@ -108,9 +108,20 @@ CREATE TABLE active (
     generation INTEGER NOT NULL REFERENCES generation (id)
 ) STRICT;
 
--- Archived trees that were looked at since they were live: nothing foreign is in them.
+-- Archived trees that were looked at since they were live.
 CREATE TABLE audited (
-    generation INTEGER PRIMARY KEY REFERENCES generation (id) ON DELETE CASCADE
+    generation INTEGER PRIMARY KEY REFERENCES generation (id) ON DELETE CASCADE,
+    -- 1: it is exactly its layout. 0: something in it was not as it should be, and was told.
+    clean INTEGER NOT NULL CHECK (clean IN (0, 1))
+) STRICT;
+
+-- What moss knew of a tree when it was done with it, see moss/seal.py. A tree without one is audited in full.
+CREATE TABLE sealed (
+    generation INTEGER PRIMARY KEY REFERENCES generation (id) ON DELETE CASCADE,
+    -- Nanoseconds since 1970 by the file system's clock.
+    at INTEGER NOT NULL,
+    -- The names in the tree's top directory: JSON.
+    top TEXT NOT NULL CHECK (json_valid(top))
 ) STRICT;
 
 -- The tree that the next generation is made in, by difference from the one it holds.
