@@ -101,6 +101,12 @@ class Root:
         return self.below(".moss", "root", str(generation), "usr")
 
 
+def root_of(path: str) -> Root | None:
+    """The root whose archive an absolute path lies in; None where it lies in none."""
+    above, found, _ = f"{path}/".partition("/.moss/root/")
+    return Root(above or "/") if found else None
+
+
 def generation_of_tree(usr: str) -> GenerationId | None:
     """Which generation the tree at this path says it is; None when it does not say."""
     try:

@@ -20,6 +20,7 @@ LAYERS = (
     ("moss.materialise", "moss.audit"),
     ("moss.difference", "moss.discard"),
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
+    ("moss.mounts",),
     ("moss.store",),
     ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),
     ("moss.effects", "moss.resources", "moss.seal"),

@@ -99,7 +99,7 @@ def advance_spare(system: System, store: Store) -> None:
 def _is_usable(system: System, generation: GenerationId) -> bool:
     """Whether the spare is there and nothing that runs is inside it (it must not change under anybody)."""
     usr = os.path.join(system.root.spare, "usr")
-    return generation_of_tree(usr) == generation and user_of(usr) is None
+    return generation_of_tree(usr) == generation and user_of(system.root.spare) is None
 
 
 def _layouts(
