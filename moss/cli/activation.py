@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.as_json import difference_data, generation_data
 from moss.cli.changing import Proposal, carry_out, nothing_to_do, opened
+from moss.cli.parameters import Argument
 from moss.cli.plan_text import activation_text
 from moss.cli.session import Answer, Session
 from moss.operations.activate import Activation, activate, propose_activation, propose_rollback
@@ -23,7 +22,7 @@ def rollback(session: Session) -> Answer:
 def state_activate(
     session: Session,
     generation: Annotated[
-        int, typer.Argument(metavar="GENERATION", min=1, help="A number that `state list` shows.")
+        int, Argument(metavar="GENERATION", min=1, help="A number that `state list` shows.")
     ],
 ) -> Answer:
     """It is switched to at once, whole or not at all."""

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.as_json import plan_data
 from moss.cli.changing import Proposal, carry_out, opened
+from moss.cli.parameters import Argument, Option
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
 from moss.db.generations import model_of
@@ -20,7 +19,7 @@ from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, parse_order
 
 Prefer = Annotated[
     str,
-    typer.Option(
+    Option(
         "--prefer",
         metavar="ORDER",
         help="What makes an answer better: fewest-removals, newest, or measures ('-removed,-new').",
@@ -28,7 +27,7 @@ Prefer = Annotated[
 ]
 SolverTime = Annotated[
     float,
-    typer.Option("--solver-time", metavar="SECONDS", min=0.0, help="Then take the best answer found so far."),
+    Option("--solver-time", metavar="SECONDS", min=0.0, help="Then take the best answer found so far."),
 ]
 _ORDER, _SECONDS = BY_DEFAULT.order, BY_DEFAULT.seconds
 _TOLD_VERBOSELY = 40
@@ -38,7 +37,7 @@ _TOLD_VERBOSELY = 40
 def install(
     session: Session,
     wishes: Annotated[
-        list[str], typer.Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")
+        list[str], Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")
     ],
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
@@ -55,7 +54,7 @@ def install(
 def remove(
     session: Session,
     names: Annotated[
-        list[str], typer.Argument(metavar="PACKAGE…", help="What you asked for, or a package's name.")
+        list[str], Argument(metavar="PACKAGE…", help="What you asked for, or a package's name.")
     ],
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
@@ -71,7 +70,7 @@ def update(
     session: Session,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PACKAGE…]", help="Only these; everything when none is named."),
+        Argument(metavar="[PACKAGE…]", help="Only these; everything when none is named."),
     ] = None,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,

@@ -3,10 +3,10 @@
 from enum import StrEnum
 from typing import Annotated
 
-import typer
-
-from moss.cli.command import function_of, parser_of
+from moss.cli.command import function_of
 from moss.cli.overview import GLOBAL_OPTIONS
+from moss.cli.parameters import Argument
+from moss.cli.parser import parser_of
 from moss.cli.session import Answer, Session
 from moss.cli.verbs import VALUED_LETTERS, VALUED_OPTIONS, VERBS, Verb
 
@@ -19,7 +19,7 @@ class Shell(StrEnum):
 
 def completions(
     session: Session,
-    shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
+    shell: Annotated[Shell, Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> Answer:
     """For bash: moss completions bash > ~/.local/share/bash-completion/completions/moss
 

@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
+from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, plain, table
 from moss.operations import insight
@@ -16,7 +15,7 @@ UNINSTALLABLE = 4
 
 def why(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="An installed package's name.")],
+    name: Annotated[str, Argument(metavar="PACKAGE", help="An installed package's name.")],
 ) -> Answer:
     """The chain of needs from the package up to what you asked for."""
     with session.reading() as system:
@@ -29,7 +28,7 @@ def why(
 
 def why_not(
     session: Session,
-    wish: Annotated[str, typer.Argument(metavar="PACKAGE", help="A name, or a version ('vim < 9').")],
+    wish: Annotated[str, Argument(metavar="PACKAGE", help="A name, or a version ('vim < 9').")],
 ) -> Answer:
     """Beside everything you asked for already. Exits with 4 where it cannot be had."""
     with session.reading() as system:
@@ -48,8 +47,8 @@ def why_not(
 
 def rdepends(
     session: Session,
-    wish: Annotated[str, typer.Argument(metavar="PACKAGE", help="A name, a version, or 'binary(git)'.")],
-    installed: Annotated[bool, typer.Option("--installed", help="Only among what is installed.")] = False,
+    wish: Annotated[str, Argument(metavar="PACKAGE", help="A name, a version, or 'binary(git)'.")],
+    installed: Annotated[bool, Option("--installed", help="Only among what is installed.")] = False,
 ) -> Answer:
     """Who needs it or recommends it, installed and on offer."""
     with session.reading() as system:

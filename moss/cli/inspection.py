@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.files import opened_file
+from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.stone_json import stone_data
 from moss.cli.stone_text import checked_text, stone_text
@@ -15,9 +14,9 @@ from moss.stone import check_stone, open_stone
 
 def inspect(
     session: Session,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A .stone, a stone.index or a manifest.")],
+    file: Annotated[str, Argument(metavar="FILE", help="A .stone, a stone.index or a manifest.")],
     check: Annotated[
-        bool, typer.Option("--check", help="Read every byte and verify it; exit with 7 where any is wrong.")
+        bool, Option("--check", help="Read every byte and verify it; exit with 7 where any is wrong.")
     ] = False,
 ) -> Answer:
     """With -v also every file in it, and every need."""
@@ -36,10 +35,10 @@ def inspect(
 
 def extract(
     session: Session,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A .stone.")],
+    file: Annotated[str, Argument(metavar="FILE", help="A .stone.")],
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="DIR", help="Where `usr` is made; it must not be there yet."),
+        Option("--output", "-o", metavar="DIR", help="Where `usr` is made; it must not be there yet."),
     ] = ".",
 ) -> Answer:
     """The files come below DIR/usr, all of them or, where anything is wrong, none."""

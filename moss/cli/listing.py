@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.as_json import candidate_data, package_data, reason_data, selected_data, statement_data
 from moss.cli.package_text import candidate_table, details_text, selected_table, update_table
+from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.operations import queries
 from moss.operations.queries import PackageDetails, Update
@@ -38,7 +37,7 @@ def list_available(session: Session) -> Answer:
 def list_updates(
     session: Session,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit with 100 when there are any, 0 when not.")
+        bool, Option("--check", help="Exit with 100 when there are any, 0 when not.")
     ] = False,
 ) -> Answer:
     """What an update would take may be less: `update --dry-run` shows it, with the reasons."""
@@ -54,7 +53,7 @@ def list_updates(
 def search(
     session: Session,
     words: Annotated[
-        list[str], typer.Argument(metavar="WORD…", help="All must appear; case does not matter.")
+        list[str], Argument(metavar="WORD…", help="All must appear; case does not matter.")
     ],
 ) -> Answer:
     """Among what the enabled repositories offer."""
@@ -70,7 +69,7 @@ def search(
 
 def info(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="PACKAGE", help="A package's name.")],
+    name: Annotated[str, Argument(metavar="PACKAGE", help="A package's name.")],
 ) -> Answer:
     """Installed or on offer; with -v everything that it needs and provides."""
     with session.reading() as system:
@@ -81,7 +80,7 @@ def info(
 def provides(
     session: Session,
     capability: Annotated[
-        str, typer.Argument(metavar="CAPABILITY", help="Such as 'binary(git)', or a name.")
+        str, Argument(metavar="CAPABILITY", help="Such as 'binary(git)', or a name.")
     ],
 ) -> Answer:
     """Among what the enabled repositories offer."""

@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.architecture import native_architecture
 from moss.capability import Capability
 from moss.cli.as_json import package_data
+from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, plain, size
 from moss.errors import MossError, UsageError
@@ -20,41 +19,41 @@ _CAPABILITY = "CAPABILITY"
 
 def pack(
     session: Session,
-    tree: Annotated[str, typer.Argument(metavar="DIR", help="Holds `usr`, and nothing beside it.")],
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The package's name.")],
-    version: Annotated[str, typer.Option("--version", metavar="VERSION", help="As its maker gives it.")],
+    tree: Annotated[str, Argument(metavar="DIR", help="Holds `usr`, and nothing beside it.")],
+    name: Annotated[str, Option("--name", metavar="NAME", help="The package's name.")],
+    version: Annotated[str, Option("--version", metavar="VERSION", help="As its maker gives it.")],
     release: Annotated[
-        int, typer.Option("--release", metavar="N", min=1, help="Counts packages of one version.")
+        int, Option("--release", metavar="N", min=1, help="Counts packages of one version.")
     ] = 1,
     build_release: Annotated[
-        int, typer.Option("--build-release", metavar="N", min=1, help="Counts builds of one release.")
+        int, Option("--build-release", metavar="N", min=1, help="Counts builds of one release.")
     ] = 1,
     architecture: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--architecture", metavar="ARCH", help="The machine's own when left out; noarch for any."
         ),
     ] = None,
-    summary: Annotated[str, typer.Option("--summary", metavar="TEXT", help="In a line.")] = "",
-    description: Annotated[str, typer.Option("--description", metavar="TEXT", help="At length.")] = "",
-    homepage: Annotated[str, typer.Option("--homepage", metavar="URL", help="Where it comes from.")] = "",
+    summary: Annotated[str, Option("--summary", metavar="TEXT", help="In a line.")] = "",
+    description: Annotated[str, Option("--description", metavar="TEXT", help="At length.")] = "",
+    homepage: Annotated[str, Option("--homepage", metavar="URL", help="Where it comes from.")] = "",
     licenses: Annotated[
-        list[str] | None, typer.Option("--license", metavar="SPDX", help="May be given several times.")
+        list[str] | None, Option("--license", metavar="SPDX", help="May be given several times.")
     ] = None,
     depends: Annotated[
-        list[str] | None, typer.Option("--depends", metavar=_CAPABILITY, help="What it needs; several times.")
+        list[str] | None, Option("--depends", metavar=_CAPABILITY, help="What it needs; several times.")
     ] = None,
     provides: Annotated[
         list[str] | None,
-        typer.Option("--provides", metavar=_CAPABILITY, help="What it offers; several times."),
+        Option("--provides", metavar=_CAPABILITY, help="What it offers; several times."),
     ] = None,
     conflicts: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--conflicts", metavar=_CAPABILITY, help="What may not be there with it; several times."
         ),
     ] = None,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where the stone goes.")] = ".",
+    output: Annotated[str, Option("--output", "-o", metavar="DIR", help="Where the stone goes.")] = ".",
 ) -> Answer:
     """Writes NAME-VERSION-RELEASE-BUILD-ARCH.stone. What the files offer and need (libraries,
     programs, interpreters, pkg-config, CMake and Python modules) is found by scanning and added. A
@@ -95,7 +94,7 @@ def pack(
 
 def index(
     session: Session,
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Holds stones, perhaps in directories.")],
+    folder: Annotated[str, Argument(metavar="DIR", help="Holds stones, perhaps in directories.")],
 ) -> Answer:
     """Writes DIR/stone.index, which `repo add` reads."""
     session.when_interrupted(lambda: "the index is as it was")
@@ -118,11 +117,11 @@ def index(
 
 def convert(
     session: Session,
-    files: Annotated[list[str], typer.Argument(metavar="FILE.deb…", help="Debian packages.")],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where the stones go.")] = ".",
+    files: Annotated[list[str], Argument(metavar="FILE.deb…", help="Debian packages.")],
+    output: Annotated[str, Option("--output", "-o", metavar="DIR", help="Where the stones go.")] = ".",
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", metavar="N", min=1, help="As many at once; one a core when left out."),
+        Option("--jobs", "-j", metavar="N", min=1, help="As many at once; one a core when left out."),
     ] = None,
 ) -> Answer:
     """Nothing of a package is run. What cannot be carried over is said for each. Where a package

@@ -3,8 +3,9 @@
 import sys
 from typing import Any
 
-from moss.cli.command import function_of, parser_of
+from moss.cli.command import function_of
 from moss.cli.overview import GLOBAL_OPTIONS
+from moss.cli.parser import parser_of
 from moss.cli.verbs import SECTIONS, Verb
 
 _OPENING = """\

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.as_json import moment_data
 from moss.cli.changing import opened
+from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, moment, plain, table
 from moss.operations import repositories
@@ -14,28 +13,28 @@ from moss.operations.repositories import Refresh, RepositoryState
 
 def repo_add(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What you want to call it.")],
+    name: Annotated[str, Argument(metavar="NAME", help="What you want to call it.")],
     uri: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="URI",
             help="Of its stone.index: a path or file:///…. Of a Debian mirror or apt's lists: apt+file:DIR.",
         ),
     ],
-    unsigned: Annotated[bool, typer.Option("--unsigned", help="Accept that nothing vouches for its content.")] = False,
+    unsigned: Annotated[bool, Option("--unsigned", help="Accept that nothing vouches for its content.")] = False,
     priority: Annotated[
-        int, typer.Option("--priority", metavar="N", help="The higher one wins where two offer a package.")
+        int, Option("--priority", metavar="N", help="The higher one wins where two offer a package.")
     ] = 0,
     suites: Annotated[
         list[str] | None,
-        typer.Option("--suite", metavar="SUITE", help="Of a Debian mirror; several times."),
+        Option("--suite", metavar="SUITE", help="Of a Debian mirror; several times."),
     ] = None,
     components: Annotated[
         list[str] | None,
-        typer.Option("--component", metavar="NAME", help="All of the suite's when left out; several times."),
+        Option("--component", metavar="NAME", help="All of the suite's when left out; several times."),
     ] = None,
     architecture: Annotated[
-        str, typer.Option("--arch", metavar="ARCH", help="Debian's word; the machine's own when left out.")
+        str, Option("--arch", metavar="ARCH", help="Debian's word; the machine's own when left out.")
     ] = "",
 ) -> Answer:
     """It is not added when its index cannot be read."""
@@ -60,7 +59,7 @@ def repo_add(
 
 def repo_remove(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="As `repo list` shows it.")],
+    name: Annotated[str, Argument(metavar="NAME", help="As `repo list` shows it.")],
 ) -> Answer:
     """What is installed from it stays installed."""
     with opened(session, "repo", "remove", name) as system:
@@ -81,7 +80,7 @@ def repo_update(
     session: Session,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME…]", help="Only these; all enabled ones when none is named."),
+        Argument(metavar="[NAME…]", help="Only these; all enabled ones when none is named."),
     ] = None,
 ) -> Answer:
     """`update` does this by itself."""

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.as_json import generation_data
 from moss.cli.changing import Proposal, agreed, answer_data, nothing_to_do, opened
+from moss.cli.parameters import Argument, Option
 from moss.cli.plan_text import Row, rows_text
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, listed, moment, plain, size
@@ -23,14 +22,14 @@ from moss.root import GenerationId
 
 _INTERRUPTED = "what had been begun is completed by the next command that changes the system"
 
-Number = Annotated[int, typer.Argument(metavar="GENERATION", min=1, help="A number that `state list` shows.")]
+Number = Annotated[int, Argument(metavar="GENERATION", min=1, help="A number that `state list` shows.")]
 
 
 def state_keep(
     session: Session,
     generation: Number,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="What you call it; no two have one name.")
+        str | None, Argument(metavar="[NAME]", help="What you call it; no two have one name.")
     ] = None,
 ) -> Answer:
     """No upkeep gives it up, and `state prune` and `state remove` leave it, until `state unkeep`."""
@@ -55,7 +54,7 @@ def state_unkeep(session: Session, generation: Number) -> Answer:
 def state_remove(
     session: Session,
     numbers: Annotated[
-        list[int], typer.Argument(metavar="GENERATION…", min=1, help="Numbers that `state list` shows.")
+        list[int], Argument(metavar="GENERATION…", min=1, help="Numbers that `state list` shows.")
     ],
 ) -> Answer:
     """Their trees go, and what only they have. The active one, and those kept by name, cannot go."""
@@ -67,9 +66,9 @@ def state_prune(
     session: Session,
     keep: Annotated[
         int | None,
-        typer.Option("--keep", metavar="N", min=1, help="How many stay; as many as upkeep keeps when left out."),
+        Option("--keep", metavar="N", min=1, help="How many stay; as many as upkeep keeps when left out."),
     ] = None,
-    remember: Annotated[bool, typer.Option("--remember", help="Let upkeep keep that many from now on.")] = False,
+    remember: Annotated[bool, Option("--remember", help="Let upkeep keep that many from now on.")] = False,
 ) -> Answer:
     """The newest stay, and always the active one, the one that `rollback` goes to, those kept by name,
     and those that something still uses. After every change upkeep does the same; unless you set another

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.as_json import difference_data, generation_data, journal_data, selected_data
 from moss.cli.package_text import selected_table
+from moss.cli.parameters import Argument
 from moss.cli.plan_text import difference_rows, rows_text
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, labelled, moment, plain, table
@@ -31,7 +30,7 @@ def state_show(
     session: Session,
     generation: Annotated[
         int | None,
-        typer.Argument(metavar="[GENERATION]", min=1, help="Its number; the active one when left out."),
+        Argument(metavar="[GENERATION]", min=1, help="Its number; the active one when left out."),
     ] = None,
 ) -> Answer:
     """The packages it consists of, and what you had asked for when it was made."""
@@ -48,9 +47,9 @@ def state_show(
 
 def state_diff(
     session: Session,
-    old: Annotated[int, typer.Argument(metavar="OLD", min=1, help="A generation's number.")],
+    old: Annotated[int, Argument(metavar="OLD", min=1, help="A generation's number.")],
     new: Annotated[
-        int | None, typer.Argument(metavar="[NEW]", min=1, help="Another; the active one when left out.")
+        int | None, Argument(metavar="[NEW]", min=1, help="Another; the active one when left out.")
     ] = None,
 ) -> Answer:
     """Which packages NEW has that OLD has not, which changed, and which are gone."""

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, NamedTuple
 
-import typer
-
+from moss.cli.parameters import Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, wrapped
 from moss.effects import as_moss_error
@@ -89,7 +88,7 @@ STEPS = (
 def tour(
     session: Session,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the scratch directory there, to look around.")
+        bool, Option("--keep", help="Leave the scratch directory there, to look around.")
     ] = False,
 ) -> Answer:
     """Packs, installs, updates, breaks and rolls back a system of its own, in about ten seconds. Needs

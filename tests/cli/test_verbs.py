@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from moss.cli.command import function_of, global_options, parse, parser_of
+from moss.cli.command import function_of, parse
 from moss.cli.overview import GLOBAL_OPTIONS, overview
+from moss.cli.parameters import global_options
+from moss.cli.parser import parser_of
 from moss.cli.settings import Colour
 from moss.cli.verbs import SECTIONS, VALUED_LETTERS, VALUED_OPTIONS, VERBS, Incomplete, Named, Verb, find
 from moss.errors import UsageError
