@@ -4,7 +4,6 @@ XXH3 is what the stone format uses; it finds faults, not attackers. Where a dige
 (package identity), it is SHA-256.
 """
 
-import hashlib
 from typing import NewType, Protocol
 
 import xxhash
@@ -57,5 +56,7 @@ def payload_checksum(stored: bytes | memoryview) -> bytes:
 
 
 def package_digest_of_file(path: str) -> PackageDigest:
+    import hashlib  # OpenSSL: 2 ms, which most commands never need
+
     with open(path, "rb") as stone:
         return PackageDigest(hashlib.file_digest(stone, "sha256").hexdigest())

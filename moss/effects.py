@@ -18,12 +18,12 @@ and every `OSError` that leaves it is a `MossError` with the file and a remedy. 
 `OSError` only where it can do something about it.
 """
 
-import ctypes
 import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 
 from moss.errors import CorruptData, MossError, NoSpace, PermissionRefused
 
@@ -53,9 +53,21 @@ class Effects:
 
     def __init__(self, *, apply_owners: bool) -> None:
         self.apply_owners = apply_owners
-        libc = ctypes.CDLL(None, use_errno=True)
-        self._renameat2: _Function | None = getattr(libc, "renameat2", None)
-        self._syncfs: _Function = libc.syncfs
+
+    # Two calls that Python lacks. ctypes takes 1.5 ms to import, and who only looks never needs it.
+
+    @cached_property
+    def _renameat2(self) -> _Function | None:
+        import ctypes
+
+        return getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+
+    @cached_property
+    def _syncfs(self) -> _Function:
+        import ctypes
+
+        found: _Function = ctypes.CDLL(None, use_errno=True).syncfs
+        return found
 
     # The hot ones come first, and are written out so that they cost what the system call costs.
 
@@ -202,6 +214,8 @@ class Effects:
     def _rename_with(
         self, flag: int, source: str, target: str, src_dir_fd: int | None, dst_dir_fd: int | None
     ) -> None:
+        import ctypes
+
         number = errno.ENOSYS
         if self._renameat2 is not None:
             ctypes.set_errno(0)
@@ -289,6 +303,8 @@ class Effects:
 
     def syncfs(self, fd: int, /) -> None:
         """Make durable all of the file system that `fd` is on."""
+        import ctypes
+
         if self._syncfs(fd):
             number = ctypes.get_errno()
             raise _placed(OSError(number, os.strerror(number)), fd)

@@ -31,6 +31,11 @@ class Chosen:
         return self.metadata.name
 
 
+def as_chosen(selected: Selected) -> Chosen:
+    """A recorded package, as a plan speaks of one."""
+    return Chosen(selected.metadata, selected.candidate_key, selected.reason, selected, None)
+
+
 @value
 class Install:
     """A package that comes in."""

@@ -1,21 +1,21 @@
 """Where the files that come with moss are: beside the package in a checkout, inside it when installed."""
 
-from pathlib import Path
+import os
 
-_PACKAGE = Path(__file__).resolve().parent
-
-
-def schema_directory() -> Path:
-    return _first_of(_PACKAGE / "_data" / "schema", _PACKAGE.parent / "schema")
+_PACKAGE = os.path.dirname(os.path.realpath(__file__))
 
 
-def tour_directory() -> Path:
+def schema_directory() -> str:
+    return _first_of(os.path.join(_PACKAGE, "_data", "schema"), os.path.join(_PACKAGE, os.pardir, "schema"))
+
+
+def tour_directory() -> str:
     """The source trees of the small packages that `moss tour` shows."""
-    return _first_of(_PACKAGE / "_data" / "tour", _PACKAGE.parent / "fixtures" / "tour")
+    return _first_of(os.path.join(_PACKAGE, "_data", "tour"), os.path.join(_PACKAGE, os.pardir, "fixtures", "tour"))
 
 
-def _first_of(*places: Path) -> Path:
+def _first_of(*places: str) -> str:
     for place in places:
-        if place.is_dir():
+        if os.path.isdir(place):
             return place
     raise AssertionError(f"this installation of moss is incomplete: {places[0]} is missing")

@@ -1,3 +1,4 @@
+import ctypes
 import errno
 import inspect
 import os
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from moss import effects as effects_module
 from moss.effects import COMPOSED, PRIMITIVES, Effects, as_moss_error
 from moss.errors import CorruptData, MossError, NoSpace, PermissionRefused
 from moss.observed_effects import Moment, ObservedEffects
@@ -248,7 +248,7 @@ def test_rename_no_replace_refuses_a_taken_name(tmp_path, plain):
 
 def test_a_file_system_that_cannot_exchange_is_a_clear_refusal(tmp_path, plain):
     def cannot(*_arguments: object) -> int:
-        effects_module.ctypes.set_errno(errno.EINVAL)
+        ctypes.set_errno(errno.EINVAL)
         return -1
 
     plain._renameat2 = cannot

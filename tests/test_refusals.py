@@ -217,7 +217,7 @@ def test_too_little_space_is_told_before_anything_is_written(small_disk: Path, p
 def test_an_ordinary_user_has_a_system_of_their_own_and_is_told_of_owners_once(tmp_path: Path, packages: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
-        "import pycard, pysolvers\n"
+        "import ctypes, pycard, pysolvers, moss.lock, moss.recover\n"
         "from tests.test_refusals import *\n"
         "from moss.operations.repositories import add_repository\n"
         "os.setgid(65534); os.setuid(65534)\n"
@@ -244,7 +244,7 @@ def test_a_root_that_another_owns_is_refused_in_words(root: Path) -> None:
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "from moss.operations.system import open_to_change, open_to_read\n"
         "from moss.errors import MossError\n"
-        "import os; os.setgid(65534); os.setuid(65534)\n"
+        "import moss.lock, moss.recover, os; os.setgid(65534); os.setuid(65534)\n"
         "for opener in (lambda d: open_to_change(d, command='moss x'), open_to_read):\n"
         "    try:\n"
         f"        with opener({str(root)!r}): print('opened')\n"

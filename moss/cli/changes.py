@@ -1,6 +1,6 @@
 """install, remove, update, sync: from a wish to the next generation."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from moss.cli.as_json import plan_data
 from moss.cli.changing import Proposal, carry_out, opened
@@ -9,10 +9,8 @@ from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
 from moss.db.generations import model_of
 from moss.model import SystemModel
-from moss.operations.commit import commit
 from moss.operations.propose import propose
 from moss.operations.queries import installed
-from moss.operations.repositories import update_repositories
 from moss.operations.system import System
 from moss.operations.verbs import install_request, remove_request, sync_request, update_request
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, parse_order
@@ -32,6 +30,9 @@ SolverTime = Annotated[
 _ORDER, _SECONDS = BY_DEFAULT.order, BY_DEFAULT.seconds
 _TOLD_VERBOSELY = 40
 """Of so many packages that an update holds back, `-v` tells why."""
+
+if TYPE_CHECKING:
+    from moss.operations.transaction import Outcome
 
 
 def install(
@@ -80,6 +81,8 @@ def update(
     choosing = _choosing(session, prefer, solver_time)
     with opened(session, "update", *(names or [])) as system:
         if not (session.settings.offline or session.settings.dry_run):
+            from moss.operations.repositories import update_repositories
+
             update_repositories(system)
         request = update_request(_model(system), names or [], _installed_names(system))
         return _change(session, system, request, choosing, "everything is up to date")
@@ -109,7 +112,13 @@ def _change(session: Session, system: System, request: ChangeRequest, choosing: 
         data=lambda: plan_data(plan),
         nothing_to_do=(lambda page: nothing_text(plan, already, page)) if plan.is_empty else None,
     )
-    return carry_out(session, system, proposal, lambda: commit(system, plan), audit_after=True)
+
+    def act() -> "Outcome":
+        from moss.operations.commit import commit  # a dry run needs nothing of what makes a generation
+
+        return commit(system, plan)
+
+    return carry_out(session, system, proposal, act, audit_after=True)
 
 
 def _model(system: System) -> SystemModel:

@@ -4,18 +4,22 @@ Everything that is needed to the end is imported before the act: while it goes o
 and the Python that runs this may be gone from it.
 """
 
+from __future__ import annotations
+
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, duration
 from moss.errors import Locked, MossError, Recovered
 from moss.operations.system import System, open_to_change, open_to_read
-from moss.operations.transaction import Outcome
-from moss.operations.upkeep import keep_house
 from moss.root import GenerationId, Root, generation_of_tree
+
+if TYPE_CHECKING:
+    from moss.operations.transaction import Outcome
+    from moss.operations.upkeep import Upkeep
 
 
 class Proposal(NamedTuple):
@@ -59,6 +63,8 @@ def carry_out(
     instead = agreed(session, proposal)
     if instead is not None:
         return instead
+    from moss.operations.upkeep import keep_house  # before the act: see above
+
     session.when_interrupted(_look_afterwards(system.root, system.active))
     outcome = act()
     for warning in outcome.warnings:
@@ -66,7 +72,7 @@ def carry_out(
     return Answer(
         lambda page: _told(outcome, page),
         answer_data(proposal, outcome_data(outcome)),
-        afterwards=lambda: tidy_up(session, system.command, audit_after=audit_after),
+        afterwards=lambda: tidy_up(session, system.command, keep_house, audit_after=audit_after),
     )
 
 
@@ -93,7 +99,7 @@ def answer_data(
     return lambda: {"plan": proposal.data(), "dry_run": dry_run, "outcome": outcome}
 
 
-def tidy_up(session: Session, command: str, *, audit_after: bool) -> None:
+def tidy_up(session: Session, command: str, keep_house: Callable[..., Upkeep], *, audit_after: bool) -> None:
     """Upkeep, once the answer has been given. It is owed to nobody: where another moss is at work
     already, that one does it; Ctrl-C ends it, and the next change does the rest."""
     try:

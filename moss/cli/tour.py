@@ -113,8 +113,8 @@ def tour(
 def _walk(session: Session, scratch: str) -> list[Shown]:
     source = tour_directory()
     for name in sorted(os.listdir(source)):
-        if (source / name).is_dir():
-            shutil.copytree(source / name, os.path.join(scratch, name))
+        if os.path.isdir(os.path.join(source, name)):
+            shutil.copytree(os.path.join(source, name), os.path.join(scratch, name))
     _make_executable(scratch)
     shown: list[Shown] = []
     for step in STEPS:

@@ -6,8 +6,6 @@ No cursor, row, or SQL text leaves `moss/db/`: the other modules here turn rows 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import quote
 
 import apsw
 
@@ -69,7 +67,8 @@ def open_record(path: str, *, writable: bool) -> Database:
     A reader of a system that has none yet, or an older one, gets a database in memory with the
     same tables: reading never writes.
     """
-    scripts = sorted((schema_directory() / "sql").glob("[0-9][0-9][0-9][0-9]_*.sql"))
+    directory = os.path.join(schema_directory(), "sql")
+    scripts = [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name.endswith(".sql")]
     if not writable and not os.path.exists(path):
         database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
         _migrate(database, scripts)
@@ -91,7 +90,7 @@ def open_record(path: str, *, writable: bool) -> Database:
 
 def open_repository_cache(path: str, *, writable: bool) -> Database:
     """Open the cache of what repositories offer; one of another version is replaced by an empty one."""
-    script = schema_directory() / "cache" / "repositories.sql"
+    script = os.path.join(schema_directory(), "cache", "repositories.sql")
     if not os.path.exists(path) and not writable:
         database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
         _run_script(database, script, CACHE_VERSION)
@@ -120,6 +119,8 @@ def _opened(path: str, writable: bool) -> Database:
     if os.access(directory, os.W_OK):
         return Database(_connected(path, apsw.SQLITE_OPEN_READONLY), path)
     # Read-only media: WAL needs a shared-memory file beside it unless nobody can write at all.
+    from urllib.parse import quote  # 2 ms, for a rare case
+
     uri = f"file:{quote(path)}?immutable=1"
     return Database(_connected(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI), path)
 
@@ -142,22 +143,23 @@ def _version(database: Database) -> int:
     return version
 
 
-def _migrate(database: Database, scripts: list[Path]) -> None:
+def _migrate(database: Database, scripts: list[str]) -> None:
     """Run every script the database has not seen, all in one transaction."""
     if _version(database) >= len(scripts):
         return
     with database.transaction():
         done = _version(database)
         for number, script in enumerate(scripts[done:], done + 1):
-            assert int(script.name[:4]) == number, f"{script.name} is out of order"
+            assert int(os.path.basename(script)[:4]) == number, f"{script} is out of order"
             _run_script(database, script, number)
         database.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-def _run_script(database: Database, script: Path, version: int) -> None:
+def _run_script(database: Database, script: str, version: int) -> None:
     with database.transaction():
-        # apsw stops at the first row a statement returns; a list runs them all.
-        list(database.connection.execute(script.read_text(encoding="utf-8")))
+        with open(script, encoding="utf-8") as file:
+            # apsw stops at the first row a statement returns; a list runs them all.
+            list(database.connection.execute(file.read()))
         database.connection.execute(f"PRAGMA user_version = {version}")
 
 

@@ -8,7 +8,6 @@ the machine's own architecture.
 
 import os
 import re
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from moss.architecture import native_architecture
 from moss.debian.relations import debian_architecture
@@ -35,6 +34,8 @@ class AptSource:
     @classmethod
     def parse(cls, text: str) -> "AptSource":
         """Read `apt+file:DIR`, `apt+https://…`, or what `str` printed. UsageError says what is wrong."""
+        from urllib.parse import parse_qsl, unquote, urlsplit  # 2 ms; most commands parse no URI
+
         parts = urlsplit(text.removeprefix(PREFIX))
         if not text.startswith(PREFIX) or parts.scheme not in _TRANSPORTS:
             raise UsageError(
@@ -73,6 +74,8 @@ class AptSource:
         )
 
     def __str__(self) -> str:
+        from urllib.parse import quote, urlencode
+
         asked = [("suite", one) for one in self.suites] + [("component", one) for one in self.components]
         asked += [("arch", self.architecture)] if self.architecture else []
         place = f"//{quote(self.place)}" if self.transport == "file" else self.place
@@ -87,5 +90,5 @@ class AptSource:
 
 def asked_architectures(uris: list[str]) -> tuple[str, ...]:
     """Which architectures, in moss's words, these repositories were added for beside the machine's own."""
-    asked = [AptSource.parse(uri).architecture for uri in uris if uri.startswith(PREFIX)]
+    asked = [AptSource.parse(uri).architecture for uri in uris if uri.startswith(PREFIX) and "arch=" in uri]
     return tuple(dict.fromkeys(debian_architecture(one) for one in asked if one))

@@ -1,18 +1,18 @@
 """Activate: make an archived generation the live one again. Rollback is this with the previous one."""
 
-import os
 import time
 
 from moss.db import generations, journal
 from moss.effects import as_moss_error
 from moss.errors import NotFound
-from moss.generation import Generation, Selected, Status
+from moss.generation import Generation, Status
 from moss.operations.interruption import uninterrupted
+from moss.operations.previous import is_archived, previous_generation
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, ready_to_switch, under_way
-from moss.plan import Chosen, Difference, difference
+from moss.plan import Difference, as_chosen, difference
 from moss.recover import finish
-from moss.root import GenerationId, generation_of_tree
+from moss.root import GenerationId
 from moss.switch import check_switchable, exchange
 from solver.values import value
 
@@ -42,19 +42,6 @@ def propose_rollback(system: System) -> Activation:
 def propose_activation(system: System, target: GenerationId) -> Activation:
     """NotFound when there is no such generation, or its tree was given up."""
     return _propose(system, _active(system), target, "activate")
-
-
-def previous_generation(system: System) -> GenerationId | None:
-    """The one that was left when the active one was switched to, if its tree is still there.
-
-    After a rollback that is the one rolled back from: rolling back twice comes back.
-    """
-    active = system.active
-    for entry in reversed(journal.entries(system.record)):
-        if entry.phase == "done" and entry.to_generation == active and entry.from_generation != active:
-            previous = entry.from_generation
-            return previous if previous is not None and _has_tree(system, previous) else None
-    return None
 
 
 def activate(system: System, activation: Activation) -> Outcome:
@@ -87,11 +74,6 @@ def _propose(system: System, base: GenerationId, target: GenerationId, operation
     return Activation(operation, base, generation, difference(before, map(as_chosen, after)))
 
 
-def as_chosen(selected: Selected) -> Chosen:
-    """A recorded package, as a plan speaks of one."""
-    return Chosen(selected.metadata, selected.candidate_key, selected.reason, selected, None)
-
-
 def _active(system: System) -> GenerationId:
     active = system.active
     if active is None:
@@ -101,9 +83,5 @@ def _active(system: System) -> GenerationId:
 
 def _is_there(system: System, generation: Generation) -> bool:
     return generation.id == system.active or (
-        generation.status is Status.COMPLETE and _has_tree(system, generation.id)
+        generation.status is Status.COMPLETE and is_archived(system, generation.id)
     )
-
-
-def _has_tree(system: System, generation: GenerationId) -> bool:
-    return generation_of_tree(os.path.join(system.root.archive(generation), "usr")) == generation

@@ -15,7 +15,6 @@ from moss.debian.source import asked_architectures
 from moss.errors import MossError
 from moss.generation import Reason, Selected
 from moss.offers import open_universe
-from moss.operations.conflicts import unsatisfiable
 from moss.operations.held import held_back
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal
@@ -47,6 +46,8 @@ def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFA
     started = time.perf_counter()
     answer = _solved(problem, choosing.seconds)
     if isinstance(answer, Conflict):
+        from moss.operations.conflicts import unsatisfiable  # most requests can be met
+
         raise unsatisfiable(request, problem, answer)
     seconds = time.perf_counter() - started
     levels = tuple((level.measure.value, level.cost) for level in answer.levels)

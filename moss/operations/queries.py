@@ -1,7 +1,5 @@
 """Looking: what is installed, what is on offer, which generations there are. Nothing here changes anything."""
 
-import difflib
-import os
 from collections.abc import Iterable
 
 from moss.capability import Capability
@@ -9,9 +7,9 @@ from moss.db import candidates, generations, journal, trees
 from moss.db.repositories import repositories
 from moss.errors import NotFound
 from moss.generation import Generation, JournalEntry, Selected, Status
-from moss.operations.activate import as_chosen, previous_generation
+from moss.operations.previous import is_archived, previous_generation
 from moss.operations.system import System
-from moss.plan import Difference, difference
+from moss.plan import Difference, as_chosen, difference
 from moss.repository import Candidate
 from moss.root import GenerationId, generation_of_tree
 from solver.values import value
@@ -108,6 +106,8 @@ def unknown_package(system: System, name: str) -> NotFound:
 
 def near_names(system: System, name: str) -> list[str]:
     """Names that the person may have meant."""
+    import difflib  # only for someone who mistyped
+
     return difflib.get_close_matches(name, candidates.names(system.offers), n=3, cutoff=0.7)
 
 
@@ -154,7 +154,7 @@ def history(system: System) -> list[JournalEntry]:
 def _has_tree(system: System, number: GenerationId) -> bool:
     if number == system.active:
         return generation_of_tree(system.root.usr) == number
-    return generation_of_tree(os.path.join(system.root.archive(number), "usr")) == number
+    return is_archived(system, number)
 
 
 def _enabled(system: System) -> list[str]:

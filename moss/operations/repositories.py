@@ -7,7 +7,6 @@ from moss.db import candidates
 from moss.db import repositories as recorded
 from moss.debian.source import PREFIX, AptSource
 from moss.errors import NotFound, UsageError
-from moss.fetch import absolute_uri
 from moss.offers import compile_universe, forget_universe
 from moss.operations.system import System
 from moss.repository import Repository, Revision
@@ -107,6 +106,8 @@ def _full_uri(uri: str, suites: Sequence[str], components: Sequence[str], archit
             f"{uri} is no apt repository: it has no suites, components or architectures",
             remedies=["write apt+file:DIR for a Debian mirror"],
         )
+    from moss.fetch import absolute_uri  # looking at repositories fetches nothing
+
     return absolute_uri(uri)
 
 

@@ -12,7 +12,7 @@ from moss.db.freeing import Freed, freed_with
 from moss.effects import as_moss_error
 from moss.errors import MossError, NotFound, UsageError
 from moss.generation import Generation, Status
-from moss.operations.activate import previous_generation
+from moss.operations.previous import previous_generation
 from moss.operations.system import System
 from moss.operations.upkeep import collect, give_up, kept_count
 from moss.root import GenerationId

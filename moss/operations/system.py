@@ -9,12 +9,8 @@ from moss.db import generations
 from moss.db.connection import Database, open_record, open_repository_cache, told_in_words
 from moss.effects import Effects, as_moss_error
 from moss.errors import MossError, NotFound, PermissionRefused
-from moss.lock import hold
-from moss.recover import recover
 from moss.reporter import Reporter, Silence
 from moss.root import GenerationId, Root
-from moss.store import create_store
-from moss.switch import refuse_foreign
 from solver.values import value
 
 
@@ -80,6 +76,9 @@ def open_to_change(
 
     Raises Locked naming the holder, PermissionRefused where the person may not write.
     """
+    from moss.lock import hold  # with recovery half of moss comes along; who looks needs none of it
+    from moss.recover import recover
+
     root = Root.at(directory)
     effects = effects or default_effects()
     reporter = reporter or Silence()
@@ -106,6 +105,9 @@ def _check_readable(root: Root) -> None:
 
 def _prepare(root: Root, effects: Effects) -> None:
     """Make moss's own directories where they are missing."""
+    from moss.store import create_store
+    from moss.switch import refuse_foreign
+
     if not os.path.isdir(root.path):
         if os.path.lexists(root.path):
             raise MossError(f"{root.path} is not a directory", remedies=["name another one with -D"])

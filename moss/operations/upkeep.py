@@ -21,7 +21,7 @@ from moss.effects import as_moss_error
 from moss.generation import Selected
 from moss.layout import Entry
 from moss.merge import Resolver, merge
-from moss.operations.activate import previous_generation
+from moss.operations.previous import previous_generation
 from moss.operations.system import System
 from moss.operations.trees import advance_spare
 from moss.root import GenerationId, generation_of_tree

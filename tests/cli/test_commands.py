@@ -314,14 +314,14 @@ def test_offline_update_reads_no_repository(place: Place, moss: Moss, tmp_path: 
 def test_ctrl_c_after_the_point_of_no_return_says_what_is_active_now(
     place: Place, moss: Moss, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from moss.cli import changes
+    from moss.operations import commit as committing
 
     def interrupted_too_late(*arguments: object) -> None:
         real(*arguments)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    real = changes.commit
-    monkeypatch.setattr(changes, "commit", interrupted_too_late)
+    real = committing.commit
+    monkeypatch.setattr(committing, "commit", interrupted_too_late)
     ended = moss(*at(place), "update", "-y")
     assert ended.exit_code == 130
     assert "the change was made before that, generation 2 is active" in ended.err

@@ -17,7 +17,7 @@ from moss.resources import schema_directory
 from tests.cli.conftest import Moss, Place
 from tests.conftest import PROJECT
 
-DIRECTORY = schema_directory() / "json"
+DIRECTORY = Path(schema_directory(), "json")
 SCHEMAS = {
     path.name: json.loads(path.read_text(encoding="utf-8")) for path in DIRECTORY.glob("*.schema.json")
 }

@@ -20,7 +20,14 @@ HEAVY = (
     "email",
     "http",
     "asyncio",
+    "typer",  # a plain command line is read without it
 )
+FOR_CHANGES = {
+    *("moss.operations.commit", "moss.operations.upkeep", "moss.recover", "moss.local", "moss.stone.reader"),
+    *("moss.store", "zstandard", "ctypes", "lz4", "shutil", "subprocess", "tempfile", "hashlib"),
+    *("dataclasses", "inspect"),
+}
+"""What only a change needs: whoever looks does without it."""
 
 _RUN = """
 import sys
@@ -91,9 +98,16 @@ def test_help_needs_the_table_only() -> None:
 def test_looking_needs_neither_solver_nor_the_making_of_stones(line: str, read_only_place: Place) -> None:
     modules = modules_of("-D", str(read_only_place.root), *line.split())
     assert heavy(modules) == set()
+    assert not modules & FOR_CHANGES
     assert not {name for name in modules if name.startswith(("moss.foreign", "moss.scan"))}
     groups = ("changes", "states", "listing", "repositories", "inspection", "making", "tour", "activation")
     assert len({f"moss.cli.{name}" for name in groups} & modules) == 1
+
+
+def test_a_dry_run_needs_nothing_that_makes_a_generation(read_only_place: Place) -> None:
+    modules = modules_of("-D", str(read_only_place.root), "install", "greeting", "--dry-run")
+    assert heavy(modules) == {"pysolvers"}
+    assert not modules & {*FOR_CHANGES, "pathlib", "urllib.parse", "difflib", "platform", "moss.operations.conflicts"}
 
 
 def test_going_back_needs_no_solver(place: Place) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from moss.cli import changing
 from moss.errors import CorruptData
+from moss.operations import upkeep
 from moss.operations.upkeep import DEFAULT_KEEP
 from tests.cli.conftest import Moss, Place
 from tests.cli.terminals import environment
@@ -47,7 +48,7 @@ def test_the_answer_is_out_before_upkeep_begins(
     place: Place, moss: Moss, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(changing, "keep_house", lambda *_, **__: said.append(capfd.readouterr().out) or 1 / 0)
+    monkeypatch.setattr(upkeep, "keep_house", lambda *_, **__: said.append(capfd.readouterr().out) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         moss("-D", place.root, "update", "-y")
     assert "Generation 2 is active" in said[0]
@@ -79,7 +80,7 @@ def test_what_goes_wrong_in_upkeep_does_not_spoil_what_was_done(
     def failing(*_: object, **__: object) -> None:
         raise fault
 
-    monkeypatch.setattr(changing, "keep_house", failing)
+    monkeypatch.setattr(upkeep, "keep_house", failing)
     ended = moss("-D", place.root, "update", "-y")
     assert ended.exit_code == 0
     assert ended.err == ("" if isinstance(fault, KeyboardInterrupt) else "warning: x: is broken\n")
@@ -95,7 +96,7 @@ def test_going_back_looks_through_no_tree(place: Place, moss: Moss) -> None:
 def test_a_dry_run_and_nothing_to_do_keep_no_house(
     place: Place, moss: Moss, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changing, "keep_house", lambda *_, **__: pytest.fail("upkeep ran"))
+    monkeypatch.setattr(upkeep, "keep_house", lambda *_, **__: pytest.fail("upkeep ran"))
     assert moss("-D", place.root, "update", "-n").exit_code == 0
     assert moss("-D", place.root, "install", "-y", "hello").exit_code == 0
 
