@@ -244,7 +244,7 @@ def test_a_root_that_another_owns_is_refused_in_words(root: Path) -> None:
         f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
         "from moss.operations.system import open_to_change, open_to_read\n"
         "from moss.errors import MossError\n"
-        "import moss.lock, moss.recover, os; os.setgid(65534); os.setuid(65534)\n"
+        "import moss.lock, moss.recover, moss.store, moss.switch, os; os.setgid(65534); os.setuid(65534)\n"
         "for opener in (lambda d: open_to_change(d, command='moss x'), open_to_read):\n"
         "    try:\n"
         f"        with opener({str(root)!r}): print('opened')\n"

@@ -15,7 +15,6 @@ from moss.debian.source import asked_architectures
 from moss.errors import MossError
 from moss.generation import Reason, Selected
 from moss.offers import open_universe
-from moss.operations.held import held_back
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal
 from moss.operations.system import System
@@ -52,7 +51,12 @@ def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFA
     seconds = time.perf_counter() - started
     levels = tuple((level.measure.value, level.cost) for level in answer.levels)
     proof = Proof(answer.proven, seconds, levels, choosing.order)
-    return _plan(system, request, here, answer, proof, held_back(problem, answer, choosing.held_told))
+    held: tuple[Held, ...] = ()
+    if answer.held:
+        from moss.operations.held import held_back  # telling why loads more of the solver
+
+        held = held_back(problem, answer, choosing.held_told)
+    return _plan(system, request, here, answer, proof, held)
 
 
 def _solved(problem: Problem, seconds: float) -> Solution | Conflict:
