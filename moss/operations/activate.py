@@ -2,7 +2,7 @@
 
 import time
 
-from moss.db import generations, journal
+from moss.db import generations
 from moss.effects import as_moss_error
 from moss.errors import NotFound
 from moss.generation import Generation, Status
