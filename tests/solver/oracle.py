@@ -7,7 +7,7 @@ problem is made of. A set is an integer, one bit a package. Versions are small w
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, cmp_to_key
 from itertools import combinations
 
 from solver import (
@@ -88,9 +88,13 @@ class Oracle:
             if version is None:
                 if package.scheme in WITHOUT_VERSION_FITS:
                     return True
-            elif COMPARES[relation.operator.value](int(version), int(relation.version)):
+            elif COMPARES[relation.operator.value](self.order(version, relation.version), 0):
                 return True
         return False
+
+    def order(self, version: str, other: str) -> int:
+        """Below, at or above 0 as a version is older than, equal to or newer than another."""
+        return int(version) - int(other)
 
     def _matching(self, relation: Relation, scheme: Scheme | None) -> int:
         return self.mask(p for p in self.packages if self.fits(p, relation, scheme))
@@ -179,17 +183,18 @@ class Oracle:
     # The measures
 
     def versions(self, name: str) -> list[Package]:
-        def place(p: Package) -> tuple[int, int, int, int, str, str]:
+        def place(p: Package) -> tuple[object, ...]:
             arches = self.puzzle.architectures
             return (
                 -self.puzzle.priorities.get(p.repository, 0),
                 arches.index(p.arch) if p.arch in arches else 0,
                 p.scheme,
-                -int(p.version),
+                newest(p.version),
                 p.repository,
                 p.key,
             )
 
+        newest = cmp_to_key(lambda a, b: self.order(b, a))
         return sorted(self.members(self.of_name[name]), key=place)
 
     def best(self, name: str) -> int:
@@ -224,7 +229,7 @@ class Oracle:
         def counts(name: str) -> bool:
             before = self.members(self.of_name[name] & self.start)
             return any(
-                all(p.scheme is b.scheme and int(p.version) < int(b.version) for b in before)
+                all(p.scheme is b.scheme and self.order(p.version, b.version) < 0 for b in before)
                 for p in self.members(self.of_name[name] & chosen & ~self.start)
                 if before
             )
