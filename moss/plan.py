@@ -119,9 +119,12 @@ class Plan:
     changes: tuple[Change, ...]
     removals: tuple[Removal, ...]
     space: Space
-    proof: Proof
+    proof: Proof | None
+    """None where nothing was solved: the packages are those of another system's generation."""
     held: tuple[Held, ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    origin: str = ""
+    """Whose generation this one will be like, for the person; empty where it is the solver's answer."""
 
     @property
     def is_empty(self) -> bool:

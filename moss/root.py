@@ -4,6 +4,7 @@
     ROOT/.moss/db/moss.db            the record
     ROOT/.moss/db/repositories.db    what repositories offer: a cache
     ROOT/.moss/lock                  held while a transaction is under way; says by whom
+    ROOT/.moss/keys/NAME             secret halves of keys that sign here (0600)
     ROOT/.moss/assets/<2 hex>/…      the store
     ROOT/.moss/root/<generation>/usr archived generations, plain hard-linked trees
     ROOT/.moss/root/spare/usr        the tree that the next generation is made in
@@ -73,6 +74,10 @@ class Root:
     @property
     def store(self) -> str:
         return self.below(".moss", "assets")
+
+    @property
+    def keys(self) -> str:
+        return self.below(".moss", "keys")
 
     @property
     def trees(self) -> str:

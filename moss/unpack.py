@@ -1,14 +1,14 @@
 """From stones to the store: every distinct file of the new packages, once, verified on the way."""
 
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from moss.db.connection import Database
 from moss.db.packages import Asset, asset_of, owners_of, record_package
 from moss.digest import ContentDigest, PackageDigest
 from moss.errors import CorruptData
 from moss.generation import PackageId
-from moss.layout import INSTALLABLE_KINDS, EntryKind
+from moss.layout import INSTALLABLE_KINDS, Entry, EntryKind
 from moss.plan import Chosen
 from moss.reporter import Reporter
 from moss.stone import Content, Stone
@@ -30,6 +30,20 @@ class Fetched:
     def content_bytes(self) -> int:
         """What its files will take in the store at the most."""
         return self.stone.content_size
+
+
+class Rows(NamedTuple):
+    """What a package's layout comes to in the record."""
+
+    paths: int
+    text_bytes: int
+    """Of its texts; paths count twice, since the table and its index both hold them."""
+    contents: int
+
+
+def rows_of(layout: Sequence[Entry], contents: int) -> Rows:
+    texts = sum(2 * len(entry.path) + len(entry.link_target or "") for entry in layout)
+    return Rows(len(layout), texts, contents)
 
 
 def refuse_uninstallable(stone: Stone, name: str) -> None:
@@ -84,7 +98,7 @@ def unpack(
     for one, lacking in zip(fetched, missing, strict=True):
         wanted = _assets_by_digest(one.stone)
         for content in one.stone.contents():
-            clash = _store_content(content, wanted[content.digest], lacking, store)
+            clash = store_content(content, wanted[content.digest], lacking, store)
             if clash is not None:
                 raise _not_the_same(one, clash, store, database)
             done += content.size
@@ -101,7 +115,7 @@ def _assets_by_digest(stone: Stone) -> dict[ContentDigest, list[Asset]]:
     return {digest: sorted(assets) for digest, assets in found.items()}
 
 
-def _store_content(content: Content, assets: list[Asset], lacking: set[Asset], store: Store) -> Asset | None:
+def store_content(content: Content, assets: list[Asset], lacking: set[Asset], store: Store) -> Asset | None:
     """The asset under which the store has another content, if it has.
 
     The content can be read once: one asset is compared or written, those that are lacking are copied

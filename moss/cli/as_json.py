@@ -97,7 +97,8 @@ def plan_data(plan: Plan) -> Data:
             "after": _texts(plan.model.wishes),
         },
         "space": _space_data(plan.space),
-        "proof": _proof_data(plan.proof),
+        "proof": None if plan.proof is None else _proof_data(plan.proof),
+        "origin": plan.origin or None,
     }
 
 

@@ -8,6 +8,7 @@ from moss.cli.parameters import Argument, Option
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
 from moss.db.generations import model_of
+from moss.errors import UsageError
 from moss.model import SystemModel
 from moss.operations.propose import propose
 from moss.operations.queries import installed
@@ -88,8 +89,26 @@ def update(
         return _change(session, system, request, choosing, "everything is up to date")
 
 
-def sync(session: Session, prefer: Prefer = _ORDER, solver_time: SolverTime = _SECONDS) -> Answer:
-    """Installs what is wished for and missing, removes what nothing needs, and leaves the rest alone."""
+def sync(
+    session: Session,
+    bundle: Annotated[
+        str | None,
+        Option("--from", metavar="FILE", help="Become the generation in this bundle; '-' is standard input."),
+    ] = None,
+    unsigned: Annotated[
+        bool, Option("--unsigned", help="Accept a bundle that nobody whom you trust vouches for.")
+    ] = False,
+    prefer: Prefer = _ORDER,
+    solver_time: SolverTime = _SECONDS,
+) -> Answer:
+    """Installs what is wished for and missing, removes what nothing needs, and leaves the rest alone.
+    With --from it takes wishes and packages from a bundle that `export` made, and needs no network."""
+    if bundle is not None:
+        from moss.cli.syncing import sync_from  # only where there is a bundle
+
+        return sync_from(session, bundle, unsigned=unsigned)
+    if unsigned:
+        raise UsageError("--unsigned says something about a bundle", remedies=["moss sync --from FILE --unsigned"])
     choosing = _choosing(session, prefer, solver_time)
     with opened(session, "sync") as system:
         request = sync_request(_model(system))

@@ -1,11 +1,14 @@
 """Files that a person names on the command line."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
-from moss.effects import moss_error_of
+from moss.effects import as_moss_error, moss_error_of
 from moss.errors import NotFound, UsageError
+from moss.stone import replacing
 
 
 @contextmanager
@@ -21,3 +24,47 @@ def opened_file(path: str) -> Iterator[BinaryIO]:
         raise moss_error_of(fault, f"read {path}") from fault
     with file:
         yield file
+
+
+@contextmanager
+def input_file(path: str) -> Iterator[BinaryIO]:
+    """`opened_file`, or standard input for '-'; UsageError when that is a terminal."""
+    if path != "-":
+        with opened_file(path) as file:
+            yield file
+        return
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError("standard input is a terminal, a file's content is wanted there")
+    with open(sys.stdin.fileno(), "rb", closefd=False) as file:
+        yield file
+
+
+@contextmanager
+def output_file(path: str, *, as_json: bool) -> Iterator[tuple[IO[bytes], str | None]]:
+    """Where to write, and a directory for what is written aside. A file takes its place when the block ends
+    well; '-' is standard output, which then cannot carry an answer under --json as well."""
+    if path != "-":
+        directory = os.path.dirname(path) or "."
+        with as_moss_error(f"write {path}"):
+            if os.path.exists(path) and not os.path.isfile(path):
+                # A device or a named pipe: nothing can take its place.
+                with open(path, "wb") as file:
+                    yield file, None
+                return
+            with replacing(path) as target:
+                yield target, directory
+        return
+    if as_json:
+        raise UsageError(
+            "standard output cannot hold the file and the JSON answer", remedies=["write to a file: -o FILE"]
+        )
+    if sys.stdout is None or sys.stdout.isatty():
+        raise UsageError("standard output is a terminal", remedies=["write to a file: -o FILE", "or to a pipe"])
+    sys.stdout.flush()
+    with as_moss_error("write to standard output"), open(sys.stdout.fileno(), "wb", closefd=False) as file:
+        yield file, None
+
+
+def name_of(path: str) -> str:
+    """What messages call an input."""
+    return "standard input" if path == "-" else path

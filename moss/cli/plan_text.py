@@ -54,8 +54,11 @@ def plan_text(plan: Plan, page: Page) -> str:
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
     lines = rows_text(rows, page)
     lines += _cost(plan, page)
-    lines += _line("Result", f"{_steps(plan.base, plan.result)}; {proof_text(plan.proof)}", page)
-    if page.verbose and plan.proof.levels:
+    if plan.origin:
+        lines += _line("From", plain(plan.origin), page)
+    steps = _steps(plan.base, plan.result)
+    lines += _line("Result", steps if plan.proof is None else f"{steps}; {proof_text(plan.proof)}", page)
+    if page.verbose and plan.proof is not None and plan.proof.levels:
         lines += _line("Proof", _levels(plan.proof), page)
     return "".join(line + "\n" for line in lines)
 

@@ -36,6 +36,11 @@ def unpacked(database: Database, digest: PackageDigest) -> PackageId | None:
     return None
 
 
+def digests(database: Database) -> list[PackageDigest]:
+    """Every package whose files are in the store."""
+    return [PackageDigest(digest) for (digest,) in database.connection.execute("SELECT digest FROM package")]
+
+
 def by_candidate_key(database: Database, key: str) -> PackageId | None:
     """A package in the store that the solver knows by this key; the newest row if there are several."""
     rows = database.connection.execute(

@@ -13,15 +13,17 @@ done, now or by the next command (`moss.recover`).
 
 import os
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from moss.db import generations, journal, packages
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
+from moss.digest import PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import CorruptData
-from moss.fetch import absolute_uri, open_uri, relative_to, verify
+from moss.fetch import BUNDLE_PREFIX, absolute_uri, open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.interruption import uninterrupted
@@ -37,22 +39,29 @@ from moss.switch import check_switchable, exchange
 from moss.unpack import Fetched, record_fetched, refuse_uninstallable, unpack
 
 if TYPE_CHECKING:
+    from moss.bundle.arrival import Arrival
     from moss.foreign.convert import Converted
 
 OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and every file is yours"
 """Said with the first generation of a root."""
 
 
-def commit(system: System, plan: Plan) -> Outcome:
-    """Carry out a plan. Raises MossError with the system unchanged, or returns when it is done for good."""
+def commit(system: System, plan: Plan, arrivals: "Sequence[Arrival]" = ()) -> Outcome:
+    """Carry out a plan. Raises MossError with the system unchanged, or returns when it is done for good.
+
+    `arrivals` bring packages from bundles that are open already.
+    """
     started = time.monotonic()
     with as_moss_error(f"make generation {plan.result}"), ExitStack() as open_files:
         check_switchable(system.root, plan.base)
         propose_skeleton(system.root.path, system.root.usr)
         with under_way(system, plan.operation, plan.base) as entry:
             store = open_files.enter_context(Store(system.root.store, system.effects))
-            fetched = _fetch(system, plan, open_files)
-            tree = _stage(system, plan, entry, fetched, store)
+            brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
+            arrivals = (*arrivals, *_arriving(system, plan, brought, open_files))
+            brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
+            fetched = _fetch(system, plan, brought, open_files)
+            tree = _stage(system, plan, entry, fetched, arrivals, store)
             sealed = make_tree(system, plan.result, tree, store)
             _make_skeleton(system)
             entry = ready_to_switch(system, entry, plan.result, sealed)
@@ -64,10 +73,37 @@ def commit(system: System, plan: Plan) -> Outcome:
     return Outcome(plan.result, plan.base, time.monotonic() - started, warnings)
 
 
-def _fetch(system: System, plan: Plan, open_files: ExitStack) -> list[Fetched]:
-    """Every stone the store does not have yet, verified and open at its content."""
+def _arriving(
+    system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack
+) -> "list[Arrival]":
+    """What was chosen from repositories that are bundles, and is not brought already."""
+    bundles = {one.name: one for one in repositories(system.record) if one.uri.startswith(BUNDLE_PREFIX)}
+    wanted: dict[str, list[PackageDigest]] = {}
+    for chosen in plan.chosen:
+        candidate = chosen.candidate
+        if candidate is None or chosen.present is not None or candidate.digest in brought:
+            continue
+        if candidate.repository in bundles:
+            wanted.setdefault(candidate.repository, []).append(candidate.digest)
+    if not wanted:
+        return []
+    from moss.operations.bundled import arrivals_of  # only where a bundle is read
+
+    return arrivals_of(system, [(bundles[name], digests) for name, digests in wanted.items()], open_files)
+
+
+def _fetch(
+    system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack
+) -> list[Fetched]:
+    """Every stone that the store does not have yet and no bundle brings, verified and open at its content."""
     uris = {repository.name: repository.uri for repository in repositories(system.record)}
-    missing = [chosen for chosen in plan.chosen if chosen.present is None and _unpacked(system, chosen) is None]
+    missing = [
+        chosen
+        for chosen in plan.chosen
+        if chosen.present is None
+        and not (chosen.candidate is not None and chosen.candidate.digest in brought)
+        and _unpacked(system, chosen) is None
+    ]
     if missing:
         system.reporter.stage(f"checking {len(missing)} packages")
     stones = _stones_of_debs(system, missing, uris, open_files)
@@ -112,7 +148,12 @@ def _unpacked(system: System, chosen: Chosen) -> PackageId | None:
 
 
 def _stage(
-    system: System, plan: Plan, entry: JournalEntry, fetched: list[Fetched], store: Store
+    system: System,
+    plan: Plan,
+    entry: JournalEntry,
+    fetched: list[Fetched],
+    arrivals: "Sequence[Arrival]",
+    store: Store,
 ) -> NextTree:
     """Put packages, layouts and the staged generation on record, and new files into the store.
 
@@ -121,6 +162,8 @@ def _stage(
     """
     with system.record.transaction():
         rows, missing = record_fetched(fetched, system.record)
+        for arrival in arrivals:
+            rows |= arrival.record(system.record)
         packages_of_it = [_row(system, chosen, rows) for chosen in plan.chosen]
         generations.record_staged(
             system.record,
@@ -135,10 +178,13 @@ def _stage(
         )
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, packages_of_it)
-        check_space(system.root.state_directory, system.root.store, fetched, missing, tree)
-        if fetched:
-            system.reporter.stage(f"unpacking {len(fetched)} packages")
+        check_space(system.root.state_directory, system.root.store, fetched, missing, tree, arrivals)
+        count = len(fetched) + sum(len(arrival.wanted) for arrival in arrivals)
+        if count:
+            system.reporter.stage(f"unpacking {count} packages")
         unpack(fetched, missing, store, system.record, system.reporter)
+        for arrival in arrivals:
+            arrival.unpack(system.record, store, system.reporter)
         system.effects.syncfs(store.fd)
     system.effects.commit_point("generation staged")
     return tree

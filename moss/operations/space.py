@@ -11,7 +11,7 @@ on a small file system.
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from moss.db.packages import Asset
 from moss.difference import TreeDifference
@@ -20,7 +20,10 @@ from moss.errors import NoSpace
 from moss.layout import Entry, EntryKind
 from moss.operations.trees import NextTree
 from moss.store import asset_name
-from moss.unpack import Fetched
+from moss.unpack import Fetched, Rows, rows_of
+
+if TYPE_CHECKING:
+    from moss.bundle.arrival import Arrival
 
 _NAME_BYTES = 40
 """Of a directory entry beyond the name itself: header, padding, and blocks that are not filled."""
@@ -43,11 +46,16 @@ class Needs(NamedTuple):
 
 
 def check_space(
-    state_directory: str, store: str, fetched: Sequence[Fetched], missing: Sequence[set[Asset]], tree: NextTree
+    state_directory: str,
+    store: str,
+    fetched: Sequence[Fetched],
+    missing: Sequence[set[Asset]],
+    tree: NextTree,
+    arrivals: "Sequence[Arrival]" = (),
 ) -> None:
     """NoSpace when the file system that moss's own directory is on has less free than this takes."""
     status = os.statvfs(state_directory)
-    needs = needed(fetched, missing, tree, store, status.f_frsize)
+    needs = needed(fetched, missing, tree, store, status.f_frsize, arrivals)
     free = status.f_bavail * status.f_frsize
     if needs.size > free:
         raise NoSpace(
@@ -63,23 +71,33 @@ def check_space(
 
 
 def needed(
-    fetched: Sequence[Fetched], missing: Sequence[set[Asset]], tree: NextTree, store: str, block: int
+    fetched: Sequence[Fetched],
+    missing: Sequence[set[Asset]],
+    tree: NextTree,
+    store: str,
+    block: int,
+    arrivals: "Sequence[Arrival]" = (),
 ) -> Needs:
     """What unpacking these and making the tree takes; `block` is the file system's, in bytes."""
+    lacking = [(one, _sizes(stone)) for stone, one in zip(fetched, missing, strict=True)]
+    lacking += [(arrival.lacking, arrival.sizes) for arrival in arrivals]
     counted = [
-        _of_assets(fetched, missing, store, block),
-        _of_record(fetched),
+        _of_assets(lacking, store, block),
+        *(_of_rows(rows_of(one.stone.layout, len(one.stone.index))) for one in fetched),
+        *(_of_rows(arrival.rows) for arrival in arrivals),
         _of_difference(tree, block) if isinstance(tree, TreeDifference) else _of_whole_tree(tree.layout, block),
         Needs(_ALWAYS, _ALWAYS_INODES),
     ]
     return Needs(sum(one.size for one in counted), sum(one.inodes for one in counted))
 
 
-def _of_assets(fetched: Sequence[Fetched], missing: Sequence[set[Asset]], store: str, block: int) -> Needs:
+def _of_assets(
+    missing: Sequence[tuple[set[Asset], Mapping[ContentDigest, int]]], store: str, block: int
+) -> Needs:
+    """Of each asset that is lacking; beside each set, the bytes of its contents."""
     size = inodes = 0
     prefixes: set[str] = set()
-    for one, lacking in zip(fetched, missing, strict=True):
-        sizes = _sizes(one)
+    for lacking, sizes in missing:
         for asset in lacking:
             if asset.digest == EMPTY_CONTENT:
                 continue
@@ -91,12 +109,8 @@ def _of_assets(fetched: Sequence[Fetched], missing: Sequence[set[Asset]], store:
     return Needs(size + len(made) * block, inodes + len(made))
 
 
-def _of_record(fetched: Sequence[Fetched]) -> Needs:
-    size = 0
-    for one in fetched:
-        size += sum(2 * len(entry.path) + len(entry.link_target or "") + _ROW_BYTES for entry in one.stone.layout)
-        size += _ASSET_ROW_BYTES * len(one.stone.index)
-    return Needs(2 * size, 0)
+def _of_rows(rows: Rows) -> Needs:
+    return Needs(2 * (rows.text_bytes + _ROW_BYTES * rows.paths + _ASSET_ROW_BYTES * rows.contents), 0)
 
 
 def _of_whole_tree(layout: Iterable[Entry], block: int) -> Needs:

@@ -37,6 +37,9 @@ class StoneKind(IntEnum):
     DELTA = 2
     INDEX = 3
     MANIFEST = 4
+    # From 128 on: moss's own, see docs/bundle-format.md.
+    BUNDLE = 128
+    RECEIPT = 129
 
 
 class PayloadKind(IntEnum):
@@ -45,6 +48,16 @@ class PayloadKind(IntEnum):
     LAYOUT = 3
     INDEX = 4
     ATTRIBUTES = 5
+    # From 128 on: what a bundle or receipt has besides.
+    BUNDLE_MANIFEST = 128
+    SIGNATURE = 129
+    PACKAGES = 130
+    DELTA_INDEX = 131
+    DELTAS = 132
+
+    @property
+    def word(self) -> str:
+        return self.name.lower().replace("_", " ")
 
 
 class Compression(IntEnum):
@@ -76,6 +89,11 @@ class Limits:
                 PayloadKind.INDEX: 256 * MIB,
                 PayloadKind.ATTRIBUTES: 512 * MIB,
                 PayloadKind.CONTENT: 1 << 40,
+                PayloadKind.BUNDLE_MANIFEST: 8 * MIB,
+                PayloadKind.SIGNATURE: 4096,
+                PayloadKind.PACKAGES: 256 * MIB,
+                PayloadKind.DELTA_INDEX: 64 * MIB,
+                PayloadKind.DELTAS: 64 * MIB,
             }
         )
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from moss.errors import UsageError
+from moss.errors import CorruptData, UsageError
 from moss.layout import Entry
 from moss.package import Metadata, Published
 from moss.stone.agreement import (
@@ -134,6 +134,12 @@ def open_stone(
     place = Place(name, 0, "file header")
     if header.kind is StoneKind.DELTA:
         raise place.too_new("it is a delta stone, which this moss does not read")
+    if header.kind in (StoneKind.BUNDLE, StoneKind.RECEIPT):
+        raise CorruptData(
+            f"is a {header.kind.name.lower()}, not a stone",
+            file=name,
+            remedies=[f"moss bundle inspect {name}", f"moss sync --from {name}"],
+        )
     read = _read_payloads(source, header, strictness, limits)
     payloads = tuple(payload for payload, _ in read)
     judge_payloads(payloads, header.kind, place)

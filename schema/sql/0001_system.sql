@@ -178,3 +178,30 @@ CREATE TABLE setting (
     name TEXT PRIMARY KEY CHECK (name IN ('retention')),
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- What tells this system from every other one, drawn when the record was made.
+CREATE TABLE identity (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    -- 16 random bytes, hexadecimal.
+    system TEXT NOT NULL CHECK (length(system) = 32)
+) STRICT;
+INSERT INTO identity (one, system) VALUES (1, lower(hex(randomblob(16))));
+
+-- Whose bundles this system takes.
+CREATE TABLE pinned_key (
+    name TEXT PRIMARY KEY CHECK (name <> ''),
+    -- Ed25519, 32 bytes.
+    public BLOB NOT NULL UNIQUE CHECK (length(public) = 32),
+    pinned_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- The newest bundle of each exporter that was taken, or made here. Never goes back, whatever becomes
+-- of generations and of pinned keys: an older bundle is not taken again.
+CREATE TABLE bundle_counter (
+    -- The exporting system's identity.
+    system TEXT NOT NULL,
+    -- The key that signed; empty where nobody did.
+    public BLOB NOT NULL CHECK (length(public) IN (0, 32)),
+    counter INTEGER NOT NULL,
+    PRIMARY KEY (system, public)
+) STRICT, WITHOUT ROWID;

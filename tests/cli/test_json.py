@@ -35,7 +35,7 @@ COMMANDS = {
     "install": ["install hello -n", "install -y hello", "install greeting -n"],
     "remove": ["remove hello -n", "remove -y hello"],
     "update": ["update -n", "update -y"],
-    "sync": ["sync", "sync -n"],
+    "sync": ["sync", "sync -n", "sync --from {bundle} -n", "sync --from {bundle} -y"],
     "rollback": ["rollback -n", "rollback -y"],
     "state-activate": ["state activate 1 -n", "state activate -y 1", "state activate 2"],
     "list-installed": ["list installed"],
@@ -61,6 +61,15 @@ COMMANDS = {
     "repo-remove": ["repo remove tour", "repo remove tour -n"],
     "repo-list": ["repo list"],
     "repo-update": ["repo update", "repo update -n"],
+    "export": ["export -o {new}/b", "export 1 --since 1 --key own -o {new}/b", "export -o {new}/b -n"],
+    "receipt": ["receipt -o {new}/r", "receipt -o {new}/r -n"],
+    "bundle-inspect": ["bundle inspect {bundle}"],
+    "bundle-verify": ["bundle verify {bundle}"],
+    "key-make": ["key make other", "key make other -n"],
+    "key-list": ["key list"],
+    "key-show": ["key show"],
+    "key-pin": ["key pin friend {key}", "key pin friend {key} -n"],
+    "key-remove": ["key remove own -n", "key remove -y own"],
     "inspect": ["inspect {stone}", "inspect --check {stone}", "inspect {index}"],
     "extract": ["extract {stone} -o {new}"],
     "pack": ["pack {tree} --name hello --version 3 --depends greeting --license MIT -o {new}"],
@@ -74,7 +83,7 @@ COMMANDS = {
 def test_every_command_has_a_schema_and_an_example() -> None:
     named = {verb.schema.split("/")[1] for verb in VERBS}
     assert named == set(COMMANDS)
-    assert named | {"common", "error", "progress-event"} == {
+    assert named | {"common", "error", "progress-event", "bundle-manifest"} == {
         name.removesuffix(".schema.json") for name in SCHEMAS
     }
 
@@ -128,12 +137,17 @@ def test_an_answer_is_what_its_schema_says(
     if line == "install -y hello":
         assert moss(*root, "remove", "-y", "hello").exit_code == 0
     (tmp_path / "new").mkdir()
+    if "bundle" in line or "key" in line:
+        assert moss(*root, "key", "make").exit_code == 0
+        assert moss(*root, "export", "1", "-o", str(tmp_path / "bundle")).exit_code == 0
     words = line.format(
         index=place.index,
         stone=next(place.repository.glob("hello-1.0*")),
         tree=place.trees / "hello-1.0",
         new=tmp_path / "new",
         deb=deb,
+        bundle=tmp_path / "bundle",
+        key="moss-key-1:" + "ab" * 32,
     )
     ended = moss(*root, "--json", *words.split())
     assert ended.exit_code == 0, ended

@@ -1,0 +1,281 @@
+"""Reading a bundle, from a file or a pipe: nothing is believed before its digest was compared.
+
+    open_bundle   file header, manifest, signature, then every part before the contents
+    contents      the rest, block by block
+
+Each part's header must be what the manifest lists, and its bytes must have the SHA-256 that stands
+there; so with the signature's check on the manifest every byte of the file is covered.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from moss.bundle.manifest import SIGNED_PREFIX, Manifest, Part, decode_manifest
+from moss.bundle.packages import CarriedPackage, decode_packages
+from moss.bundle.parallel import in_order
+from moss.digest import ContentDigest
+from moss.errors import CorruptData, TrustFailure
+from moss.stone.container import (
+    DEFAULT_LIMITS,
+    HEADER_SIZE,
+    MIB,
+    FileHeader,
+    Limits,
+    PayloadHeader,
+    PayloadKind,
+    Place,
+    StoneKind,
+    parse_file_header,
+    parse_payload_header,
+)
+from moss.stone.content import Content, cut_contents
+from moss.stone.records import ContentRange, decode_index
+from moss.stone.streams import Source, unpack_payload
+from moss.trust import PUBLIC_SIZE, SIGNATURE_SIZE, PublicKey, is_signed_by
+
+LIMITS = Limits({**DEFAULT_LIMITS.plain, PayloadKind.CONTENT: 16 * MIB, PayloadKind.INDEX: 64 * MIB})
+_MOST_BEFORE_CONTENTS = 512 * MIB
+"""Stored bytes of packages and indexes together, which are kept in memory."""
+_DELTA = struct.Struct(">16s16sQ")
+_LENGTH = struct.Struct(">I")
+_ORDER = (
+    PayloadKind.PACKAGES, PayloadKind.INDEX, PayloadKind.DELTA_INDEX, PayloadKind.DELTAS, PayloadKind.CONTENT,
+)  # fmt: skip
+_AT_ONCE = frozenset({PayloadKind.PACKAGES, PayloadKind.INDEX, PayloadKind.DELTA_INDEX})
+_WORDS = {
+    StoneKind.BINARY: "a package",
+    StoneKind.DELTA: "a delta stone",
+    StoneKind.INDEX: "an index",
+    StoneKind.MANIFEST: "a build manifest",
+    StoneKind.BUNDLE: "a bundle",
+    StoneKind.RECEIPT: "a receipt",
+}
+REMEDIES = (
+    "copy it again from where it was made; there and here: moss bundle verify FILE",
+    "have it made again: moss export -o FILE",
+)
+
+
+class Delta(NamedTuple):
+    """A content that is carried as its difference from another, which the receiver must have."""
+
+    old: ContentDigest
+    new: ContentDigest
+    size: int
+
+
+class Patch(NamedTuple):
+    delta: Delta
+    frame: bytes
+
+
+class _Kept(NamedTuple):
+    """A part from before the contents: verified, still packed."""
+
+    header: PayloadHeader
+    place: Place
+    stored: bytes
+
+
+@dataclass(slots=True, eq=False)
+class Bundle:
+    """A bundle, judged up to its patches and contents, which can be read once, in this order."""
+
+    name: str
+    manifest: Manifest
+    signer: PublicKey | None
+    """Who signed the manifest; whether that is somebody to trust is another question."""
+    index: tuple[ContentRange, ...]
+    deltas: tuple[Delta, ...]
+    _kept: tuple[_Kept, ...] = field(repr=False)
+    _source: Source = field(repr=False)
+    _rest: tuple[Part, ...] = field(repr=False)
+
+    @property
+    def content_size(self) -> int:
+        """Bytes of all contents that are carried whole."""
+        return self.index[-1].end if self.index else 0
+
+    def packages(self) -> Iterator[CarriedPackage]:
+        """The packages that are carried, each what the manifest says it is. May be asked for again."""
+        listed = (package for package in self.manifest.packages if package.carried)
+        for header, place, stored in self._kept:
+            if header.kind is not PayloadKind.PACKAGES:
+                continue
+            for carried in decode_packages(unpack_payload(stored, header, place), header.records, place):
+                expected = next(listed, None)
+                metadata = carried.metadata
+                if expected is None or (carried.digest, metadata.name, metadata.ordered_version) != (
+                    expected.digest, expected.name, expected.version,
+                ):  # fmt: skip
+                    raise place.fault(f"{metadata.label} is not the package that the manifest lists there")
+                yield carried
+        if (left := next(listed, None)) is not None:
+            raise self._place("packages").fault(f"{left.label} is missing, which the manifest says is carried")
+
+    def patches(self) -> Iterator[Patch]:
+        """Each content that is carried as a difference, in the order of `deltas`."""
+        expected = iter(self.deltas)
+        for part in self._rest:
+            if part.kind is PayloadKind.DELTAS:
+                header, place, stored = self._next(part)
+                yield from _patches(unpack_payload(stored, header, place), header.records, place, expected)
+        if next(expected, None) is not None:
+            raise self._place("deltas").fault("fewer patches follow than are listed")
+
+    def contents(self) -> Iterator[Content]:
+        """Each content that is carried whole, in the order of `index`, verified; `patches` come before."""
+        blocks = in_order(_unpacked, (self._next(part) for part in self._rest if part.kind is PayloadKind.CONTENT))
+
+        def read(_: int) -> bytes:
+            return next(blocks, b"")
+
+        yield from cut_contents(self.index, read, self._place("contents"))
+        if next(blocks, None) is not None:
+            raise self._place("contents").fault("more follows than the index lists")
+        self._source.expect_end()
+
+    def _next(self, part: Part) -> _Kept:
+        return _read_part(self._source, part)
+
+    def _place(self, what: str) -> Place:
+        return Place(self.name, self._source.offset, what)
+
+
+def open_bundle(file: BinaryIO, name: str) -> Bundle:
+    """Read all that comes before patches and contents. Raises CorruptData with the place of the first
+    fault, TrustFailure for a signature that is not one, FormatTooNew where a later moss may know better."""
+    source = Source(file, name)
+    header = file_header(source, StoneKind.BUNDLE)
+    plain, place = read_first(source, PayloadKind.BUNDLE_MANIFEST)
+    manifest = decode_manifest(plain, place)
+    if header.payloads != len(manifest.parts) + 2:
+        raise Place(name, 0, "file header").fault(
+            f"it announces {header.payloads} payloads, the manifest lists {len(manifest.parts) + 2}"
+        )
+    _judge_parts(manifest, place)
+    signer = _signer(source, plain)
+    first = [part for part in manifest.parts if part.kind in _AT_ONCE]
+    kept = [_read_part(source, part) for part in first]
+    index: tuple[ContentRange, ...] = ()
+    deltas: tuple[Delta, ...] = ()
+    for one in kept:
+        if one.header.kind is PayloadKind.INDEX:
+            index = decode_index(unpack_payload(one.stored, one.header, one.place), one.header.records, one.place)
+        elif one.header.kind is PayloadKind.DELTA_INDEX:
+            deltas = _decode_deltas(unpack_payload(one.stored, one.header, one.place), one.header.records, one.place)
+    whole = sum(part.plain_size for part in manifest.parts if part.kind is PayloadKind.CONTENT)
+    if whole != (index[-1].end if index else 0):
+        raise place.fault(f"its contents have {whole} bytes, the index covers {index[-1].end if index else 0}")
+    if {delta.new for delta in deltas} & {part.digest for part in index}:
+        raise place.fault("a content is carried whole and as a difference")
+    packed = tuple(one for one in kept if one.header.kind is PayloadKind.PACKAGES)
+    return Bundle(name, manifest, signer, index, deltas, packed, source, manifest.parts[len(first) :])
+
+
+def read_first(source: Source, kind: PayloadKind) -> tuple[bytes, Place]:
+    """A payload that nothing lists: never compressed, one record, or none where it is empty."""
+    place = source.place(f"{kind.word} payload")
+    raw = source.exactly(HEADER_SIZE, place.what)
+    header = parse_payload_header(raw, place, LIMITS)
+    stored_size = header.stored_size
+    canonical = header._replace(plain_size=stored_size, records=int(stored_size > 0), kind=kind)
+    if raw != canonical.pack():
+        raise place.fault("its header is not that of such a payload")
+    return unpack_payload(source.exactly(stored_size, place.what), header, place), place
+
+
+def file_header(source: Source, wanted: StoneKind) -> FileHeader:
+    header = parse_file_header(source.exactly(HEADER_SIZE, "file header"), source.name)
+    if header.kind is not wanted:
+        raise CorruptData(
+            f"is {_WORDS[header.kind]}, {_WORDS[wanted]} is wanted",
+            file=source.name,
+            remedies=["moss export -o FILE makes a bundle, moss receipt -o FILE a receipt"],
+        )
+    return header
+
+
+
+def _signer(source: Source, manifest: bytes) -> PublicKey | None:
+    raw, place = read_first(source, PayloadKind.SIGNATURE)
+    if not raw:
+        return None
+    if len(raw) != PUBLIC_SIZE + SIGNATURE_SIZE:
+        raise place.fault(f"it has {len(raw)} bytes, a signature has {PUBLIC_SIZE + SIGNATURE_SIZE}")
+    key = PublicKey(raw[:PUBLIC_SIZE])
+    if not is_signed_by(key, raw[PUBLIC_SIZE:], SIGNED_PREFIX + manifest):
+        raise TrustFailure(
+            f"{source.name}: the signature is not one of this bundle's manifest by the key that it names",
+            because=[f"it names {key}"],
+            remedies=list(REMEDIES),
+        )
+    return key
+
+
+def _judge_parts(manifest: Manifest, place: Place) -> None:
+    kinds = [part.kind for part in manifest.parts]
+    if any(kind not in _ORDER for kind in kinds) or kinds != sorted(kinds, key=_ORDER.index):
+        raise place.fault("it lists parts that have no place in a bundle, or in another order")
+    if kinds.count(PayloadKind.INDEX) != 1 or kinds.count(PayloadKind.DELTA_INDEX) > 1:
+        raise place.fault("a bundle has one index, and at most one delta index")
+    if (PayloadKind.DELTAS in kinds) != (PayloadKind.DELTA_INDEX in kinds):
+        raise place.fault("a delta index and deltas come together or not at all")
+    before = sum(part.stored_size for part in manifest.parts if part.kind in _AT_ONCE)
+    if before > _MOST_BEFORE_CONTENTS:
+        raise place.fault(f"{before} bytes come before the contents, the limit is {_MOST_BEFORE_CONTENTS}")
+
+
+def _read_part(source: Source, part: Part) -> _Kept:
+    place = source.place(f"{part.kind.word} payload")
+    raw = source.exactly(HEADER_SIZE, place.what)
+    header = parse_payload_header(raw, place, LIMITS)
+    listed = (part.stored_size, part.plain_size, part.records, part.kind, part.compression)
+    if (header.stored_size, header.plain_size, header.records, header.kind, header.compression) != listed:
+        raise place.fault("it is not the payload that the manifest lists here")
+    stored = source.exactly(header.stored_size, place.what)
+    if hashlib.sha256(stored).hexdigest() != part.sha256:
+        raise place.fault("its bytes are not those that the manifest lists (their SHA-256 differs)")
+    return _Kept(header, place, stored)
+
+
+def _unpacked(kept: _Kept) -> bytes:
+    header, place, stored = kept
+    return unpack_payload(stored, header, place)
+
+
+def _decode_deltas(plain: bytes, records: int, place: Place) -> tuple[Delta, ...]:
+    if len(plain) != records * _DELTA.size:
+        raise place.fault(f"{len(plain)} bytes are not {records} records of {_DELTA.size} bytes")
+    deltas = tuple(Delta(ContentDigest(old), ContentDigest(new), size) for old, new, size in _DELTA.iter_unpack(plain))
+    if len({delta.new for delta in deltas}) != len(deltas):
+        raise place.fault("a content occurs twice")
+    return deltas
+
+
+def encode_deltas(deltas: list[Delta]) -> bytes:
+    return b"".join(_DELTA.pack(*delta) for delta in deltas)
+
+
+def encode_patch(frame: bytes) -> bytes:
+    return _LENGTH.pack(len(frame)) + frame
+
+
+def _patches(plain: bytes, records: int, place: Place, expected: Iterator[Delta]) -> Iterator[Patch]:
+    position = count = 0
+    while position < len(plain):
+        delta = next(expected, None)
+        start = position + _LENGTH.size
+        if delta is None or start > len(plain):
+            raise place.fault("it holds more patches than are listed" if delta is None else "it is cut short")
+        position = start + _LENGTH.unpack_from(plain, position)[0]
+        if position > len(plain):
+            raise place.fault(f"the patch for {delta.new.hex()} is cut short")
+        count += 1
+        yield Patch(delta, plain[start:position])
+    if count != records:
+        raise place.fault(f"it holds {count} patches, its header says {records}")
+

@@ -1,0 +1,35 @@
+"""sync --from: the generation in a bundle, made here."""
+
+from moss.bundle.read import open_bundle
+from moss.cli.as_json import plan_data
+from moss.cli.changing import Proposal, carry_out, opened
+from moss.cli.files import input_file, name_of
+from moss.cli.plan_text import nothing_text, plan_text
+from moss.cli.session import Answer, Session
+from moss.errors import NeedsConfirmation
+from moss.operations.bundled import propose_bundle
+from moss.operations.commit import commit
+
+
+def sync_from(session: Session, path: str, *, unsigned: bool) -> Answer:
+    settings = session.settings
+    if path == "-" and not (settings.yes or settings.dry_run):
+        raise NeedsConfirmation(
+            "this needs confirmation, pass --yes",
+            because=["standard input is the bundle, so nobody can be asked there"],
+            remedies=[session.command_with("--yes"), session.command_with("--dry-run")],
+        )
+    words = ["sync", "--from", path, *(["--unsigned"] if unsigned else [])]
+    with input_file(path) as stream, opened(session, *words) as system:
+        session.stage(f"reading {name_of(path)}")
+        plan, arrival = propose_bundle(system, open_bundle(stream, name_of(path)), unsigned=unsigned)
+        for warning in plan.warnings:
+            session.warning(warning)
+        proposal = Proposal(
+            text=lambda page: plan_text(plan, page),
+            data=lambda: plan_data(plan),
+            nothing_to_do=(lambda page: nothing_text(plan, "the system is what the bundle holds", page))
+            if plan.is_empty
+            else None,
+        )
+        return carry_out(session, system, proposal, lambda: commit(system, plan, [arrival]), audit_after=True)

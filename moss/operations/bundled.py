@@ -1,0 +1,190 @@
+"""Packages from a state bundle: who vouches for it, and what it would make of this system.
+
+    open -> vouched -> propose -> (the person says yes) -> commit, with the bundle as what arrives
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from moss.bundle.arrival import NEW_RECEIPT, Arrival
+from moss.bundle.manifest import BundledPackage, Manifest
+from moss.bundle.read import Bundle, open_bundle
+from moss.db import bundles, generations, packages
+from moss.digest import PackageDigest
+from moss.errors import NotFound, TrustFailure
+from moss.fetch import BUNDLE_PREFIX, open_uri
+from moss.generation import Selected
+from moss.operations.keys import keys
+from moss.operations.queries import installed
+from moss.operations.system import System
+from moss.package import Metadata
+from moss.plan import Chosen, Plan, Removal, Space, difference
+from moss.repository import Candidate, Repository
+
+
+def vouched(system: System, bundle: Bundle, *, unsigned: bool) -> str:
+    """Who vouches for a bundle, in words. TrustFailure where nobody does and the person did not accept
+    that, or where a newer bundle of the same exporter was taken before."""
+    signer = bundle.signer
+    name = next((key.name for key in keys(system) if key.public == signer), None)
+    if name is None and not unsigned:
+        raise _unvouched(bundle)
+    _refuse_replay(system, bundle)
+    if name is not None:
+        return f"signed by {name}"
+    return "signed by nobody" if signer is None else f"signed by {signer}, which is not pinned here"
+
+
+def propose_bundle(system: System, bundle: Bundle, *, unsigned: bool) -> tuple[Plan, Arrival]:
+    """What making the bundle's generation would change here, and the packages that come for it.
+
+    Raises TrustFailure, NotFound where it builds on packages that this system does not have, CorruptData.
+    """
+    manifest = bundle.manifest
+    trust = vouched(system, bundle, unsigned=unsigned)
+    _refuse_lacking(system, bundle)
+    here = installed(system)
+    chosen = _chosen(system, bundle, here)
+    changed = difference(here, chosen)
+    base = system.active
+    plan = Plan(
+        operation="sync",
+        base=base,
+        result=generations.next_number(system.record),
+        model=manifest.model,
+        model_before=generations.model_of(system.record, base),
+        chosen=chosen,
+        installs=changed.installs,
+        changes=changed.changes,
+        removals=tuple(
+            Removal(metadata, "the bundle's generation does not have it") for metadata in changed.removals
+        ),
+        space=_space(system, bundle),
+        proof=None,
+        origin=f"{describe_origin(manifest)}, {trust}",
+    )
+    arriving = [
+        one.candidate.digest for one in chosen if one.candidate is not None and one.present is None
+    ]
+    return plan, Arrival(bundle, arriving)
+
+
+def describe_origin(manifest: Manifest) -> str:
+    origin = manifest.origin
+    made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(origin.created_at))
+    return f"generation {origin.generation} of the system {origin.system[:8]}, exported {made}"
+
+
+def arrivals_of(
+    system: System, wanted: Sequence[tuple[Repository, Sequence[PackageDigest]]], open_files: ExitStack
+) -> list[Arrival]:
+    """What comes from repositories that are bundles: opened anew, and judged anew."""
+    arrivals = []
+    for repository, digests in wanted:
+        bundle = open_repository_bundle(repository.uri, open_files)
+        vouched(system, bundle, unsigned=repository.unsigned)
+        carried = {package.digest for package in bundle.manifest.packages if package.carried}
+        if missing := set(digests) - carried:
+            raise NotFound(
+                f"{repository.uri} does not hold {len(missing)} of the packages that it did when it was last read",
+                remedies=[f"moss repo update {repository.name}"],
+            )
+        arrivals.append(Arrival(bundle, digests))
+    return arrivals
+
+
+def open_repository_bundle(uri: str, open_files: ExitStack) -> Bundle:
+    """The bundle that is a repository's."""
+    place = uri.removeprefix(BUNDLE_PREFIX)
+    return open_bundle(open_files.enter_context(open_uri(place)), place)
+
+
+def _unvouched(bundle: Bundle) -> TrustFailure:
+    if bundle.signer is None:
+        return TrustFailure(
+            f"{bundle.name} is not signed: nothing vouches for what it holds",
+            remedies=["have it signed where it is made: moss key make, then moss export", "accept that: --unsigned"],
+        )
+    return TrustFailure(
+        f"{bundle.name} is signed by a key that is not pinned here",
+        because=[f"it is {bundle.signer}"],
+        remedies=[
+            f"compare it with what moss key list shows there, then: moss key pin NAME {bundle.signer}",
+            "accept that nothing vouches for it: --unsigned",
+        ],
+    )
+
+
+def _refuse_replay(system: System, bundle: Bundle) -> None:
+    origin, signer = bundle.manifest.origin, bundle.signer
+    taken = bundles.counter(system.record, origin.system, None if signer is None else signer.raw)
+    if origin.counter < taken:
+        raise TrustFailure(
+            f"{bundle.name} is older than a bundle of the same exporter that was taken before",
+            because=[f"it is number {origin.counter}, number {taken} was seen"],
+            remedies=[
+                f"make it anew, if that generation is wanted: moss export {origin.generation} -o FILE",
+                "moss rollback, if this system had it before",
+            ],
+        )
+
+
+def _refuse_lacking(system: System, bundle: Bundle) -> None:
+    lacking = [
+        package.label
+        for package in bundle.manifest.packages
+        if not package.carried and packages.unpacked(system.record, package.digest) is None
+    ]
+    if not lacking:
+        return
+    base = bundle.manifest.base
+    here = bundles.system_identity(system.record)
+    because = [f"it builds on {', '.join(lacking[:8])}{' and more' if len(lacking) > 8 else ''}"]
+    if base is not None and base.system is not None and base.system != here:
+        because.append(f"it was made for the system {base.system[:8]}, this is the system {here[:8]}")
+    elif base is not None:
+        because.append("this system had them once, or never; now it does not")
+    raise NotFound(
+        f"{bundle.name} builds on {len(lacking)} packages that this system does not have",
+        because=because,
+        remedies=list(NEW_RECEIPT),
+    )
+
+
+def _chosen(system: System, bundle: Bundle, here: Sequence[Selected]) -> tuple[Chosen, ...]:
+    """The generation's packages, by name: as this system has them, or as the bundle brings them."""
+    present = {selected.digest: selected for selected in here}
+    carried = {
+        one.digest: one.metadata for one in bundle.packages() if one.digest not in present
+    }
+    chosen = []
+    for package in bundle.manifest.packages:
+        selected = present.get(package.digest)
+        if selected is not None:
+            chosen.append(Chosen(selected.metadata, selected.candidate_key, package.reason, selected, None))
+            continue
+        metadata = carried.get(package.digest) or _recorded(system, package)
+        chosen.append(Chosen(metadata, package.candidate_key, package.reason, None, _candidate(package, metadata)))
+    return tuple(sorted(chosen, key=lambda one: (one.name, one.metadata.architecture, one.candidate_key)))
+
+
+def _recorded(system: System, package: BundledPackage) -> Metadata:
+    row = packages.unpacked(system.record, package.digest)
+    assert row is not None, "what is not carried was looked for before"
+    return packages.metadata_of(system.record, row)
+
+
+def _candidate(package: BundledPackage, metadata: Metadata) -> Candidate:
+    return Candidate(
+        package.repository, package.candidate_key, metadata, "", package.digest, package.stone_size,
+        package.installed_size,
+    )  # fmt: skip
+
+
+def _space(system: System, bundle: Bundle) -> Space:
+    status = os.statvfs(system.root.path)
+    stored = sum(part.stored_size for part in bundle.manifest.parts)
+    coming = bundle.content_size + sum(delta.size for delta in bundle.deltas)
+    return Space(stored, coming, status.f_bavail * status.f_frsize)
