@@ -10,6 +10,7 @@ Running it twice gives the same as once. It runs, under the lock, before every c
 """
 
 import os
+from collections.abc import Callable
 
 from moss.db import factory, generations, journal, trees
 from moss.db.connection import Database
@@ -45,7 +46,7 @@ def recover(root: Root, database: Database, effects: Effects, now: int, reporter
 def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int) -> tuple[str, ...]:
     """Everything after the exchange. Each step may be done again; returns what the person should know."""
     assert entry.to_generation is not None
-    settle_archives(root, _clean_spare(database), effects)
+    settle_archives(root, _clean_spare(database), effects, _known_in(database))
     copies, warnings = _settle_local_state(root, database, effects)
     with database.transaction():
         _record_live(database, entry.to_generation)
@@ -78,15 +79,24 @@ def undo(
 
 def settle_trees(root: Root, database: Database, effects: Effects, reporter: Reporter) -> None:
     """Name the trees after what they hold, and remove those that no generation on record is kept by:
-    half-made ones, a dirty spare, generations that were given up. What cannot go is told and passed over."""
+    half-made ones, a dirty spare, generations that were given up. What cannot go is told and passed over.
+
+    A tree under the name of a generation on record that says no number, or none that is known, is damaged
+    and not half made (those are made elsewhere): it stays for `verify --fix`."""
     spare = _clean_spare(database)
-    settle_archives(root, spare, effects)
+    settle_archives(root, spare, effects, _known_in(database))
     for name in sorted(os.listdir(root.trees)):
         holder = os.path.join(root.trees, name)
         held = generation_of_tree(os.path.join(holder, "usr"))
         known = None if held is None else generations.generation(database, held)
+        if known is None and name.isdecimal():
+            known = generations.generation(database, GenerationId(int(name)))
         if known is None or (known.status is not Status.COMPLETE and known.id != spare):
             discard(holder, effects, reporter)
+
+
+def _known_in(database: Database) -> Callable[[GenerationId], bool]:
+    return lambda number: generations.generation(database, number) is not None
 
 
 def _clean_spare(database: Database) -> GenerationId | None:

@@ -9,6 +9,7 @@
     ROOT/.moss/root/<generation>/usr archived generations, plain hard-linked trees
     ROOT/.moss/root/spare/usr        the tree that the next generation is made in
     ROOT/.moss/root/aside-<n>        what is no longer needed and cannot be removed yet
+    ROOT/.moss/lost/<generation>/…   what did not belong in a tree and was taken out of it
     ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
 """
 
@@ -98,6 +99,10 @@ class Root:
     @property
     def universes(self) -> str:
         return self.below(".moss", "cache", "universes")
+
+    @property
+    def lost(self) -> str:
+        return self.below(".moss", "lost")
 
     def archive(self, generation: GenerationId) -> str:
         return self.below(".moss", "root", str(generation))

@@ -21,14 +21,15 @@ itself: its content and metadata decide.
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from types import TracebackType
 from typing import TypedDict
 
 from moss.db.packages import Asset
-from moss.digest import EMPTY_CONTENT, content_digest_of_file
+from moss.digest import EMPTY_CONTENT, ContentDigest, content_digest_of_file, content_hasher
 from moss.effects import Effects
+from moss.errors import CorruptData
 from moss.xattrs import attributes_in
 
 _USUAL = (0o644, 0, 0)
@@ -81,6 +82,32 @@ class Store:
             return
         with open(asset_name(source), "rb", opener=self._opener) as content:
             self.put(target, iter(lambda: content.read(_COMPARE_BYTES), b""))
+
+    def replace(self, asset: Asset, content: Iterable[bytes | memoryview]) -> None:
+        """Give an asset a new file, at once and durably; trees that link the old one keep that.
+
+        CorruptData, and the old file stays, when the content is not the asset's.
+        """
+        self._effects.replace_file(
+            self._made_directory(asset), _checked(content, asset.digest), dir_fd=self.fd, **_metadata(asset)
+        )
+
+    def adopt(self, asset: Asset, path: str) -> None:
+        """Let an asset be the file at `path`, which was read and is exactly it, durably."""
+        name = self._made_directory(asset)
+        aside = f"{name}.moss-new"
+        if os.access(aside, os.F_OK, dir_fd=self.fd, follow_symlinks=False):
+            self._effects.unlink(aside, dir_fd=self.fd)
+        self._effects.link(path, aside, dst_dir_fd=self.fd)
+        self._effects.rename(aside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
+        self._effects.fsync(name[:2], dir_fd=self.fd)
+
+    def _made_directory(self, asset: Asset) -> str:
+        """The asset's name, its directory made where it is missing."""
+        name = asset_name(asset)
+        if not os.access(name[:2], os.F_OK, dir_fd=self.fd):
+            self._effects.mkdir(name[:2], 0o700, dir_fd=self.fd)
+        return name
 
     def holds(self, asset: Asset, content: Iterable[bytes | memoryview]) -> bool:
         """Whether the store's asset is there with exactly this content.
@@ -145,6 +172,15 @@ def _metadata(asset: Asset) -> _Metadata:
         "gid": asset.gid,
         "xattrs": attributes_in(asset.xattrs),
     }
+
+
+def _checked(content: Iterable[bytes | memoryview], digest: ContentDigest) -> Iterator[bytes | memoryview]:
+    hasher = content_hasher()
+    for chunk in content:
+        hasher.update(chunk)
+        yield chunk
+    if hasher.digest() != digest:
+        raise CorruptData("the content has another digest than it should", remedies=["moss verify"])
 
 
 def create_store(path: str, effects: Effects) -> None:

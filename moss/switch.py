@@ -9,6 +9,7 @@ A crash between the last two leaves an archive under a wrong name. `settle_archi
 """
 
 import os
+from collections.abc import Callable
 
 from moss.effects import Effects
 from moss.errors import MossError
@@ -26,19 +27,24 @@ def exchange(root: Root, holder: str, effects: Effects) -> None:
     effects.fsync(holder)
 
 
-def settle_archives(root: Root, spare: GenerationId | None, effects: Effects) -> None:
+def settle_archives(
+    root: Root, spare: GenerationId | None, effects: Effects, is_known: Callable[[GenerationId], bool]
+) -> None:
     """Give every tree in the archive the name of the generation it holds; empty holders go.
 
-    `spare` is the generation that the clean spare tree still holds: that one belongs in `spare`.
+    `spare` is the generation that the clean spare tree still holds: that one belongs in `spare`. A tree under
+    a number that says another one, which nobody knows or whose own tree is where it belongs, is damaged and stays.
     """
     moved = False
-    while _settle_one(root, spare, effects):
+    while _settle_one(root, spare, effects, is_known):
         moved = True
     if moved:
         effects.fsync(root.trees)
 
 
-def _settle_one(root: Root, spare: GenerationId | None, effects: Effects) -> bool:
+def _settle_one(
+    root: Root, spare: GenerationId | None, effects: Effects, is_known: Callable[[GenerationId], bool]
+) -> bool:
     active = generation_of_tree(root.usr)
     for name in sorted(os.listdir(root.trees)):
         holder = os.path.join(root.trees, name)
@@ -49,6 +55,10 @@ def _settle_one(root: Root, spare: GenerationId | None, effects: Effects) -> boo
                 return True
             continue
         proper = root.spare if held == spare else root.archive(held)
+        if name.isdecimal() and not is_known(held):
+            continue
+        if generation_of_tree(os.path.join(proper, "usr")) == held:
+            continue
         if holder != proper and held != active:
             _rename_holder(holder, proper, effects)
             return True

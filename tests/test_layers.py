@@ -18,7 +18,7 @@ LAYERS = (
     ("moss.recover",),
     ("moss.bundle",),
     ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
-    ("moss.materialise", "moss.audit"),
+    ("moss.materialise", "moss.audit", "moss.examine"),
     ("moss.difference", "moss.discard"),
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
     ("moss.mounts",),

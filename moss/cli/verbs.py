@@ -82,6 +82,13 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
+        "Health",
+        (
+            Verb(("verify",), "verifying:verify_system", "Find damaged files, and mend them"),
+            Verb(("state", "verify"), "verifying:state_verify", "Find damaged files in one generation"),
+        ),
+    ),
+    (
         "Repositories",
         (
             Verb(("repo", "add"), "repositories:repo_add", "Use a repository, and read what it offers"),
