@@ -7,9 +7,8 @@ Tree 4     /usr/bin/hello has other content than was installed  from the store
 
 from typing import Annotated
 
-import typer
-
 from moss.cli.changing import Proposal, agreed, answer_data, opened
+from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, plain, size
 from moss.examine import Damage, DamageKind
@@ -27,7 +26,7 @@ _MOST_LINES = 20
 
 def verify_system(
     session: Session,
-    fix: Annotated[bool, typer.Option("--fix", help="Mend what is damaged, from other copies.")] = False,
+    fix: Annotated[bool, Option("--fix", help="Mend what is damaged, from other copies.")] = False,
 ) -> Answer:
     """Reads every file of every generation and of the store, and compares content, permissions, owners and
     links with the record. --fix takes what is damaged from another generation, the store, or the
@@ -59,7 +58,7 @@ def state_verify(
     session: Session,
     generation: Annotated[
         int | None,
-        typer.Argument(metavar="[GENERATION]", min=1, help="Its number; the active one when left out."),
+        Argument(metavar="[GENERATION]", min=1, help="Its number; the active one when left out."),
     ] = None,
 ) -> Answer:
     """Reads every file of its tree and compares content, permissions, owners and links with the record."""
