@@ -57,6 +57,9 @@ def _explain(rules: Sequence[Rule]) -> Explanation:
 
 def _headline(asked: Sequence[Rule], rules: Sequence[Rule]) -> str:
     if len(asked) == 1:
+        for rule in rules:
+            if isinstance(rule.asked, Removal):
+                return f"{rule.asked.relation} cannot be removed while {_wanted(asked[0])} is wanted"
         verb = "stay" if asked[0].kind is Kind.KEPT else "be installed"
         return f"{_wanted(asked[0])} cannot {verb}"
     if asked:
@@ -92,10 +95,10 @@ def _downwards(rules: Sequence[Rule]) -> list[Rule]:
 
 
 def _merged(rules: Iterable[Rule]) -> list[list[Rule]]:
-    """Rules that say the same of several versions of one name, together."""
+    """Rules that say the same of several packages, together."""
     groups: dict[object, list[Rule]] = {}
     for rule in rules:
-        package = rule.package.name if rule.package else None
+        package = rule.package.name if rule.package and not rule.formula else None
         other = rule.other.name if rule.other and not rule.formula else None
         formula = None if rule.kind is Kind.ONE_VERSION else rule.formula
         asked = rule.asked if rule.package is None or rule.kind is not Kind.NEEDS else None
@@ -138,13 +141,15 @@ def _tell_conflict(group: Sequence[Rule]) -> str:
     if len({r.package for r in group}) > 1:
         verb = "break" if rule.kind is Kind.BREAKS else "conflict with"
     others = list(dict.fromkeys(r.other for r in group if r.other))
-    text = f"{_subject(group)} {verb} {rule.formula}"
-    name = rule.formula.name if isinstance(rule.formula, Relation) else ""
-    if len(others) == 1 and str(others[0]) == str(rule.formula):
+    relation = rule.formula
+    assert isinstance(relation, Relation)
+    if any(other.name != relation.name for other in others):
+        provide = "provides" if len({other.name for other in others}) == 1 else "provide"
+        return f"{_subject(group)} {verb} {relation}, which {_list(others)} {provide}"
+    text = f"{_subject(group)} {verb} {_list(others)}"
+    if relation.operator in (None, Operator.EQ):
         return text
-    if all(other.name == name for other in others):
-        return f"{text}, and there is {name} {_versions(others)}"
-    return f"{text}, which {_list(others)} provides"
+    return f"{text} (every version {relation.operator.value} {relation.version})"
 
 
 def _tell_asked(group: Sequence[Rule]) -> str:
@@ -210,8 +215,7 @@ def _is_named(formula: Formula | None, candidate: Candidate) -> bool:
 
 
 def _subject(group: Sequence[Rule]) -> str:
-    packages = list(dict.fromkeys(rule.package for rule in group if rule.package))
-    return f"{packages[0].name} {_versions(packages)}"
+    return _list(sorted({rule.package for rule in group if rule.package}))
 
 
 def _list(candidates: Iterable[Candidate]) -> str:
@@ -281,15 +285,23 @@ def _step(step: Step) -> str:
             assert_never(step.kind)
 
 
+def _counted(solution: Solution) -> str:
+    """98 packages are installed, 1 changes, 2 are removed"""
+    said: list[str] = []
+    for count, one, several in (
+        (len(solution.installs), "is installed", "are installed"),
+        (len(solution.changes), "changes", "change"),
+        (len(solution.removals), "is removed", "are removed"),
+    ):
+        noun = "" if said else " package" if count == 1 else " packages"
+        said += [f"{count}{noun} {one if count == 1 else several}"] if count else []
+    return ", ".join(said)
+
+
 def describe_difference(solution: Solution) -> str:
     """What a solution does to what is installed, in a line."""
     if len(solution.installs) + len(solution.changes) + len(solution.removals) > _SHOWN:
-        counts = (
-            (len(solution.installs), "installed"),
-            (len(solution.changes), "changed"),
-            (len(solution.removals), "removed"),
-        )
-        return ", ".join(f"{count} {verb}" for count, verb in counts if count)
+        return _counted(solution)
     parts = [f"{c.before.name} {c.before.version} → {c.after.version}" for c in solution.changes]
     parts += [f"{candidate} is installed" for candidate in solution.installs]
     parts += [f"{candidate} is removed" for candidate in solution.removals]

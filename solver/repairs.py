@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice, product
 from typing import assert_never
@@ -11,27 +12,46 @@ from solver.problem import Problem
 from solver.request import Forbid, Hold, Pin, Removal, Request, Subscription, Wish
 from solver.rules import Asked, Rule
 from solver.solution import Conflict, Repair, RepairKind, Solution, Step
-from solver.solve import solve
+from solver.solve import NoAnswerError, solve
 from solver.values import replace
 
-_MOST_TRIED = 12
+_MOST_TRIED = 16
+_MOST_STEPS = 4
 
 
 def with_repairs(problem: Problem, conflict: Conflict, budget: Callable[[], bool] | None = None) -> Conflict:
     """The conflict with the repairs that work, the best first by the problem's own preferences.
 
-    Each takes one step for each conflict. Raises NoAnswerError when the budget ends.
+    Each takes one step for each conflict, and further ones where conflicts remain. When the budget
+    ends, those found so far.
     """
+    try:
+        found = tuple(_found(problem, conflict, budget))
+    except NoAnswerError:
+        return conflict
+    return replace(conflict, repairs=tuple(sorted(found, key=_rank)))
+
+
+def _found(problem: Problem, conflict: Conflict, budget: Callable[[], bool] | None) -> list[Repair]:
+    """The fewest steps first."""
     found: list[Repair] = []
     choices = [tuple(_steps(rules)) for rules in (conflict.rules, *conflict.others)]
-    for steps in islice(product(*choices), _MOST_TRIED):
+    todo = deque(islice(product(*choices), _MOST_TRIED))
+    tried = set[frozenset[Step]]()
+    while todo and len(tried) < _MOST_TRIED:
+        steps = todo.popleft()
+        if frozenset(steps) in tried or any(set(repair.steps) <= set(steps) for repair in found):
+            continue
+        tried.add(frozenset(steps))
         request = problem.request
         for step in steps:
             request = _apply(request, step)
         answer = solve(replace(problem, request=request), budget)
         if isinstance(answer, Solution):
             found.append(Repair(steps, request, answer))
-    return replace(conflict, repairs=tuple(sorted(found, key=_rank)))
+        elif len(steps) < _MOST_STEPS:
+            todo += [(*steps, step) for step in _steps(answer.rules) if step not in steps]
+    return found
 
 
 def _rank(repair: Repair) -> tuple[object, ...]:
@@ -56,7 +76,7 @@ def _steps(rules: tuple[Rule, ...]) -> Iterator[Step]:
 def _ways(asked: Asked) -> Iterator[Step]:
     match asked:
         case Wish(formula):
-            if isinstance(formula, Relation) and formula.version is not None:
+            if isinstance(formula, Relation) and (formula.version or asked.repository) is not None:
                 yield Step(RepairKind.OTHER_VERSION, formula.name, asked)
             yield Step(RepairKind.DROP_WISH, str(formula), asked)
         case Pin(relation):

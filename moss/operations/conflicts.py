@@ -1,10 +1,11 @@
 """A conflict of the solver's as the error that a person reads: why not, and what would work instead."""
 
 import shlex
+from collections.abc import Sequence
 
 from moss.errors import Repair, Unsatisfiable
 from moss.problem import ChangeRequest
-from solver import Conflict, Problem, describe_difference, explain, with_repairs
+from solver import Conflict, Explanation, Problem, describe_difference, explain, with_repairs
 from solver import Repair as SolverRepair
 
 _MOST_SHOWN = 3
@@ -19,11 +20,15 @@ def unsatisfiable(request: ChangeRequest, problem: Problem, conflict: Conflict) 
     ]
     shown = tuple(repair for repair in repairs if repair.command)[:_MOST_SHOWN]
     return Unsatisfiable(
-        told[0].headline,
+        "; ".join(dict.fromkeys(explanation.headline for explanation in told)),
         because=dict.fromkeys(sentence.text for explanation in told for sentence in explanation.because),
-        closing=f"{told[0].closing}; nothing was changed." if len(told) == 1 else "Nothing was changed.",
+        closing=f"{_closing(told)}; nothing was changed.",
         repairs=shown,
     )
+
+
+def _closing(told: Sequence[Explanation]) -> str:
+    return told[0].closing if len(told) == 1 else f"These are {len(told)} separate conflicts"
 
 
 def _command(request: ChangeRequest, problem: Problem, repair: SolverRepair) -> str:
