@@ -7,19 +7,22 @@ and the Python that runs this may be gone from it.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from moss.cli.session import Answer, Session
-from moss.cli.text import Page, duration
+from moss.cli.text import Page, duration, plain
 from moss.errors import Locked, MossError, Recovered
 from moss.operations.system import System, open_to_change, open_to_read
 from moss.root import GenerationId, Root, generation_of_tree
 
 if TYPE_CHECKING:
+    from moss.left_behind import LeftBehind
     from moss.operations.transaction import Outcome
     from moss.operations.upkeep import Upkeep
+
+_SHOWN_PIDS = 5
 
 
 class Proposal(NamedTuple):
@@ -119,6 +122,17 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
         "generation": outcome.generation,
         "previous": outcome.previous,
         "seconds": round(outcome.seconds, 6),
+        "left_behind": [
+            {
+                "unit": one.unit,
+                "user": one.user,
+                "name": one.name,
+                "pids": list(one.pids),
+                "because": one.because,
+                "restart": one.restart,
+            }
+            for one in outcome.left_behind
+        ],
     }
 
 
@@ -133,7 +147,19 @@ def nothing_to_do(why: str) -> Callable[[Page], str]:
 
 def _told(outcome: Outcome, page: Page) -> str:
     done = f"Generation {outcome.generation} is active"
-    return f"{page.green(done)} ({duration(outcome.seconds)}).\n"
+    return f"{page.green(done)} ({duration(outcome.seconds)}).\n" + _left_behind_text(outcome.left_behind)
+
+
+def _left_behind_text(left_behind: Sequence[LeftBehind]) -> str:
+    if not left_behind:
+        return ""
+    lines = ["These run on and do not see the new /usr as they should:"]
+    for one in left_behind:
+        processes = ", ".join(map(str, one.pids[:_SHOWN_PIDS])) + (" …" if len(one.pids) > _SHOWN_PIDS else "")
+        lines.append(f"  {plain(one.unit or one.name)} ({processes}) {plain(one.because)}")
+    commands = [one.restart for one in left_behind if one.restart is not None]
+    lines += ["Restart them:", *(f"  {plain(command)}" for command in commands)] if commands else ["Restart them."]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _look_afterwards(root: Root, before: GenerationId | None) -> Callable[[], str]:

@@ -6,6 +6,7 @@ from moss.db import generations
 from moss.effects import as_moss_error
 from moss.errors import NotFound
 from moss.generation import Generation, Status
+from moss.left_behind import left_behind
 from moss.operations.interruption import uninterrupted
 from moss.operations.previous import is_archived, previous_generation
 from moss.operations.system import System
@@ -57,7 +58,8 @@ def activate(system: System, activation: Activation) -> Outcome:
             with uninterrupted():
                 exchange(system.root, system.root.archive(target), system.effects)
                 warnings = finish(system.root, system.record, system.effects, ready, system.clock())
-    return Outcome(target, activation.base, time.monotonic() - started, warnings)
+    behind = left_behind(system.root.archived_usr(activation.base))
+    return Outcome(target, activation.base, time.monotonic() - started, warnings, behind)
 
 
 def _propose(system: System, base: GenerationId, target: GenerationId, operation: str) -> Activation:

@@ -25,6 +25,7 @@ from moss.effects import as_moss_error
 from moss.errors import CorruptData
 from moss.fetch import BUNDLE_PREFIX, absolute_uri, open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
+from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.interruption import uninterrupted
 from moss.operations.space import check_space
@@ -70,7 +71,8 @@ def commit(system: System, plan: Plan, arrivals: "Sequence[Arrival]" = ()) -> Ou
                 warnings = finish(system.root, system.record, system.effects, entry, system.clock())
     if plan.base is None and not system.effects.apply_owners:
         warnings = (*warnings, OWNERS_NOT_APPLIED)
-    return Outcome(plan.result, plan.base, time.monotonic() - started, warnings)
+    behind = () if plan.base is None else left_behind(system.root.archived_usr(plan.base))
+    return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, behind)
 
 
 def _arriving(

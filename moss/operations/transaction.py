@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from moss.db import journal, trees
 from moss.generation import JournalEntry
+from moss.left_behind import LeftBehind
 from moss.operations.system import System
 from moss.recover import undo
 from moss.root import GenerationId, generation_of_tree
@@ -19,6 +20,8 @@ class Outcome(NamedTuple):
     previous: GenerationId | None
     seconds: float
     warnings: tuple[str, ...] = ()
+    left_behind: tuple[LeftBehind, ...] = ()
+    """What runs and does not see the new /usr as it should."""
 
 
 @contextmanager
