@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from solver.pool import Name, Pool
+from solver.names import Name
+from solver.pool import Pool
 from solver.request import Request
 from solver.rules import Kind
 

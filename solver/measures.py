@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from solver.deferred import Item
 from solver.encode import ALWAYS, Choice, Encoder, NameState
 from solver.model import Relation
-from solver.pool import Name
+from solver.names import Name
 from solver.preferences import Measure
 
 # Measures that look at every name and every version, for which nothing may be left out.

@@ -1,0 +1,155 @@
+"""Package names over several universes: the versions of each, the best first.
+
+Packages of one key are one: the first in the order of universes stands for all. Where the order
+within a table is the order of all, a name is a range of its table and nothing is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from solver.joined import Joined
+
+EVERYWHERE = ("", "all", "noarch")
+_TURNED = bytes(255 - byte for byte in range(256))
+
+
+class Name:
+    """A package name: its versions, the best first (priority, architecture, newest), which of them
+    are installed, and where it is found as a capability: in which universe under which number.
+    `keys` are the schemes and sort keys of the versions where they had to be looked at."""
+
+    __slots__ = ("installed", "keys", "text", "versions", "where")
+
+    def __init__(self, versions: tuple[int, ...], installed: tuple[int, ...], where: Sequence[tuple[int, int]]) -> None:
+        self.versions, self.installed, self.where = versions, installed, where
+        self.keys: tuple[tuple[int, bytes], ...] = ()
+        self.text: bytes | None = None
+
+
+class Names:
+    """The names of packages, joined when they are first asked for."""
+
+    def __init__(
+        self,
+        joined: Joined,
+        priorities: Mapping[str, int],
+        architectures: Sequence[str],
+        installed: Set[int],
+    ) -> None:
+        self._joined, self._installed = joined, installed
+        self._priorities, self._architectures = priorities, architectures
+        self.plain = self._is_plain()
+        self._of_package: dict[int, Name] = {}
+        self._of_capability: dict[int, Name] = {}
+        self._same: dict[int, int] = {}
+        self._ranks = [{arch: self._rank(u.text(arch)) for arch in u.arches} for u in joined.universes]
+        self._urgency = [{repo: -priorities.get(u.text(repo), 0) for repo in u.repositories} for u in joined.universes]
+
+    def _is_plain(self) -> bool:
+        """Whether there is one universe, nothing in it of a higher priority or another architecture
+        than the rest."""
+        if len(self._joined.universes) != 1:
+            return False
+        universe = self._joined.universes[0]
+        priorities = {self._priorities.get(universe.text(t), 0) for t in universe.repositories}
+        arches = {universe.text(t) for t in universe.arches} - set(EVERYWHERE)
+        wanted = len(arches) < 2 and arches <= set(self._architectures)
+        return len(priorities) < 2 and (wanted or not self._architectures)
+
+    def _rank(self, arch: str) -> int | None:
+        """How good an architecture is, the best 0; None where it is not wanted."""
+        if arch in self._architectures:
+            return self._architectures.index(arch)
+        return 0 if not self._architectures or arch in EVERYWHERE else None
+
+    def of(self, package: int) -> Name:
+        """The name a package has."""
+        found = self._of_package.get(package)
+        if found is None:
+            universe, local, index = self._joined.at(package)
+            found = self._of_package[package] = self.of_capability(index, universe.name[local])
+        return found
+
+    def of_capability(self, index: int, number: int) -> Name:
+        """The packages whose name is a capability of a universe; there may be none."""
+        place = self._joined.capability_base[index] + number
+        found = self._of_capability.get(place)
+        if found is None:
+            universe = self._joined.universes[index]
+            if self.plain:
+                found = self._of_capability[place] = self._made(tuple(universe.named(number)), ((index, number),))
+            else:
+                text = universe.text_bytes(universe.capability_text[number])
+                where = self._joined.where(text)
+                found = self._join(where)
+                found.text = text
+                for other, there in where:
+                    self._of_capability[self._joined.capability_base[other] + there] = found
+        return found
+
+    def text(self, name: Name) -> bytes:
+        """A name as text; it must have a version."""
+        if name.text is None:
+            universe, local, _ = self._joined.at(name.versions[0])
+            name.text = universe.text_bytes(universe.capability_text[universe.name[local]])
+        return name.text
+
+    def canonical(self, package: int) -> int | None:
+        """The package that stands for all of its key; None where its architecture is not wanted."""
+        if self.plain:
+            return package
+        self.of(package)  # which finds out
+        return self._same.get(package)
+
+    def _made(self, versions: tuple[int, ...], where: Sequence[tuple[int, int]]) -> Name:
+        installed = self._installed
+        name = Name(versions, tuple([v for v in versions if v in installed]), where)
+        for version in versions:
+            self._of_package[version] = name
+        return name
+
+    def _join(self, where: Sequence[tuple[int, int]]) -> Name:
+        """One name over all universes, each key once."""
+        placed: list[tuple[int, int, int, bytes, int, bytes]] = []
+        of_version: dict[bytes, list[int]] = {}
+        for index, capability in where:
+            universe, base = self._joined.universes[index], self._joined.base[index]
+            ranks, urgency = self._ranks[index], self._urgency[index]
+            for local in range(universe.capability_first[capability], universe.capability_end[capability]):
+                rank, package = ranks[universe.arch[local]], base + local
+                if rank is None and package not in self._installed:
+                    continue
+                key = universe.text_bytes(universe.version_key[local])
+                alike = of_version.setdefault(key, [])
+                same = self._same[package] = self._first_of_key(package, alike)
+                if same == package:
+                    alike.append(package)
+                    # The highest key first: all bytes turned round, and an end above all of them.
+                    newest = key.translate(_TURNED) + b"\xff"
+                    repository, scheme = universe.repository[local], universe.scheme[local]
+                    placed.append((urgency[repository], rank or 0, scheme, newest, package, key))
+        if len(placed) > 1:
+            if len(of_version) < len(placed):
+                placed.sort(key=lambda place: (*place[:4], *self._origin(place[4])))
+            else:
+                placed.sort()
+        name = self._made(tuple([place[4] for place in placed]), where)
+        name.keys = tuple([(place[2], place[5]) for place in placed])
+        return name
+
+    def _first_of_key(self, package: int, alike: Sequence[int]) -> int:
+        """The first of some packages of one version that has the package's key; itself where none has."""
+        for other in alike:
+            if self._key(other) == self._key(package):
+                return other
+        return package
+
+    def _key(self, package: int) -> bytes:
+        universe, local, _ = self._joined.at(package)
+        return universe.text_bytes(universe.key[local])
+
+    def _origin(self, package: int) -> tuple[str, bytes]:
+        """Tells apart packages of one version."""
+        universe, local, _ = self._joined.at(package)
+        return universe.text(universe.repository[local]), self._key(package)
