@@ -42,8 +42,12 @@ class Joined:
 
     def where(self, capability: bytes) -> list[tuple[int, int]]:
         """The universes that mention a capability, and its number in each."""
-        numbers = ((index, universe.capability(capability)) for index, universe in enumerate(self.universes))
-        return [(index, number) for index, number in numbers if number >= 0]
+        found = []
+        for index, universe in enumerate(self.universes):
+            number = universe.capability(capability)
+            if number >= 0:
+                found.append((index, number))
+        return found
 
 
 def _starts(lengths: Iterable[int]) -> list[int]:

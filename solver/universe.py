@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from typing import Any
 
 from solver.compile import ARRAYS, MULTI_VERSION, NO_TEXT, OPERATORS, compile_packages
 from solver.formula import parse_formula
@@ -26,7 +27,8 @@ class Universe:
 
     def __init__(self, buffer: bytes | memoryview) -> None:
         view = memoryview(buffer).cast("B") if not isinstance(buffer, bytes) else memoryview(buffer)
-        views, self.texts = unpack(ARRAYS, view)
+        views, texts = unpack(ARRAYS, view)
+        self._source, self._skip = _sliced_quickly(view, texts)
         self.text_start = views["text_start"]
         self.patterns = views["patterns"]
         self.repositories, self.arches = views["repositories"], views["arches"]
@@ -92,33 +94,32 @@ class Universe:
 
     def text_bytes(self, number: int) -> bytes:
         """The bytes of a numbered text."""
-        return bytes(self.texts[self.text_start[number] : self.text_start[number + 1]])
+        starts, skip = self.text_start, self._skip
+        return self._source[skip + starts[number] : skip + starts[number + 1]]
 
     def text(self, number: int) -> str:
         """A numbered text."""
-        start, end = self.text_start[number], self.text_start[number + 1]
-        return str(self.texts[start:end], "utf-8")
+        starts, skip = self.text_start, self._skip
+        return self._source[skip + starts[number] : skip + starts[number + 1]].decode()
 
     def capability(self, name: bytes) -> int:
         """The number of a capability, or -1 where nothing here mentions it."""
-        slots, texts, starts = self.capability_slot, self.texts, self.text_start
+        slots = self.capability_slot
         mask = len(slots) - 1
         slot = zlib.crc32(name) & mask
         while number := slots[slot]:
-            text = self.capability_text[number - 1]
-            if texts[starts[text] : starts[text + 1]] == name:
+            if self.text_bytes(self.capability_text[number - 1]) == name:
                 return number - 1
             slot = (slot + 1) & mask
         return -1
 
     def package_of_key(self, key: bytes) -> int:
         """The package with this key, or -1."""
-        slots, texts, starts = self.key_slot, self.texts, self.text_start
+        slots = self.key_slot
         mask = len(slots) - 1
         slot = zlib.crc32(key) & mask
         while number := slots[slot]:
-            text = self.key[number - 1]
-            if texts[starts[text] : starts[text + 1]] == key:
+            if self.text_bytes(self.key[number - 1]) == key:
                 return number - 1
             slot = (slot + 1) & mask
         return -1
@@ -197,3 +198,14 @@ class Universe:
     def size(self, package: int) -> int:
         """Bytes, as the package says."""
         return self.size_high[package] << 31 | self.size_low[package]
+
+
+def _sliced_quickly(view: memoryview[int], texts: memoryview[int]) -> tuple[bytes, int]:
+    """What to slice for a text, and where the texts begin in it.
+
+    A slice of bytes, or of a mapped file, is made three times as fast as one of a view of them.
+    """
+    source: Any = view.obj
+    if len(source) == len(view) and isinstance(source[:0], bytes):
+        return source, len(view) - len(texts)
+    return bytes(texts), 0
