@@ -8,22 +8,20 @@ times.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches
 from solver.joined import Joined
 from solver.model import Operator
-from solver.names import Name, Names
+from solver.names import Name, Names, Offer
 from solver.version import Scheme
 
 # Packages, and how many of them come before the others.
 Matches = tuple[list[int], int]
-# A package, the scheme and the sort key of the version it offers.
-Offer = tuple[int, int, bytes | None]
 
 # Schemes whose sort keys are compared as they are: elsewhere a missing release equals every release.
-_BYTEWISE = (Scheme.DEB, Scheme.INTEGER)
-_COMPARE = {
+_BYTEWISE = {int(Scheme.DEB), int(Scheme.INTEGER)}
+_COMPARE: dict[Operator, Callable[[Any, bytes], bool]] = {
     Operator.LT: operator.lt,
     Operator.LE: operator.le,
     Operator.EQ: operator.eq,
@@ -33,24 +31,37 @@ _COMPARE = {
 
 
 class Capability:
-    """Who offers it: the packages of that very name, and the others, by name; of each name the best
-    version first."""
+    """Who offers it: first the packages of that very name (`own`; None where there are no others),
+    then the others, by name; of each name the best version first."""
 
-    __slots__ = ("everything", "known", "others", "own")
+    __slots__ = ("everything", "known", "offers", "own", "scheme")
 
-    def __init__(self, own: list[Offer], others: list[Offer]) -> None:
-        self.own, self.others = own, others
-        self.everything = _preferring([p for p, _, _ in own], [p for p, _, _ in others])
+    def __init__(self, offers: list[Offer], own: frozenset[int] | None) -> None:
+        self.offers, self.own = offers, own
+        self.everything = self.preferring([package for package, _, _ in offers])
+        # The only scheme, where versions can be compared as bytes.
+        schemes = {-1 if version is None else scheme for _, scheme, version in offers}
+        self.scheme = schemes.pop() if len(schemes) == 1 and schemes <= _BYTEWISE else -1
         self.known: dict[tuple[int, int, bytes | None, str | None], Matches] = {}
 
+    def preferring(self, found: list[int]) -> Matches:
+        """Each package once, and how many come first: those of the name, or all where there are none."""
+        if self.own is None:
+            return found, len(found)
+        found = list(dict.fromkeys(found))
+        return found, sum(package in self.own for package in found) or len(found)
 
-def _preferring(own: list[int], others: list[int]) -> Matches:
-    """Each once; those of the name before the others, all alike where there are none."""
-    if not others and len(own) < 2:
-        return own, len(own)
-    first = dict.fromkeys(own)
-    found = list(dict.fromkeys([*first, *others]))
-    return found, len(first) or len(found)
+    def satisfying(self, sign: Operator, wanted: Mapping[int, bytes | None]) -> list[int]:
+        """The packages whose version stands to the wanted one, read in each scheme, as the sign says."""
+        limit = wanted.get(self.scheme)
+        if limit is not None:
+            compare = _COMPARE[sign]
+            return [package for package, _, version in self.offers if compare(version, limit)]
+        return [
+            package
+            for package, scheme, version in self.offers
+            if scheme in wanted and version_matches(sign, Scheme(scheme), version, wanted[scheme])
+        ]
 
 
 class Capabilities:
@@ -95,19 +106,13 @@ class Capabilities:
         return found
 
     def matching(
-        self,
-        capability: Capability,
-        sign: Operator | None,
-        wanted: Mapping[int, bytes | None],
-        arch: str | None,
+        self, capability: Capability, sign: Operator | None, wanted: Mapping[int, bytes | None], arch: str | None
     ) -> Matches:
-        """What of a capability's offers satisfies a relation, its version read in each scheme."""
-
-        def fitting(offers: Sequence[Offer]) -> list[int]:
-            found = [package for package, _, _ in offers] if sign is None else _satisfying(offers, sign, wanted)
-            return found if any_arch(arch) else [package for package in found if self._arch(package) == arch]
-
-        return _preferring(fitting(capability.own), fitting(capability.others))
+        """What satisfies a relation about a capability, its version read in each scheme."""
+        found = capability.everything[0] if sign is None else capability.satisfying(sign, wanted)
+        if not any_arch(arch):
+            found = [package for package in found if self._arch(package) == arch]
+        return capability.preferring(found)
 
     def _arch_text(self, index: int, number: int) -> str | None:
         """An architecture that limits a relation; None where it limits nothing."""
@@ -121,45 +126,31 @@ class Capabilities:
         return universe.text(universe.arch[local])
 
     def _gather(self, own: Name) -> Capability:
-        """Looks through the providers in every universe, of what is the name of `own` or of nothing."""
+        """Who provides, in any universe, what is the name of `own` (or of nothing)."""
+        if self._is_alone(own):
+            return Capability(own.offers, None)
         names, base = self._names, self._joined.base
         offers: dict[int, list[Offer]] = {}
         for index, number in own.where:
             universe = self._joined.universes[index]
-            start, end = universe.provider_start[number], universe.provider_start[number + 1]
-            if end - start == len(universe.named(number)) and own.keys:
-                continue  # nobody else, and their versions are known
-            for at in range(start, end):
+            for at in range(universe.provider_start[number], universe.provider_start[number + 1]):
                 local, key = universe.provider[at], universe.provider_key[at]
                 package = names.canonical(base[index] + local)
                 if package is not None:
                     version = None if key == NO_TEXT else universe.text_bytes(key)
                     offers.setdefault(package, []).append((package, universe.scheme[local], version))
-        if own.keys:
-            for package, (scheme, version) in zip(own.versions, own.keys, strict=True):
-                offers.setdefault(package, []).append((package, scheme, version))
-        if not offers:
-            return Capability([], [])
-        by_name = {names.of(package) for package in offers}
-        by_name.discard(own)
-        others = sorted(by_name, key=names.text)
-        return Capability(_in_order(offers, [own]), _in_order(offers, others))
+        others = {names.of(package) for package in offers} - {own}
+        in_order = [own, *sorted(others, key=names.text)]
+        every = [offer for name in in_order for version in name.versions for offer in offers.get(version, ())]
+        return Capability(every, frozenset(own.versions))
 
-
-def _in_order(offers: Mapping[int, list[Offer]], names: Sequence[Name]) -> list[Offer]:
-    return [offer for name in names for version in name.versions for offer in offers.get(version, ())]
-
-
-def _satisfying(offers: Sequence[Offer], sign: Operator, wanted: Mapping[int, bytes | None]) -> list[int]:
-    """The packages whose offered version stands to the wanted one as the sign says."""
-    found = []
-    compare = _COMPARE[sign]
-    for package, number, version in offers:
-        if number in wanted:
-            scheme, limit = Scheme(number), wanted[number]
-            if scheme in _BYTEWISE and version is not None and limit is not None:
-                if compare(version, limit):
-                    found.append(package)
-            elif version_matches(sign, scheme, version, limit):
-                found.append(package)
-    return found
+    def _is_alone(self, own: Name) -> bool:
+        """Whether nothing but the packages of the name offers it, each its own version."""
+        if not own.offers:
+            return False
+        for index, number in own.where:
+            universe = self._joined.universes[index]
+            providers = universe.provider_start[number + 1] - universe.provider_start[number]
+            if providers != universe.capability_end[number] - universe.capability_first[number]:
+                return False
+        return True

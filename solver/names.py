@@ -10,20 +10,27 @@ from collections.abc import Mapping, Sequence, Set
 
 from solver.joined import Joined
 
+# A package, the scheme and the sort key of the version it offers.
+Offer = tuple[int, int, bytes | None]
+
 EVERYWHERE = ("", "all", "noarch")
 _TURNED = bytes(255 - byte for byte in range(256))
+
+
+# Where a version stands: (priority, architecture, scheme), newest first; and the package and its key.
+_Place = tuple[tuple[int, int, int], bytes, int, bytes]
 
 
 class Name:
     """A package name: its versions, the best first (priority, architecture, newest), which of them
     are installed, and where it is found as a capability: in which universe under which number.
-    `keys` are the schemes and sort keys of the versions where they had to be looked at."""
+    `offers` are the versions with their schemes and sort keys, where those had to be looked at."""
 
-    __slots__ = ("installed", "keys", "text", "versions", "where")
+    __slots__ = ("installed", "offers", "text", "versions", "where")
 
     def __init__(self, versions: tuple[int, ...], installed: tuple[int, ...], where: Sequence[tuple[int, int]]) -> None:
         self.versions, self.installed, self.where = versions, installed, where
-        self.keys: tuple[tuple[int, bytes], ...] = ()
+        self.offers: list[Offer] = []
         self.text: bytes | None = None
 
 
@@ -111,31 +118,34 @@ class Names:
 
     def _join(self, where: Sequence[tuple[int, int]]) -> Name:
         """One name over all universes, each key once."""
-        placed: list[tuple[int, int, int, bytes, int, bytes]] = []
+        placed: list[_Place] = []
         of_version: dict[bytes, list[int]] = {}
         for index, capability in where:
             universe, base = self._joined.universes[index], self._joined.base[index]
             ranks, urgency = self._ranks[index], self._urgency[index]
             for local in range(universe.capability_first[capability], universe.capability_end[capability]):
-                rank, package = ranks[universe.arch[local]], base + local
+                package, rank = base + local, ranks[universe.arch[local]]
                 if rank is None and package not in self._installed:
                     continue
-                key = universe.text_bytes(universe.version_key[local])
-                alike = of_version.setdefault(key, [])
-                same = self._same[package] = self._first_of_key(package, alike)
-                if same == package:
+                key, same = universe.text_bytes(universe.version_key[local]), package
+                alike = of_version.get(key)
+                if alike is None:
+                    of_version[key] = [package]
+                else:
+                    same = self._first_of_key(package, alike)
                     alike.append(package)
+                self._same[package] = same
+                if same == package:
+                    place = urgency[universe.repository[local]], rank or 0, universe.scheme[local]
                     # The highest key first: all bytes turned round, and an end above all of them.
-                    newest = key.translate(_TURNED) + b"\xff"
-                    repository, scheme = universe.repository[local], universe.scheme[local]
-                    placed.append((urgency[repository], rank or 0, scheme, newest, package, key))
+                    placed.append((place, key.translate(_TURNED) + b"\xff", package, key))
         if len(placed) > 1:
             if len(of_version) < len(placed):
-                placed.sort(key=lambda place: (*place[:4], *self._origin(place[4])))
+                placed.sort(key=lambda one: (*one[:2], *self._origin(one[2])))
             else:
                 placed.sort()
-        name = self._made(tuple([place[4] for place in placed]), where)
-        name.keys = tuple([(place[2], place[5]) for place in placed])
+        name = self._made(tuple([package for _, _, package, _ in placed]), where)
+        name.offers = [(package, place[2], key) for place, _, package, key in placed]
         return name
 
     def _first_of_key(self, package: int, alike: Sequence[int]) -> int:
