@@ -8,7 +8,8 @@ times.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches
 from solver.joined import Joined

@@ -48,6 +48,8 @@ class Encoder(Formulas):
         self.expected: set[int] = set()
         self.pending: list[Item] = []
         self.deferred = Deferred(self._satisfying)
+        # The expected package that satisfies a formula as well as any.
+        self._supports: dict[int, int] = {}
         self.added: list[int] = []  # what the measures have not seen yet
         self._choices: dict[int, Choice] = {}
 
@@ -144,33 +146,27 @@ class Encoder(Formulas):
             for number in universe.depends[start:end]:
                 self.need(package, base + number)
             return
-        forced, expected = self.forced, self.expected
-        is_forced, is_expected = package in forced, package in expected
-        choices_of, known = self.pool.choices, self.pool.known_choices
+        forced, supports, deferred = self.forced, self._supports, self.deferred
+        is_forced = package in forced
         for number in universe.depends[start:end]:
             formula = base + number
-            found = known.get(formula)
-            candidates, _ = found if found is not None else choices_of(formula)
-            if len(candidates) == 1 and not self.facts_matter:
-                candidate = candidates[0]
-                if candidate == package or candidate in forced:
-                    continue
-                if is_forced:
-                    self.force(candidate)
-                    continue
-                if candidate in expected:
-                    self.deferred.add((package, formula, False), candidate)
-                    continue
-                if is_expected:
-                    expected.add(candidate)
-                self.need(package, formula)
-            elif candidates and candidates[0] in forced:
-                continue
-            elif not self.defer((package, formula, False)):
-                if self._expect_first(package, formula):
+            support = supports.get(formula)
+            if support is not None and not (is_forced and support not in forced):
+                if support not in forced:
+                    deferred.add((package, formula, False), support)
+            elif not self._is_forced_on(package, formula) and not self.defer((package, formula, False)):
+                if self._expect_first(package, formula) or len(self.pool.choices(formula)[0]) == 1:
                     self.need(package, formula)
                 else:
                     self.pending.append((package, formula, False))
+
+    def _is_forced_on(self, package: int, formula: int) -> bool:
+        """Whether the only package that satisfies a formula is in every solution because this one is."""
+        candidates, _ = self.pool.choices(formula)
+        if len(candidates) != 1 or package not in self.forced or self.facts_matter:
+            return False
+        self.force(candidates[0])
+        return True
 
     def force(self, package: int) -> None:
         """The package is in every solution."""
@@ -205,15 +201,25 @@ class Encoder(Formulas):
     def defer(self, item: Item) -> bool:
         """Whether an expected package satisfies the formula, so that no clause is needed now."""
         package, formula, weak = item
-        candidates, preferred = self.pool.choices(formula)
-        support = next((c for c in candidates[:preferred] if c in self.expected), None)
-        if support is None and (weak or not self._is_soft(package, candidates)):
-            support = next((c for c in candidates[preferred:] if c in self.expected), None)
+        support = self._supports.get(formula)
         if support is None:
-            return False
-        if support not in self.forced and package not in candidates:
+            candidates, preferred = self.pool.choices(formula)
+            support = self._first_expected(candidates[:preferred])
+            if support is not None:
+                self._supports[formula] = support
+            elif weak or not self._is_soft(package, candidates):
+                support = self._first_expected(candidates[preferred:])
+            if support is None:
+                return False
+        if support not in self.forced:
             self.deferred.add(item, support)
         return True
+
+    def _first_expected(self, candidates: Sequence[int]) -> int | None:
+        for candidate in candidates:
+            if candidate in self.expected:
+                return candidate
+        return None
 
     def _is_soft(self, package: int, candidates: Sequence[int]) -> bool:
         """Whether it matters for the measures which alternative satisfies a dependency."""
