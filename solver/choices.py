@@ -59,6 +59,7 @@ class Choices:
         self.package_of: dict[int, int] = {}
         self.states: dict[Name, NameState] = {}
         self.holes: dict[int, NameState | Choice] = {}
+        self.closed: dict[int, None] = {}  # what to assume: no hole, but for those known to stay closed
         self.queue: list[int] = []
         # What the measures have not seen yet.
         self.met: list[NameState] = []
@@ -170,7 +171,7 @@ class Choices:
         if len(inside) < len(versions):
             state.outside = [version for version in versions if version not in inside]
             state.hole = self.new()
-            self.holes[state.hole] = state
+            self.dig(state.hole, state)
         for version in inside:
             self._join(version, state)
         self.met.append(state)
@@ -199,9 +200,15 @@ class Choices:
 
     # Holes
 
+    def dig(self, hole: int, hidden: NameState | Choice) -> None:
+        """A new hole."""
+        self.holes[hole] = hidden
+        self.closed[-hole] = None
+
     def widen(self, hole: int) -> None:
         """What the hole stands for joins."""
         closed = self.holes.pop(hole)
+        self.closed.pop(-hole, None)
         if isinstance(closed, Choice):
             closed.hole = 0
             self._again(closed)
@@ -239,7 +246,7 @@ class Choices:
             self.preferences.append(choice.soft)
         if rest and self.lazy:
             choice.hole = choice.soft or self.new()
-            self.holes[choice.hole] = choice
+            self.dig(choice.hole, choice)
         self._fill(choice)
         return choice
 

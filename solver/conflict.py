@@ -90,7 +90,7 @@ class Search:
         while True:
             self.grow()
             selectors = [at for at in self.said if at not in dropped]
-            if self.sat.solve([*selectors, *(-hole for hole in encoder.holes)]):
+            if self.sat.solve([*selectors, *encoder.closed]):
                 self.chosen = {encoder.package_of[v] for v in self.sat.model() if v in encoder.package_of}
                 broken = encoder.deferred.broken(self.chosen)
                 if not broken:

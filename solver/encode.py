@@ -22,7 +22,7 @@ clause until a model breaks it. Fewer clauses keep every core true, and every mo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from solver.choices import ALWAYS, Choice, Emit, NameState, Said, Why
 from solver.compile import NO_TEXT
@@ -259,6 +259,15 @@ class Encoder(Formulas):
         candidates, preferred = self.pool.choices(formula)
         return candidates[:preferred] if not weak and self._is_soft(package, candidates) else candidates
 
+    def complete(self, chosen: set[int], broken: Iterable[Item]) -> None:
+        """Adds to a set of packages what it most likely takes to mend what is broken in it."""
+        for item in broken:
+            candidates = self._satisfying(item)
+            if chosen.isdisjoint(candidates):
+                likely = next((c for c in candidates if c not in self.impossible), None)
+                if likely is not None and chosen.isdisjoint(self.pool.name(likely).versions):
+                    chosen.add(likely)
+
     def learn(self, literals: Sequence[int]) -> None:
         """What is known of packages: those of these literals are certain or impossible."""
         pool, package_of = self.pool, self.package_of
@@ -271,6 +280,8 @@ class Encoder(Formulas):
                     self.impossible.update(other for other in others if other != package)
             elif -literal in package_of:
                 self.impossible.add(package_of[-literal])
+            else:
+                self.closed.pop(literal, None)
         self.forced |= self.certain
         self.expected |= self.certain
 

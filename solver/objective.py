@@ -39,7 +39,6 @@ class Optimiser:
         self.encoder, self.measures = encoder, measures
         self.model: list[int] = []
         self.is_current = False  # whether the model is one of all that the encoding has grown to
-        self.closed: list[int] | None = None  # the holes that may still be widened, assumed closed
         self.finished: list[Measure] = []
         self.taken: dict[Measure, int] = {}
         self.soft: dict[int, None] = {}
@@ -73,19 +72,19 @@ class Optimiser:
 
     def _solve(self, assumptions: Iterable[int]) -> bool:
         """Whether there is a model, kept in `model`, in which everything deferred stands."""
+        encoder = self.encoder
         while True:
-            if self.closed is None:
-                fixed = self.ground.fixed
-                self.closed = [-hole for hole in self.encoder.holes if -hole not in fixed]
-            if not self.sat.solve([self.ground.guard, *assumptions, *self.closed]):
+            if not self.sat.solve([self.ground.guard, *assumptions, *encoder.closed]):
                 return False
             self.model = model = self.sat.model()
-            chosen = {p for p, variable in self.encoder.variable.items() if model[variable - 1] > 0}
-            broken = self.encoder.deferred.broken(chosen)
-            if not broken:
-                self.is_current = True
+            chosen = {p for p, variable in encoder.variable.items() if model[variable - 1] > 0}
+            self.is_current = True
+            while broken := encoder.deferred.broken(chosen):
+                self._revive(broken)
+                # The next model will break what these need in turn.
+                encoder.complete(chosen, broken)
+            if self.is_current:
                 return True
-            self._revive(broken)
 
     def _widen(self, core: Sequence[int]) -> bool:
         """Widens the holes of a core; whether there were any."""
@@ -101,7 +100,7 @@ class Optimiser:
     def _revive(self, items: Iterable[Item]) -> None:
         """Takes in what is new. New soft literals of finished levels become hard: they cost nothing
         in the model that proved the level."""
-        self.is_current, self.closed = False, None
+        self.is_current = False
         self.measures.revive(items)
         for done in self.finished:
             self.ground.harden(self._fresh(done))
@@ -109,7 +108,6 @@ class Optimiser:
     def _settle(self) -> None:
         """Finds out what holds whatever is chosen."""
         self.encoder.learn(self.ground.settle(self.encoder.new))
-        self.closed = None
 
     # One level
 
