@@ -228,23 +228,19 @@ class Choices:
 
     # Choices: clauses that end alike
 
-    def choice(self, first: Sequence[int], rest: Sequence[int], *, preferring: bool) -> Choice:
-        """One of `first`, or less gladly one of `rest`. Where one of them is installed already, the
-        others are as good as it, only unlikely, but for updates that are asked for."""
+    def choice(self, candidates: Sequence[int], gladly: int | None = None) -> Choice:
+        """One of the candidates, the first few of them more gladly than the others. Where one is
+        installed already, the others are as good as it, only unlikely, but for updates asked for."""
         installed = self.pool.installed_set
-        everything = (*first, *rest)
-        there = [package for package in everything if package in installed]
-        if there:
-            if self.updated:
-                there = [p for p in everything if p in installed or self.is_best_update(p)]
-            first, rest = there, [package for package in everything if package not in there]
-        elif not (preferring and self.preferring):
-            first, rest = everything, ()
-        choice = Choice(first, rest)
-        if rest and not there:
+        choice = Choice(candidates, ())
+        if not installed.isdisjoint(candidates):
+            there = [p for p in candidates if p in installed or (self.updated and self.is_best_update(p))]
+            choice.first, choice.rest = there, [package for package in candidates if package not in there]
+        elif gladly is not None and gladly < len(candidates) and self.preferring:
+            choice.first, choice.rest = candidates[:gladly], candidates[gladly:]
             choice.soft = self.new()
             self.preferences.append(choice.soft)
-        if rest and self.lazy:
+        if choice.rest and self.lazy:
             choice.hole = choice.soft or self.new()
             self.dig(choice.hole, choice)
         self._fill(choice)
@@ -254,16 +250,20 @@ class Choices:
         """The literals of the clauses as things stand: those of the candidates that are in."""
         candidates = choice.first if choice.hole else (*choice.first, *choice.rest)
         literals = dict.fromkeys(map(self.literal, candidates))
-        closed = [literal for literal in literals if literal in self.holes]
-        if closed and len(closed) == len(literals):
+        choice.loose = bool(choice.hole)
+        if not self.holes.keys().isdisjoint(literals):
+            closed = [literal for literal in literals if literal in self.holes]
+            if len(closed) == len(literals):
+                for hole in closed:
+                    self.widen(hole)
+                literals, closed = dict.fromkeys(map(self.literal, candidates)), []
             for hole in closed:
-                self.widen(hole)
-            literals, closed = dict.fromkeys(map(self.literal, candidates)), []
-        for hole in closed:
-            state = self.holes[hole]
-            assert isinstance(state, NameState)
-            state.waiting.append(choice)
-        choice.loose = bool(closed or choice.hole)
+                state = self.holes[hole]
+                assert isinstance(state, NameState)
+                # Where all the hidden versions are candidates, the hole says it, closed or not.
+                if not set(candidates).issuperset(state.outside):
+                    state.waiting.append(choice)
+                    choice.loose = True
         choice.literals = [*literals, choice.hole] if choice.hole else list(literals)
 
     def _again(self, choice: Choice) -> None:

@@ -75,7 +75,7 @@ class Encoder(Formulas):
 
     def want_one_of(self, packages: Sequence[int], why: Why) -> None:
         """The rule that one of these very packages is there."""
-        self.head(self.choice(packages, (), preferring=False), (), why)
+        self.head(self.choice(packages), (), why)
 
     def want(self, package: int, why: Why) -> None:
         """The rule that one very package is there."""
@@ -100,11 +100,11 @@ class Encoder(Formulas):
             self.expected.add(first[0])
             if len(first) == 1 and not others and not self.explaining:
                 self.force(first[0])
-        self.head(self.choice(first, others, preferring=True), (), why)
+        self.head(self.choice([*first, *others], len(first)), (), why)
 
     def _require(self, relation: Relation, head: tuple[int, ...], why: Why) -> None:
         if not self.is_fact(relation):
-            self.head(self.choice(self.pool.match(relation), (), preferring=False), head, why)
+            self.head(self.choice(self.pool.match(relation)), head, why)
 
     def start_installed(self) -> None:
         """The installed packages, which are expected to stay or to be updated as asked."""
@@ -184,7 +184,7 @@ class Encoder(Formulas):
         place = ~formula if installed else formula
         choice = self._choices.get(place)
         if choice is None:
-            choice = self._choices[place] = self.dependency(formula, preferring=not installed)
+            choice = self._choices[place] = self.dependency(formula, gladly=not installed)
         if choice is not ALWAYS and package not in choice.first and package not in choice.rest:
             self.head(choice, (-self.variable[package],), (Kind.NEEDS, package, formula))
 
@@ -307,9 +307,9 @@ class Encoder(Formulas):
                         bars = self.barring.setdefault(other, [])
                         bars.append((package, kind, base + relation))
 
-    def dependency(self, formula: int, *, preferring: bool, equal: bool = False) -> Choice:
-        """The choice a numbered formula leaves; ALWAYS where a fact satisfies it. `equal`: no
-        alternative before another."""
+    def dependency(self, formula: int, *, gladly: bool) -> Choice:
+        """The choice a numbered formula leaves; ALWAYS where a fact satisfies it. `gladly`: some
+        alternatives more than others."""
         pool = self.pool
         universe, local, index = pool.at_formula(formula)
         if universe.formula_text[local] != NO_TEXT:
@@ -323,9 +323,7 @@ class Encoder(Formulas):
             if any(self.is_fact(pool.relation(base + part)) for part in parts):
                 return ALWAYS
         candidates, preferred = pool.choices(formula)
-        if equal:
-            preferred = len(candidates)
-        return self.choice(candidates[:preferred], candidates[preferred:], preferring=preferring)
+        return self.choice(candidates, preferred if gladly else None)
 
 
 def _alternatives(formula: Formula) -> tuple[Relation, ...] | None:

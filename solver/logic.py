@@ -59,7 +59,7 @@ class Formulas(Choices):
                 if self.is_fact(formula):
                     return [self.true()]
                 matches = self.pool.match(formula, repository, schemes)
-                return self._one_of(self.choice(matches, (), preferring=False))
+                return self._one_of(self.choice(matches))
             case AnyOf(parts):
                 return [literal for part in parts for literal in yes(part)]
             case All(parts):

@@ -54,7 +54,7 @@ class Measures:
         matches = self.pool.match(relation)
         if matches:
             cost = self._cost(measure)
-            choice = self.encoder.choice(matches, (), preferring=False)
+            choice = self.encoder.choice(matches)
             self.encoder.head(choice, (*head, cost), None)
 
     def _cost(self, measure: Measure) -> int:
@@ -155,7 +155,7 @@ class Measures:
             return
         cost = self._cost(Measure.REMOVED)
         if replacers:
-            choice = self.encoder.choice((), replacers, preferring=False)
+            choice = self.encoder.choice(replacers)
             self.encoder.head(choice, (*versions, cost), None)
         else:
             self.emit([*versions, cost], None)
@@ -251,7 +251,7 @@ class Measures:
         could meet it"""
         choice = self._recommended.get(formula)
         if choice is None:
-            choice = self.encoder.dependency(formula, preferring=False, equal=True)
+            choice = self.encoder.dependency(formula, gladly=False)
             self._recommended[formula] = choice
         if choice is ALWAYS or package in choice.first or package in choice.rest:
             return
@@ -292,5 +292,5 @@ class Measures:
                 if self.pool.holds(formula, self.pool.installed_set, schemes):
                     continue
                 head = self.encoder.negative(formula, schemes)
-                choice = self.encoder.choice(name.versions, (), preferring=False)
+                choice = self.encoder.choice(name.versions)
                 self.encoder.head(choice, (*head, self._cost(Measure.UNMET)), None)

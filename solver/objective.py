@@ -22,6 +22,9 @@ from solver.sat import Counter, OutOfBudgetError
 from solver.values import value
 
 
+_KEEPING = (Measure.REMOVED, Measure.DOWNGRADED)
+
+
 @value
 class Optimum:
     """The packages of the best model found, what each level costs, and whether that is proven."""
@@ -65,9 +68,17 @@ class Optimiser:
         self.sat.phases([v if v in wanted else -v for v in range(1, top + 1)])
 
     def _satisfiable(self) -> bool:
-        while not self._solve(()):
-            if not self._widen(self.sat.core()):
-                return False
+        """Whether there is a model. What is installed is kept as far as it can be, since models that
+        drop it at will are many and far from any optimum."""
+        kept = {literal: None for measure in _KEEPING for literal in self.measures.soft.get(measure, ())}
+        while not self._solve(kept):
+            core = self.sat.core()
+            if not self._widen(core):
+                dropped = kept.keys() & core
+                if not dropped:
+                    return False
+                for literal in dropped:
+                    del kept[literal]
         return True
 
     def _solve(self, assumptions: Iterable[int]) -> bool:
