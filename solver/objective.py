@@ -21,7 +21,6 @@ from solver.preferences import Measure
 from solver.sat import Counter, OutOfBudgetError
 from solver.values import value
 
-
 _KEEPING = (Measure.REMOVED, Measure.DOWNGRADED)
 
 
