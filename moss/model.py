@@ -65,6 +65,22 @@ def remove(model: SystemModel, names: Iterable[str]) -> SystemModel:
     return replace(model, wishes=tuple(wish for wish in model.wishes if wish.wanted.name not in dropped))
 
 
+def undo(model: SystemModel, before: SystemModel, after: SystemModel) -> SystemModel:
+    """The model without what changed from `before` to `after`, as far as it still stands as it was then."""
+    old = {wish.wanted.name: wish for wish in before.wishes}
+    new = {wish.wanted.name: wish for wish in after.wishes}
+    kept: list[Wish] = []
+    for wish in model.wishes:
+        name = wish.wanted.name
+        if wish != new.get(name) or wish == old.get(name):
+            kept.append(wish)
+        elif name in old:
+            kept.append(old[name])
+    there = {wish.wanted.name for wish in kept}
+    back = [wish for name, wish in old.items() if name not in new and name not in there]
+    return replace(model, wishes=(*kept, *back))
+
+
 def checked_wishes(texts: Iterable[str]) -> tuple[Wish, ...]:
     """Read every text; one UsageError tells of all that cannot be read."""
     wishes: list[Wish] = []

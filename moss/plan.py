@@ -22,7 +22,7 @@ class Chosen:
     candidate_key: str
     reason: Reason
     present: Selected | None
-    """As the active generation has it; None when it does not."""
+    """As the active generation (or another on record) has it; None when none does."""
     candidate: Candidate | None
     """As a repository offers it; None when it comes from the store."""
 

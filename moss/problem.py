@@ -37,6 +37,10 @@ class ChangeRequest:
     """Capabilities that nothing may provide any more."""
     new_wishes: frozenset[str] = frozenset()
     """Of the model's wishes, those this request adds: their texts."""
+    starting_from: tuple[str, ...] | None = None
+    """The candidate keys that count as installed, so that the answer stays near to them; None: what is there."""
+    remembered: tuple[Selected, ...] = ()
+    """Packages of other generations, which may be chosen though nobody offers them."""
 
 
 @value
@@ -84,10 +88,13 @@ def make_problem(
     preferences: tuple[Measure, ...] = FEWEST_REMOVALS,
 ) -> Problem:
     """All that the answer depends on. Packages that no repository has any more come along."""
+    keys = request.starting_from
+    if keys is None:
+        keys = tuple(selected.candidate_key for selected in installed)
     return Problem(
-        universes=(*universes, *_remembered(installed, universes)),
-        installed=tuple(selected.candidate_key for selected in installed),
-        automatic=frozenset(selected.candidate_key for selected in installed),
+        universes=(*universes, *_remembered((*installed, *request.remembered), universes)),
+        installed=keys,
+        automatic=frozenset(keys),
         request=Request(
             wishes=tuple(_solver_wish(wish, request) for wish in request.model.wishes),
             removals=tuple(Removal(Wish.parse(text).wanted) for text in request.removals),
@@ -107,12 +114,12 @@ def _solver_wish(wish: Wish, request: ChangeRequest) -> SolverWish:
 
 
 def _remembered(installed: Sequence[Selected], universes: Sequence[Universe]) -> list[Universe]:
-    """A small universe of the installed packages that no repository offers."""
-    lost = [
-        as_solver_package(
+    """A small universe of the packages that are here and that no repository offers."""
+    lost = {
+        selected.candidate_key: as_solver_package(
             selected.metadata, selected.candidate_key, selected.repository, selected.installed_size
         )
         for selected in installed
         if all(universe.package_of_key(selected.candidate_key.encode()) < 0 for universe in universes)
-    ]
-    return [Universe.of(lost)] if lost else []
+    }
+    return [Universe.of(list(lost.values()))] if lost else []

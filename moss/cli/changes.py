@@ -1,4 +1,4 @@
-"""install, remove, update, sync: from a wish to the next generation."""
+"""install, remove, update, sync, undo: from a wish to the next generation."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,6 +34,7 @@ _TOLD_VERBOSELY = 40
 
 if TYPE_CHECKING:
     from moss.operations.transaction import Outcome
+    from moss.plan import Plan
 
 
 def install(
@@ -115,6 +116,27 @@ def sync(
         return _change(session, system, request, choosing, "the system is what its model says")
 
 
+def undo(
+    session: Session,
+    transaction: Annotated[
+        int | None,
+        Argument(metavar="[TRANSACTION]", min=1, help="A number that `history` shows; the last one when left out."),
+    ] = None,
+    prefer: Prefer = _ORDER,
+    solver_time: SolverTime = _SECONDS,
+) -> Answer:
+    """What it installed goes, what it removed comes back, and what it changed is as it was before, in the
+    same versions, though no repository may offer them any more. What was done since stays. Undoing that
+    again does it again."""
+    from moss.operations.undo import propose_undo
+
+    choosing = _choosing(session, prefer, solver_time)
+    with opened(session, "undo", *([] if transaction is None else [str(transaction)])) as system:
+        session.stage("choosing packages")
+        plan = propose_undo(system, transaction, choosing)
+        return _carry_out(session, system, plan, "what the transaction changed is as it was before")
+
+
 def _choosing(session: Session, order: str, seconds: float) -> Choosing:
     settings = session.settings
     told = _TOLD_VERBOSELY if settings.verbose else 0 if settings.quiet else BY_DEFAULT.held_told
@@ -123,7 +145,10 @@ def _choosing(session: Session, order: str, seconds: float) -> Choosing:
 
 def _change(session: Session, system: System, request: ChangeRequest, choosing: Choosing, already: str) -> Answer:
     session.stage("choosing packages")
-    plan = propose(system, request, choosing)
+    return _carry_out(session, system, propose(system, request, choosing), already)
+
+
+def _carry_out(session: Session, system: System, plan: "Plan", already: str) -> Answer:
     for warning in plan.warnings:
         session.warning(warning)
     proposal = Proposal(

@@ -65,7 +65,7 @@ def state_diff(
 
 
 def history(session: Session) -> Answer:
-    """Also those that were undone because they failed or were interrupted."""
+    """Also those that were undone because they failed or were interrupted. `undo` takes one back."""
     with session.reading() as system:
         entries = list(reversed(queries.history(system)))
     return Answer(
@@ -121,8 +121,10 @@ def difference_text(difference: Difference, page: Page) -> str:
 def history_text(entries: list[JournalEntry], page: Page) -> str:
     if not entries:
         return "Nothing was done here yet.\n"
-    rows = [(moment(one.started_at), _steps(one), _how_far(one), plain(one.command)) for one in entries]
-    return table(("When", "Generation", "", "Command"), rows, page)
+    rows = [
+        (str(one.id), moment(one.started_at), _steps(one), _how_far(one), plain(one.command)) for one in entries
+    ]
+    return table(("Transaction", "When", "Generation", "", "Command"), rows, page)
 
 
 def _standing(summary: GenerationSummary) -> str:

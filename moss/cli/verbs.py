@@ -42,6 +42,7 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb(("remove",), "changes:remove", "Remove packages, and what nothing needs any more", ("rm",)),
             Verb(("update",), "changes:update", "Move to the newest packages", ("up", "upgrade")),
             Verb(("sync",), "changes:sync", "Make the system what its model, or a bundle, says"),
+            Verb(("undo",), "changes:undo", "Take back what one transaction changed"),
             Verb(("rollback",), "activation:rollback", "Go back to the generation before this one"),
         ),
     ),

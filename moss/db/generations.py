@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Sequence
+from itertools import starmap
+from typing import Any
 
 from moss.db.connection import Database
 from moss.db.statements import metadata_from
@@ -10,6 +12,11 @@ from moss.generation import Generation, PackageId, Reason, Selected, Status
 from moss.model import SystemModel, Wish
 from moss.root import GenerationId
 from solver.formula import parse_relation
+
+_SELECTED = (
+    "package.id, digest, candidate_key, repository, stone_size, installed_size, reason,"
+    " name, version, release, build_release, architecture, scheme, statement"
+)
 
 
 def next_number(database: Database) -> GenerationId:
@@ -40,7 +47,7 @@ def record_staged(
         )
         database.connection.executemany(
             "INSERT INTO selection (generation, package, reason) VALUES (?, ?, ?)",
-            ((number, package, _reason_text(reason)) for package, reason in selections),
+            ((number, package, reason_text(reason)) for package, reason in selections),
         )
 
 
@@ -92,19 +99,21 @@ def model_of(database: Database, number: GenerationId | None) -> SystemModel:
 def selection_of(database: Database, number: GenerationId | None) -> list[Selected]:
     """The generation's packages by name; none when there is no generation."""
     rows = database.connection.execute(
-        "SELECT package.id, digest, candidate_key, repository, stone_size, installed_size, reason,"
-        " name, version, release, build_release, architecture, scheme, statement"
-        " FROM selection JOIN package ON package.id = selection.package"
+        f"SELECT {_SELECTED} FROM selection JOIN package ON package.id = selection.package"
         " WHERE generation = ? ORDER BY name, architecture, package.id",
         (number,),
     )
-    return [
-        Selected(
-            PackageId(package), metadata_from(*columns), PackageDigest(digest), key, repository,
-            stone_size, installed_size, _reason(reason),
-        )
-        for package, digest, key, repository, stone_size, installed_size, reason, *columns in rows
-    ]  # fmt: skip
+    return list(starmap(_selected, rows))
+
+
+def remembered(database: Database, candidate_key: str, reason: Reason) -> Selected | None:
+    """A package whose files are in the store, as a generation that wants it for this reason would select it."""
+    rows = database.connection.execute(
+        f"SELECT {_SELECTED} FROM package CROSS JOIN (SELECT ? AS reason) WHERE candidate_key = ?"
+        " ORDER BY package.id DESC LIMIT 1",
+        (reason_text(reason), candidate_key),
+    )
+    return next(starmap(_selected, rows), None)
 
 
 def package_ids_of(database: Database, number: GenerationId | None) -> list[PackageId]:
@@ -112,6 +121,16 @@ def package_ids_of(database: Database, number: GenerationId | None) -> list[Pack
         "SELECT package FROM selection WHERE generation = ? ORDER BY package", (number,)
     )
     return [PackageId(package) for (package,) in rows]
+
+
+def _selected(
+    package: int, digest: str, key: str, repository: str, stone_size: int, installed_size: int, reason: str,
+    *columns: Any,
+) -> Selected:  # fmt: skip
+    return Selected(
+        PackageId(package), metadata_from(*columns), PackageDigest(digest), key, repository,
+        stone_size, installed_size, reason_from(reason),
+    )  # fmt: skip
 
 
 def _generation(database: Database, row: Sequence[object]) -> Generation:
@@ -127,10 +146,10 @@ def _generation(database: Database, row: Sequence[object]) -> Generation:
     )
 
 
-def _reason_text(reason: Reason) -> str:
+def reason_text(reason: Reason) -> str:
     parts = {"wish": reason.wish, "package": reason.package, "needs": reason.needs}
     return json.dumps({key: part for key, part in parts.items() if part is not None}, ensure_ascii=False)
 
 
-def _reason(text: str) -> Reason:
+def reason_from(text: str) -> Reason:
     return Reason(**json.loads(text))

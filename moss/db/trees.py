@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+from moss.db.changes import keep_changes
 from moss.db.connection import Database
 from moss.root import GenerationId
 from moss.seal import Seal
@@ -25,6 +26,7 @@ def spare(database: Database) -> Spare | None:
 def retire_to_spare(database: Database, generation: GenerationId) -> None:
     """A generation's tree becomes the spare: the generation cannot be activated any more."""
     with database.transaction():
+        keep_changes(database, generation)
         database.connection.execute("UPDATE generation SET status = 'removed' WHERE id = ?", (generation,))
         database.connection.execute("INSERT INTO spare (one, generation, clean) VALUES (1, ?, 1)", (generation,))
 
@@ -47,6 +49,7 @@ def move_spare(database: Database, to: GenerationId) -> None:
 def remove(database: Database, generation: GenerationId) -> None:
     """A generation is given up; its tree is removed after this is committed."""
     with database.transaction():
+        keep_changes(database, generation)
         database.connection.execute("UPDATE generation SET status = 'removed' WHERE id = ?", (generation,))
         database.connection.execute("DELETE FROM audited WHERE generation = ?", (generation,))
         database.connection.execute("DELETE FROM sealed WHERE generation = ?", (generation,))

@@ -119,7 +119,7 @@ def _plan(
     proof: Proof,
     held: tuple[Held, ...],
 ) -> Plan:
-    present = {selected.candidate_key: selected for selected in here}
+    present = {selected.candidate_key: selected for selected in (*request.remembered, *here)}
     chosen = tuple(_chosen(system, choice, solution, present) for choice in solution.chosen)
     changed = difference(here, chosen)
     base = system.active

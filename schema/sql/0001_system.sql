@@ -152,6 +152,22 @@ CREATE TABLE journal (
 -- At most one transaction is under way.
 CREATE UNIQUE INDEX journal_under_way ON journal ((1)) WHERE finished_at IS NULL;
 
+-- Which packages a transaction changed. Written when one of its two generations is given up, and with it
+-- the selection that says so; until then the two selections say it.
+CREATE TABLE package_change (
+    transaction_id INTEGER NOT NULL REFERENCES journal (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    architecture TEXT NOT NULL,
+    -- The candidate keys before and after; NULL: it was not there.
+    old_key TEXT,
+    new_key TEXT,
+    -- Of the old one: what people call it, and the reason it was there (as in selection).
+    old_label TEXT,
+    old_reason TEXT CHECK (json_valid(old_reason)),
+    PRIMARY KEY (transaction_id, name, architecture),
+    CHECK ((old_key IS NULL) = (old_label IS NULL) AND (old_key IS NULL) = (old_reason IS NULL))
+) STRICT, WITHOUT ROWID;
+
 -- Where packages come from. What they offer is in the repository cache, a file of its own.
 CREATE TABLE repository (
     name TEXT PRIMARY KEY CHECK (name <> ''),

@@ -36,6 +36,7 @@ COMMANDS = {
     "remove": ["remove hello -n", "remove -y hello"],
     "update": ["update -n", "update -y"],
     "sync": ["sync", "sync -n", "sync --from {bundle} -n", "sync --from {bundle} -y"],
+    "undo": ["undo -n", "undo -y", "undo 1 -n"],
     "rollback": ["rollback -n", "rollback -y"],
     "state-activate": ["state activate 1 -n", "state activate -y 1", "state activate 2"],
     "list-installed": ["list installed"],

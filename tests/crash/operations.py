@@ -162,6 +162,8 @@ OPERATIONS = (
     Operation("state remove", ("state", "remove", "1", "3", "-y"), ("retiring",)),
     Operation("keep", ("state", "keep", "2", "mine"), ("several",)),
     Operation("unkeep", ("state", "unkeep", "2"), ("retiring",)),
+    Operation("undo", ("undo", "4", "-y"), ("updated", "rolled back")),
+    Operation("verify --fix", ("verify", "--fix", "-y"), ("stray",)),
     Operation("repo add", ("repo", "add", "again", "{packages}/stone.index", "--unsigned"), ("nothing", "spare")),
     Operation("repo update", ("repo", "update"), ("several",)),
     Operation("repo remove", ("repo", "remove", "main"), ("spare",)),
