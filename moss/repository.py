@@ -4,6 +4,9 @@ from moss.digest import PackageDigest
 from moss.package import Metadata
 from solver.values import value
 
+BUNDLE_PREFIX = "bundle:"
+"""Before the URI of a state bundle that is used as a repository."""
+
 
 @value
 class Repository:

@@ -33,8 +33,10 @@ NEW_RECEIPT = (
 class Arrival:
     """Some packages of a bundle on their way into a system."""
 
-    def __init__(self, bundle: Bundle, wanted: Collection[PackageDigest]) -> None:
+    def __init__(self, bundle: Bundle, wanted: Collection[PackageDigest], *, whole: bool) -> None:
+        """`whole`: the bundle is read to its end, and so judged, whatever of it is needed."""
         self.bundle = bundle
+        self._whole = whole
         self.wanted = frozenset(wanted)
         self.lacking: set[Asset] = set()
         """What the store does not have of them; this and what follows is known once `record` has found it out."""
@@ -100,7 +102,7 @@ class Arrival:
                 if content_digest(new) != delta.new:
                     raise CorruptData(f"the patch for {delta.new.hex()} gives other bytes", file=self.bundle.name)
                 yield Content(delta.new, delta.size, iter((memoryview(new),)))
-        yield from self.bundle.contents()
+        yield from self.bundle.contents() if self._whole else self.bundle.some_contents(self._assets)
 
     def _copy_rest(self, database: Database, store: Store) -> None:
         """What is left has its content in the store already, under other metadata."""

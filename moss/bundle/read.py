@@ -7,36 +7,24 @@ Each part's header must be what the manifest lists, and its bytes must have the 
 there; so with the signature's check on the manifest every byte of the file is covered.
 """
 
-import hashlib
 import struct
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from moss.bundle.manifest import SIGNED_PREFIX, Manifest, Part, decode_manifest
 from moss.bundle.packages import CarriedPackage, decode_packages
 from moss.bundle.parallel import in_order
+from moss.bundle.parts import StoredPart, part_fault, read_file_header, read_first, read_part
 from moss.digest import ContentDigest
-from moss.errors import CorruptData, TrustFailure
-from moss.stone.container import (
-    DEFAULT_LIMITS,
-    HEADER_SIZE,
-    MIB,
-    FileHeader,
-    Limits,
-    PayloadHeader,
-    PayloadKind,
-    Place,
-    StoneKind,
-    parse_file_header,
-    parse_payload_header,
-)
+from moss.errors import TrustFailure
+from moss.stone.container import HEADER_SIZE, MIB, PayloadKind, Place, StoneKind
 from moss.stone.content import Content, cut_contents
 from moss.stone.records import ContentRange, decode_index
-from moss.stone.streams import Source, unpack_payload
+from moss.stone.streams import Source
 from moss.trust import PUBLIC_SIZE, SIGNATURE_SIZE, PublicKey, is_signed_by
 
-LIMITS = Limits({**DEFAULT_LIMITS.plain, PayloadKind.CONTENT: 16 * MIB, PayloadKind.INDEX: 64 * MIB})
 _MOST_BEFORE_CONTENTS = 512 * MIB
 """Stored bytes of packages and indexes together, which are kept in memory."""
 _DELTA = struct.Struct(">16s16sQ")
@@ -45,14 +33,6 @@ _ORDER = (
     PayloadKind.PACKAGES, PayloadKind.INDEX, PayloadKind.DELTA_INDEX, PayloadKind.DELTAS, PayloadKind.CONTENT,
 )  # fmt: skip
 _AT_ONCE = frozenset({PayloadKind.PACKAGES, PayloadKind.INDEX, PayloadKind.DELTA_INDEX})
-_WORDS = {
-    StoneKind.BINARY: "a package",
-    StoneKind.DELTA: "a delta stone",
-    StoneKind.INDEX: "an index",
-    StoneKind.MANIFEST: "a build manifest",
-    StoneKind.BUNDLE: "a bundle",
-    StoneKind.RECEIPT: "a receipt",
-}
 REMEDIES = (
     "copy it again from where it was made; there and here: moss bundle verify FILE",
     "have it made again: moss export -o FILE",
@@ -72,14 +52,6 @@ class Patch(NamedTuple):
     frame: bytes
 
 
-class _Kept(NamedTuple):
-    """A part from before the contents: verified, still packed."""
-
-    header: PayloadHeader
-    place: Place
-    stored: bytes
-
-
 @dataclass(slots=True, eq=False)
 class Bundle:
     """A bundle, judged up to its patches and contents, which can be read once, in this order."""
@@ -90,9 +62,10 @@ class Bundle:
     """Who signed the manifest; whether that is somebody to trust is another question."""
     index: tuple[ContentRange, ...]
     deltas: tuple[Delta, ...]
-    _kept: tuple[_Kept, ...] = field(repr=False)
+    _kept: tuple[StoredPart, ...] = field(repr=False)
     _source: Source = field(repr=False)
     _rest: tuple[Part, ...] = field(repr=False)
+    _rest_offset: int = field(repr=False)
 
     @property
     def content_size(self) -> int:
@@ -102,10 +75,9 @@ class Bundle:
     def packages(self) -> Iterator[CarriedPackage]:
         """The packages that are carried, each what the manifest says it is. May be asked for again."""
         listed = (package for package in self.manifest.packages if package.carried)
-        for header, place, stored in self._kept:
-            if header.kind is not PayloadKind.PACKAGES:
-                continue
-            for carried in decode_packages(unpack_payload(stored, header, place), header.records, place):
+        for kept in self._kept:
+            place = kept.place
+            for carried in decode_packages(kept.unpacked(), kept.part.records, place):
                 expected = next(listed, None)
                 metadata = carried.metadata
                 if expected is None or (carried.digest, metadata.name, metadata.ordered_version) != (
@@ -121,14 +93,15 @@ class Bundle:
         expected = iter(self.deltas)
         for part in self._rest:
             if part.kind is PayloadKind.DELTAS:
-                header, place, stored = self._next(part)
-                yield from _patches(unpack_payload(stored, header, place), header.records, place, expected)
+                kept = read_part(self._source, part)
+                yield from _patches(kept.unpacked(), part.records, kept.place, expected)
         if next(expected, None) is not None:
             raise self._place("deltas").fault("fewer patches follow than are listed")
 
     def contents(self) -> Iterator[Content]:
         """Each content that is carried whole, in the order of `index`, verified; `patches` come before."""
-        blocks = in_order(_unpacked, (self._next(part) for part in self._rest if part.kind is PayloadKind.CONTENT))
+        parts = (read_part(self._source, part) for part in self._rest if part.kind is PayloadKind.CONTENT)
+        blocks = in_order(StoredPart.unpacked, parts)
 
         def read(_: int) -> bytes:
             return next(blocks, b"")
@@ -138,8 +111,18 @@ class Bundle:
             raise self._place("contents").fault("more follows than the index lists")
         self._source.expect_end()
 
-    def _next(self, part: Part) -> _Kept:
-        return _read_part(self._source, part)
+    def some_contents(self, wanted: Container[ContentDigest]) -> Iterator[Content]:
+        """Those contents alone, where the file can be read at any place; else all. Blocks that hold none
+        of them are passed over, and so not judged."""
+        if self._source.size is None:
+            yield from self.contents()
+            return
+        blocks = _Blocks(self._source, self._rest, self._rest_offset)
+        place = self._place("contents")
+        for start, end, digest in self.index:
+            if digest in wanted:
+                one = ContentRange(0, end - start, digest)
+                yield from cut_contents([one], blocks.reader(start, end), place)
 
     def _place(self, what: str) -> Place:
         return Place(self.name, self._source.offset, what)
@@ -149,55 +132,75 @@ def open_bundle(file: BinaryIO, name: str) -> Bundle:
     """Read all that comes before patches and contents. Raises CorruptData with the place of the first
     fault, TrustFailure for a signature that is not one, FormatTooNew where a later moss may know better."""
     source = Source(file, name)
-    header = file_header(source, StoneKind.BUNDLE)
+    payloads = read_file_header(source, StoneKind.BUNDLE)
     plain, place = read_first(source, PayloadKind.BUNDLE_MANIFEST)
     manifest = decode_manifest(plain, place)
-    if header.payloads != len(manifest.parts) + 2:
+    if payloads != len(manifest.parts) + 2:
         raise Place(name, 0, "file header").fault(
-            f"it announces {header.payloads} payloads, the manifest lists {len(manifest.parts) + 2}"
+            f"it announces {payloads} payloads, the manifest lists {len(manifest.parts) + 2}"
         )
     _judge_parts(manifest, place)
     signer = _signer(source, plain)
     first = [part for part in manifest.parts if part.kind in _AT_ONCE]
-    kept = [_read_part(source, part) for part in first]
+    kept = [read_part(source, part) for part in first]
     index: tuple[ContentRange, ...] = ()
     deltas: tuple[Delta, ...] = ()
     for one in kept:
-        if one.header.kind is PayloadKind.INDEX:
-            index = decode_index(unpack_payload(one.stored, one.header, one.place), one.header.records, one.place)
-        elif one.header.kind is PayloadKind.DELTA_INDEX:
-            deltas = _decode_deltas(unpack_payload(one.stored, one.header, one.place), one.header.records, one.place)
+        if one.part.kind is PayloadKind.INDEX:
+            index = decode_index(one.unpacked(), one.part.records, one.place)
+        elif one.part.kind is PayloadKind.DELTA_INDEX:
+            deltas = _decode_deltas(one.unpacked(), one.part.records, one.place)
     whole = sum(part.plain_size for part in manifest.parts if part.kind is PayloadKind.CONTENT)
     if whole != (index[-1].end if index else 0):
         raise place.fault(f"its contents have {whole} bytes, the index covers {index[-1].end if index else 0}")
     if {delta.new for delta in deltas} & {part.digest for part in index}:
         raise place.fault("a content is carried whole and as a difference")
-    packed = tuple(one for one in kept if one.header.kind is PayloadKind.PACKAGES)
-    return Bundle(name, manifest, signer, index, deltas, packed, source, manifest.parts[len(first) :])
+    rest_offset = source.offset
+    packed = tuple(one for one in kept if one.part.kind is PayloadKind.PACKAGES)
+    return Bundle(name, manifest, signer, index, deltas, packed, source, manifest.parts[len(first) :], rest_offset)
 
 
-def read_first(source: Source, kind: PayloadKind) -> tuple[bytes, Place]:
-    """A payload that nothing lists: never compressed, one record, or none where it is empty."""
-    place = source.place(f"{kind.word} payload")
-    raw = source.exactly(HEADER_SIZE, place.what)
-    header = parse_payload_header(raw, place, LIMITS)
-    stored_size = header.stored_size
-    canonical = header._replace(plain_size=stored_size, records=int(stored_size > 0), kind=kind)
-    if raw != canonical.pack():
-        raise place.fault("its header is not that of such a payload")
-    return unpack_payload(source.exactly(stored_size, place.what), header, place), place
+class _Blocks:
+    """The blocks of the contents, read at any place; the last one is kept."""
 
+    def __init__(self, source: Source, parts: Sequence[Part], offset: int) -> None:
+        self._source = source
+        self._starts: list[int] = []
+        self._table: list[tuple[int, Part]] = []
+        self._held = -1
+        self._plain = b""
+        start = 0
+        for part in parts:
+            if part.kind is PayloadKind.CONTENT:
+                self._starts.append(start)
+                self._table.append((offset, part))
+                start += part.plain_size
+            offset += HEADER_SIZE + part.stored_size
 
-def file_header(source: Source, wanted: StoneKind) -> FileHeader:
-    header = parse_file_header(source.exactly(HEADER_SIZE, "file header"), source.name)
-    if header.kind is not wanted:
-        raise CorruptData(
-            f"is {_WORDS[header.kind]}, {_WORDS[wanted]} is wanted",
-            file=source.name,
-            remedies=["moss export -o FILE makes a bundle, moss receipt -o FILE a receipt"],
-        )
-    return header
+    def reader(self, start: int, end: int) -> Callable[[int], bytes]:
+        """Gives the bytes from `start` to `end`, end excluded, in pieces, and then none."""
+        position = start
 
+        def read(size: int) -> bytes:
+            nonlocal position
+            if position >= end:
+                return b""
+            number = bisect_right(self._starts, position) - 1
+            plain = self._block(number)
+            at = position - self._starts[number]
+            piece = plain[at : at + min(size, end - position)]
+            position += len(piece)
+            return piece
+
+        return read
+
+    def _block(self, number: int) -> bytes:
+        if number != self._held:
+            offset, part = self._table[number]
+            self._source.seek(offset)
+            self._plain = read_part(self._source, part).unpacked()
+            self._held = number
+        return self._plain
 
 
 def _signer(source: Source, manifest: bytes) -> PublicKey | None:
@@ -220,6 +223,9 @@ def _judge_parts(manifest: Manifest, place: Place) -> None:
     kinds = [part.kind for part in manifest.parts]
     if any(kind not in _ORDER for kind in kinds) or kinds != sorted(kinds, key=_ORDER.index):
         raise place.fault("it lists parts that have no place in a bundle, or in another order")
+    for part in manifest.parts:
+        if fault := part_fault(part):
+            raise place.fault(fault)
     if kinds.count(PayloadKind.INDEX) != 1 or kinds.count(PayloadKind.DELTA_INDEX) > 1:
         raise place.fault("a bundle has one index, and at most one delta index")
     if (PayloadKind.DELTAS in kinds) != (PayloadKind.DELTA_INDEX in kinds):
@@ -227,24 +233,6 @@ def _judge_parts(manifest: Manifest, place: Place) -> None:
     before = sum(part.stored_size for part in manifest.parts if part.kind in _AT_ONCE)
     if before > _MOST_BEFORE_CONTENTS:
         raise place.fault(f"{before} bytes come before the contents, the limit is {_MOST_BEFORE_CONTENTS}")
-
-
-def _read_part(source: Source, part: Part) -> _Kept:
-    place = source.place(f"{part.kind.word} payload")
-    raw = source.exactly(HEADER_SIZE, place.what)
-    header = parse_payload_header(raw, place, LIMITS)
-    listed = (part.stored_size, part.plain_size, part.records, part.kind, part.compression)
-    if (header.stored_size, header.plain_size, header.records, header.kind, header.compression) != listed:
-        raise place.fault("it is not the payload that the manifest lists here")
-    stored = source.exactly(header.stored_size, place.what)
-    if hashlib.sha256(stored).hexdigest() != part.sha256:
-        raise place.fault("its bytes are not those that the manifest lists (their SHA-256 differs)")
-    return _Kept(header, place, stored)
-
-
-def _unpacked(kept: _Kept) -> bytes:
-    header, place, stored = kept
-    return unpack_payload(stored, header, place)
 
 
 def _decode_deltas(plain: bytes, records: int, place: Place) -> tuple[Delta, ...]:

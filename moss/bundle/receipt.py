@@ -9,7 +9,7 @@ import json
 import re
 from typing import BinaryIO
 
-from moss.bundle.read import file_header, read_first
+from moss.bundle.parts import read_file_header, read_first
 from moss.digest import PackageDigest, payload_checksum
 from moss.root import GenerationId
 from moss.stone.container import Compression, FileHeader, PayloadHeader, PayloadKind, StoneKind
@@ -53,10 +53,10 @@ class Receipt:
 def read_receipt(file: BinaryIO, name: str) -> Receipt:
     """CorruptData where it is no receipt, or a bad one; FormatTooNew for a later format."""
     source = Source(file, name)
-    header = file_header(source, StoneKind.RECEIPT)
+    payloads = read_file_header(source, StoneKind.RECEIPT)
     plain, place = read_first(source, PayloadKind.BUNDLE_MANIFEST)
-    if header.payloads != 1:
-        raise place.fault(f"a receipt has one payload, this one {header.payloads}")
+    if payloads != 1:
+        raise place.fault(f"a receipt has one payload, this one {payloads}")
     source.expect_end()
     try:
         found = json.loads(plain)

@@ -13,9 +13,6 @@ from urllib.parse import unquote, urljoin, urlsplit
 from moss.digest import PackageDigest
 from moss.errors import CorruptData, NotFound, UsageError
 
-BUNDLE_PREFIX = "bundle:"
-"""Before the URI of a state bundle that is used as a repository."""
-
 _READ_BYTES = 1 << 20
 
 

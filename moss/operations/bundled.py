@@ -3,9 +3,10 @@
     open -> vouched -> propose -> (the person says yes) -> commit, with the bundle as what arrives
 """
 
+import hashlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 
 from moss.bundle.arrival import NEW_RECEIPT, Arrival
@@ -14,14 +15,14 @@ from moss.bundle.read import Bundle, open_bundle
 from moss.db import bundles, generations, packages
 from moss.digest import PackageDigest
 from moss.errors import NotFound, TrustFailure
-from moss.fetch import BUNDLE_PREFIX, open_uri
+from moss.fetch import open_uri
 from moss.generation import Selected
 from moss.operations.keys import keys
 from moss.operations.queries import installed
 from moss.operations.system import System
-from moss.package import Metadata
+from moss.package import Metadata, Published
 from moss.plan import Chosen, Plan, Removal, Space, difference
-from moss.repository import Candidate, Repository
+from moss.repository import BUNDLE_PREFIX, Candidate, Repository
 
 
 def vouched(system: System, bundle: Bundle, *, unsigned: bool) -> str:
@@ -68,7 +69,7 @@ def propose_bundle(system: System, bundle: Bundle, *, unsigned: bool) -> tuple[P
     arriving = [
         one.candidate.digest for one in chosen if one.candidate is not None and one.present is None
     ]
-    return plan, Arrival(bundle, arriving)
+    return plan, Arrival(bundle, arriving, whole=True)
 
 
 def describe_origin(manifest: Manifest) -> str:
@@ -91,8 +92,43 @@ def arrivals_of(
                 f"{repository.uri} does not hold {len(missing)} of the packages that it did when it was last read",
                 remedies=[f"moss repo update {repository.name}"],
             )
-        arrivals.append(Arrival(bundle, digests))
+        arrivals.append(Arrival(bundle, digests, whole=False))
     return arrivals
+
+
+class BundleSource:
+    """A bundle as a repository: what it carries is on offer. Reading it is taking notice of its number."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self.digest = hashlib.sha256(bundle.manifest.encode()).hexdigest()
+
+    def read(self, _: str, offer: Callable[[Iterable[Published]], None]) -> tuple[int, None]:
+        """Hand on what is on offer: how many."""
+        listed = {package.digest: package for package in self._bundle.manifest.packages}
+        offered = [
+            Published(
+                one.metadata,
+                one.metadata.file_name,
+                one.digest,
+                listed[one.digest].stone_size,
+                listed[one.digest].installed_size,
+            )
+            for one in self._bundle.packages()
+        ]
+        offer(offered)
+        return len(offered), None
+
+
+def bundle_source(system: System, repository: Repository) -> BundleSource:
+    """Open, and judge who vouches for it. Its file is closed again: what is installed is read anew."""
+    with ExitStack() as open_files:
+        bundle = open_repository_bundle(repository.uri, open_files)
+        vouched(system, bundle, unsigned=repository.unsigned)
+        origin, signer = bundle.manifest.origin, bundle.signer
+        bundles.raise_counter(system.record, origin.system, b"" if signer is None else signer.raw, origin.counter)
+        system.effects.commit_point("bundle seen")
+        return BundleSource(bundle)
 
 
 def open_repository_bundle(uri: str, open_files: ExitStack) -> Bundle:

@@ -23,7 +23,7 @@ from moss.debian.source import PREFIX
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import CorruptData
-from moss.fetch import BUNDLE_PREFIX, absolute_uri, open_uri, relative_to, verify
+from moss.fetch import absolute_uri, open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
 from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
@@ -34,6 +34,7 @@ from moss.operations.transaction import Outcome, ready_to_switch, under_way
 from moss.operations.trees import NextTree, make_tree, plan_tree
 from moss.plan import Chosen, Plan
 from moss.recover import finish
+from moss.repository import BUNDLE_PREFIX
 from moss.stone import open_stone
 from moss.store import Store
 from moss.switch import check_switchable, exchange

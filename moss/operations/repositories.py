@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from moss.db import candidates
 from moss.db import repositories as recorded
@@ -9,8 +10,12 @@ from moss.debian.source import PREFIX, AptSource
 from moss.errors import NotFound, UsageError
 from moss.offers import compile_universe, forget_universe
 from moss.operations.system import System
-from moss.repository import Repository, Revision
+from moss.repository import BUNDLE_PREFIX, Repository, Revision
 from solver.values import value
+
+if TYPE_CHECKING:
+    from moss.operations.bundled import BundleSource
+    from moss.operations.indexes import PackagesSource, StoneSource
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
 
@@ -108,14 +113,25 @@ def _full_uri(uri: str, suites: Sequence[str], components: Sequence[str], archit
         )
     from moss.fetch import absolute_uri  # looking at repositories fetches nothing
 
+    if uri.startswith(BUNDLE_PREFIX):
+        return BUNDLE_PREFIX + absolute_uri(uri.removeprefix(BUNDLE_PREFIX))
     return absolute_uri(uri)
+
+
+def _source_of(system: System, repository: Repository) -> "BundleSource | StoneSource | PackagesSource":
+    # Looking at repositories reads none of them.
+    if repository.uri.startswith(BUNDLE_PREFIX):
+        from moss.operations.bundled import bundle_source
+
+        return bundle_source(system, repository)
+    from moss.operations.indexes import source_of
+
+    return source_of(repository.uri)
 
 
 def _refresh(system: System, repository: Repository) -> Refresh:
     system.reporter.stage(f"reading the index of {repository.name}")
-    from moss.operations.indexes import source_of  # looking at repositories reads none of them
-
-    source = source_of(repository.uri)
+    source = _source_of(system, repository)
     before = {revision.repository: revision for revision in candidates.revisions(system.offers)}
     known = before.get(repository.name)
     if known is not None and known.digest == source.digest and known.uri == repository.uri:

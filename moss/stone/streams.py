@@ -7,6 +7,7 @@ the rest reads and writes payloads, each of which is exactly one zstd frame.
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from threading import local
 from typing import IO, BinaryIO, Protocol, cast
 
 import zstandard
@@ -186,7 +187,7 @@ def _unpack_frame(stored: bytes, header: PayloadHeader, place: Place) -> bytes:
     _frame_parameters(stored, header, place)
     try:
         # One byte of room makes a frame that holds more than announced fail, not stop.
-        plain = _ONE_SHOT.decompress(stored, max_output_size=header.plain_size + 1, allow_extra_data=False)
+        plain = _one_shot().decompress(stored, max_output_size=header.plain_size + 1, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise place.fault(f"its compressed bytes are damaged ({error})") from error
     if len(plain) != header.plain_size:
@@ -194,7 +195,15 @@ def _unpack_frame(stored: bytes, header: PayloadHeader, place: Place) -> bytes:
     return plain
 
 
-_ONE_SHOT = zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW)
+def _one_shot() -> zstandard.ZstdDecompressor:
+    """One for each thread: two frames at once in one of them would be mixed up."""
+    found: zstandard.ZstdDecompressor | None = getattr(_OF_THREAD, "decompressor", None)
+    if found is None:
+        found = _OF_THREAD.decompressor = zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW)
+    return found
+
+
+_OF_THREAD = local()
 
 
 def _frame_parameters(start: bytes, header: PayloadHeader, place: Place) -> zstandard.FrameParameters:

@@ -2,12 +2,16 @@
 
 import json
 import os
+import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.builders import snapshot
+from tests.builders import metadata, snapshot, write_package
 from tests.bundle.conftest import Moss, Pair, done
+from tests.conftest import PROJECT
 from tests.trees import differences, found_tree
 
 OWNERS = os.geteuid() == 0
@@ -184,3 +188,106 @@ def test_another_content_with_the_same_digest_in_the_store_is_refused(pair: Pair
     ended = moss("-D", pair.b, "sync", "--from", export(moss, pair, "second"), "-y", "--unsigned")
     assert ended.exit_code == 7 and "have one digest" in ended.err
     assert (pair.b / "usr/.stateID").read_text().strip() == "1"
+
+
+def test_a_bundle_is_a_repository(pair: Pair, moss: Moss) -> None:
+    """What it carries can be installed on its own, whether or not the system became like the exporter's."""
+    pin(moss, pair)
+    first = export(moss, pair, "first", "1")
+    sync(moss, pair, first)
+    assert moss("-D", pair.b, "receipt", "-o", pair.files / "receipt").exit_code == 0
+    second = export(moss, pair, "second", "--for", pair.files / "receipt")
+    ended = moss("-D", pair.b, "repo", "add", "stick", f"bundle:{second}")
+    assert ended.exit_code == 0 and "2 packages" in ended.out
+    assert moss("-D", pair.b, "install", "-y", "extra").exit_code == 0
+    assert differences(pair.b) == []
+    assert (pair.b / "usr/share/extra").exists() and (pair.b / "usr/share/tool/gone").exists()
+    # An update takes the newer version, patches included.
+    assert moss("-D", pair.b, "update", "-y").exit_code == 0
+    assert differences(pair.b) == []
+    assert "2-1 (x86_64)" in moss("-D", pair.b, "info", "tool").out
+
+
+def test_a_bundle_as_a_repository_is_judged_when_it_is_read_and_when_it_is_used(pair: Pair, moss: Moss) -> None:
+    file = export(moss, pair, "full")
+    ended = moss("-D", pair.b, "repo", "add", "stick", f"bundle:{file}")
+    assert ended.exit_code == 6 and "not pinned" in " ".join(ended.err.split())
+    assert "stick" not in moss("-D", pair.b, "repo", "list").out
+    pin(moss, pair)
+    assert moss("-D", pair.b, "repo", "add", "stick", f"bundle:{file}").exit_code == 0
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    ended = moss("-D", pair.b, "install", "-y", "tool")
+    assert ended.exit_code == 7
+    assert not (pair.b / "usr").exists()
+    file.write_bytes(whole)
+    # A newer one in its place is fine, and then the older one is not any more.
+    export(moss, pair, "full")
+    assert moss("-D", pair.b, "repo", "update").exit_code == 0
+    file.write_bytes(whole)
+    assert moss("-D", pair.b, "repo", "update").exit_code == 6
+    assert moss("-D", pair.b, "install", "-y", "tool").exit_code == 6
+    file.unlink()
+    assert moss("-D", pair.b, "install", "-y", "tool").exit_code == 3
+
+
+def test_contents_of_several_blocks_arrive_through_pipes(pair: Pair, moss: Moss) -> None:
+    """Blocks are packed and unpacked in several threads; one content lies in several blocks."""
+    folder, made = pair.files / "more", pair.files / "made"
+    seed = random.Random(5)
+    large = {f"share/large/{number}": seed.randbytes(1 << 20) * 3 for number in range(8)}
+    write_package(folder, metadata("large"), {**large, "share/large/whole": seed.randbytes(17 << 20)})
+    done("index", folder, "-q")
+    done("-D", made, "repo", "add", "more", folder / "stone.index", "--unsigned", "-q")
+    done("-D", made, "install", "-y", "large", "-q")
+    moss_here = [sys.executable, "-m", "moss", "-q", "-D"]
+    exporting = subprocess.Popen([*moss_here, made, "export", "-o", "-"], stdout=subprocess.PIPE, cwd=PROJECT)
+    importing = [*moss_here, pair.b, "sync", "--from", "-", "-y", "--unsigned"]
+    assert subprocess.run(importing, stdin=exporting.stdout, cwd=PROJECT).returncode == 0
+    assert exporting.wait() == 0
+    assert differences(pair.b) == []
+    file = pair.files / "large.bundle"
+    assert moss("-D", made, "export", "-o", file).exit_code == 0
+    assert moss("bundle", "verify", file).exit_code == 0
+    other = pair.b.with_name("c")
+    done("-D", other, "repo", "add", "stick", f"bundle:{file}", "--unsigned", "-q")
+    done("-D", other, "install", "-y", "large", "-q")
+    assert differences(other) == []
+
+
+def test_standard_input_is_asked_nothing(pair: Pair, moss: Moss) -> None:
+    ended = moss("-D", pair.b, "sync", "--from", "-", "--unsigned")
+    assert ended.exit_code == 2 and "standard input is the bundle" in " ".join(ended.err.split())
+
+
+def test_what_signs_is_never_shown(pair: Pair, moss: Moss) -> None:
+    (secret,) = (pair.a / ".moss/keys").iterdir()
+    words = secret.read_text().strip().partition(":")[2]
+    assert secret.stat().st_mode & 0o777 == 0o600
+    for command in ("list", "show"):
+        for options in ((), ("--json",), ("-v",)):
+            ended = moss("-D", pair.a, "key", command, *options)
+            assert words not in ended.out + ended.err
+    assert words not in export(moss, pair, "full").read_bytes().hex()
+
+
+def test_one_of_several_keys_must_be_named(pair: Pair, moss: Moss) -> None:
+    assert moss("-D", pair.a, "key", "make", "second").exit_code == 0
+    ended = moss("-D", pair.a, "export", "-o", pair.files / "x")
+    assert ended.exit_code == 2 and "--key" in ended.err
+    file = export(moss, pair, "x", "--key", "second")
+    key = moss("-D", pair.a, "key", "show", "second").out.strip()
+    assert moss("bundle", "verify", file, "--key", key).exit_code == 0
+    own = moss("-D", pair.a, "key", "show", "own").out.strip()
+    assert moss("bundle", "verify", file, "--key", own).exit_code == 6
+
+
+def test_a_key_that_is_none_is_refused(pair: Pair, moss: Moss) -> None:
+    for text in ("", "moss-key-1:abc", "x" * 300, "moss-key-1:" + "G" * 64):
+        assert moss("-D", pair.b, "key", "pin", "office", text).exit_code == 2
+    key = moss("-D", pair.a, "key", "show").out.strip()
+    assert moss("-D", pair.b, "key", "pin", "office", key).exit_code == 0
+    assert moss("-D", pair.b, "key", "pin", "again", key).exit_code == 2
+    assert moss("-D", pair.b, "key", "pin", "office", "moss-key-1:" + "0" * 64).exit_code == 2
+    assert moss("-D", pair.b, "key", "remove", "office", "-y").exit_code == 0
+    assert moss("-D", pair.b, "key", "show", "office").exit_code == 3
