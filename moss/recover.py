@@ -23,6 +23,9 @@ from moss.reporter import Reporter
 from moss.root import GenerationId, Root, generation_of_tree
 from moss.switch import settle_archives
 
+_BOOT = "(switched from outside moss, as at boot)"
+"""What history says of a switch that no command made."""
+
 
 def recover(root: Root, database: Database, effects: Effects, now: int, reporter: Reporter) -> str | None:
     """Finish or undo what a crash interrupted; what was done, in a sentence, or None."""
@@ -36,7 +39,7 @@ def recover(root: Root, database: Database, effects: Effects, now: int, reporter
         undo(root, database, effects, entry, now, reporter)
         return f"{entry.command!r} was interrupted before the switch; nothing of it remains"
     if live is not None and live != generations.active(database):
-        return _follow(root, database, effects, live, reporter)
+        return _follow(root, database, effects, live, now, reporter)
     settle_trees(root, database, effects, reporter)
     if _forget_dirty_spare(database):
         effects.commit_point("spare is forgotten")
@@ -117,19 +120,32 @@ def _record_live(database: Database, live: GenerationId) -> None:
     generations.record_complete(database, live)
     generations.set_active(database, live)
     trees.unset_audited(database, live)
+    trees.set_pending(database, None)
     _forget_dirty_spare(database)
 
 
-def _follow(root: Root, database: Database, effects: Effects, live: GenerationId, reporter: Reporter) -> str:
-    """The machine was switched from outside (at boot): the record follows."""
-    before = generations.active(database)
+def _follow(
+    root: Root, database: Database, effects: Effects, live: GenerationId, now: int, reporter: Reporter
+) -> str | None:
+    """The machine was switched from outside (at boot): the record follows. None where that was wanted."""
+    before, pending = generations.active(database), trees.pending(database)
     settle_trees(root, database, effects, reporter)
-    copies, _ = _settle_local_state(root, database, effects)
+    copies, warnings = _settle_local_state(root, database, effects)
     with database.transaction():
+        entry = journal.begin(
+            database, operation="boot", command=_BOOT, from_generation=before, started_at=now
+        )
+        journal.set_target(database, entry, live)
         _record_live(database, live)
         factory.record_copies(database, copies)
+        journal.finish(database, entry, "done", now)
     effects.commit_point("record follows /usr")
-    return f"/usr is generation {live}, the record said {before}; the record follows"
+    if live == pending:
+        for warning in (f"generation {live} is active since the machine was booted, as it was to be", *warnings):
+            reporter.warning(warning)
+        return None
+    awaited = "" if pending is None else f" (generation {pending} was to be booted)"
+    return f"/usr is generation {live}, the record said {before}{awaited}; the record follows"
 
 
 def _check_known(root: Root, database: Database, live: GenerationId | None) -> None:

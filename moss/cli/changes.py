@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 from moss.cli.as_json import plan_data
-from moss.cli.changing import Proposal, carry_out, opened
+from moss.cli.changing import AtBoot, Proposal, carry_out, opened
 from moss.cli.parameters import Argument, Option
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
@@ -42,6 +42,7 @@ def install(
     wishes: Annotated[
         list[str], Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")
     ],
+    at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
@@ -49,9 +50,9 @@ def install(
     'binary(git)': whoever provides it best is installed. moss keeps what you ask for, through every
     update, until you remove it."""
     choosing = _choosing(session, prefer, solver_time)
-    with opened(session, "install", *wishes) as system:
+    with opened(session, "install", *wishes, at_boot=at_boot) as system:
         request = install_request(_model(system), wishes)
-        return _change(session, system, request, choosing, "what you ask for is there already")
+        return _change(session, system, request, choosing, at_boot, "what you ask for is there already")
 
 
 def remove(
@@ -59,14 +60,15 @@ def remove(
     names: Annotated[
         list[str], Argument(metavar="PACKAGE…", help="What you asked for, or a package's name.")
     ],
+    at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
     """What was only there for the removed packages goes too."""
     choosing = _choosing(session, prefer, solver_time)
-    with opened(session, "remove", *names) as system:
+    with opened(session, "remove", *names, at_boot=at_boot) as system:
         request = remove_request(_model(system), names, _installed_names(system))
-        return _change(session, system, request, choosing, "nothing would change")
+        return _change(session, system, request, choosing, at_boot, "nothing would change")
 
 
 def update(
@@ -75,19 +77,20 @@ def update(
         list[str] | None,
         Argument(metavar="[PACKAGE…]", help="Only these; everything when none is named."),
     ] = None,
+    at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
     """Reads the repositories first, unless --offline or --dry-run says not to; the newest set that
     fits together becomes one new generation."""
     choosing = _choosing(session, prefer, solver_time)
-    with opened(session, "update", *(names or [])) as system:
+    with opened(session, "update", *(names or []), at_boot=at_boot) as system:
         if not (session.settings.offline or session.settings.dry_run):
             from moss.operations.repositories import update_repositories
 
             update_repositories(system)
         request = update_request(_model(system), names or [], _installed_names(system))
-        return _change(session, system, request, choosing, "everything is up to date")
+        return _change(session, system, request, choosing, at_boot, "everything is up to date")
 
 
 def sync(
@@ -99,6 +102,7 @@ def sync(
     unsigned: Annotated[
         bool, Option("--unsigned", help="Accept a bundle that nobody whom you trust vouches for.")
     ] = False,
+    at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
@@ -107,13 +111,13 @@ def sync(
     if bundle is not None:
         from moss.cli.syncing import sync_from  # only where there is a bundle
 
-        return sync_from(session, bundle, unsigned=unsigned)
+        return sync_from(session, bundle, unsigned=unsigned, at_boot=at_boot)
     if unsigned:
         raise UsageError("--unsigned says something about a bundle", remedies=["moss sync --from FILE --unsigned"])
     choosing = _choosing(session, prefer, solver_time)
-    with opened(session, "sync") as system:
+    with opened(session, "sync", at_boot=at_boot) as system:
         request = sync_request(_model(system))
-        return _change(session, system, request, choosing, "the system is what its model says")
+        return _change(session, system, request, choosing, at_boot, "the system is what its model says")
 
 
 def undo(
@@ -122,6 +126,7 @@ def undo(
         int | None,
         Argument(metavar="[TRANSACTION]", min=1, help="A number that `history` shows; the last one when left out."),
     ] = None,
+    at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
@@ -131,10 +136,10 @@ def undo(
     from moss.operations.undo import propose_undo
 
     choosing = _choosing(session, prefer, solver_time)
-    with opened(session, "undo", *([] if transaction is None else [str(transaction)])) as system:
+    with opened(session, "undo", *([] if transaction is None else [str(transaction)]), at_boot=at_boot) as system:
         session.stage("choosing packages")
         plan = propose_undo(system, transaction, choosing)
-        return _carry_out(session, system, plan, "what the transaction changed is as it was before")
+        return _carry_out(session, system, plan, at_boot, "what the transaction changed is as it was before")
 
 
 def _choosing(session: Session, order: str, seconds: float) -> Choosing:
@@ -143,16 +148,18 @@ def _choosing(session: Session, order: str, seconds: float) -> Choosing:
     return Choosing(parse_order(order), seconds, told)
 
 
-def _change(session: Session, system: System, request: ChangeRequest, choosing: Choosing, already: str) -> Answer:
+def _change(
+    session: Session, system: System, request: ChangeRequest, choosing: Choosing, at_boot: bool, already: str
+) -> Answer:
     session.stage("choosing packages")
-    return _carry_out(session, system, propose(system, request, choosing), already)
+    return _carry_out(session, system, propose(system, request, choosing), at_boot, already)
 
 
-def _carry_out(session: Session, system: System, plan: "Plan", already: str) -> Answer:
+def _carry_out(session: Session, system: System, plan: "Plan", at_boot: bool, already: str) -> Answer:
     for warning in plan.warnings:
         session.warning(warning)
     proposal = Proposal(
-        text=lambda page: plan_text(plan, page),
+        text=lambda page: plan_text(plan, page, at_boot=at_boot),
         data=lambda: plan_data(plan),
         nothing_to_do=(lambda page: nothing_text(plan, already, page)) if plan.is_empty else None,
     )
@@ -160,7 +167,7 @@ def _carry_out(session: Session, system: System, plan: "Plan", already: str) -> 
     def act() -> "Outcome":
         from moss.operations.commit import commit  # a dry run needs nothing of what makes a generation
 
-        return commit(system, plan)
+        return commit(system, plan, at_boot=at_boot)
 
     return carry_out(session, system, proposal, act, audit_after=True)
 

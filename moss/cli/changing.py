@@ -9,10 +9,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from moss.cli.parameters import Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, duration, plain
+from moss.db import trees
 from moss.errors import Locked, MossError, Recovered
 from moss.operations.system import System, open_to_change, open_to_read
 from moss.root import GenerationId, Root, generation_of_tree
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from moss.operations.upkeep import Upkeep
 
 _SHOWN_PIDS = 5
+
+AtBoot = Annotated[
+    bool, Option("--at-boot", help="Make it ready, change nothing that runs, and let the next boot switch to it.")
+]
 
 
 class Proposal(NamedTuple):
@@ -35,7 +41,7 @@ class Proposal(NamedTuple):
 
 
 @contextmanager
-def opened(session: Session, *words: str) -> Iterator[System]:
+def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[System]:
     """The system to change; only to look at where the person wants a dry run.
 
     `words` are what the record will call this command. Raises Recovered when a transaction had to be
@@ -46,7 +52,7 @@ def opened(session: Session, *words: str) -> Iterator[System]:
         with open_to_read(settings.directory, session) as system:
             yield system
         return
-    command = shlex.join(["moss", *words])
+    command = shlex.join(["moss", *words, *(["--at-boot"] if at_boot else [])])
     with open_to_change(settings.directory, session, command=command, wait=settings.wait) as system:
         if system.recovered is not None:
             raise Recovered(
@@ -57,12 +63,21 @@ def opened(session: Session, *words: str) -> Iterator[System]:
 
 
 def carry_out(
-    session: Session, system: System, proposal: Proposal, act: Callable[[], Outcome], *, audit_after: bool
+    session: Session,
+    system: System,
+    proposal: Proposal,
+    act: Callable[[], Outcome],
+    *,
+    audit_after: bool,
+    target: GenerationId | None = None,
 ) -> Answer:
     """Show, ask, act; the answer tells what came of it. Declined and NeedsConfirmation change nothing.
 
+    `target` is the generation that is gone to, where there is one already.
+
     `audit_after`: whether upkeep then looks through the tree that was live; if not, the next one does.
     """
+    _warn_of_pending(session, system, target)
     instead = agreed(session, proposal)
     if instead is not None:
         return instead
@@ -76,6 +91,17 @@ def carry_out(
         lambda page: _told(outcome, page),
         answer_data(proposal, outcome_data(outcome)),
         afterwards=lambda: tidy_up(session, system.command, keep_house, audit_after=audit_after),
+    )
+
+
+def _warn_of_pending(session: Session, system: System, target: GenerationId | None) -> None:
+    pending = trees.pending(system.record)
+    if pending is None or target in (pending, system.active):
+        return
+    session.warning(
+        f"generation {pending} is left to the next boot; this begins with generation {system.active}, and what it "
+        f"makes takes the other's place; to go on from that one: moss state activate {pending}; "
+        f"to drop it: moss state activate {system.active} --at-boot"
     )
 
 
@@ -133,6 +159,7 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
             }
             for one in outcome.left_behind
         ],
+        "at_boot": outcome.at_boot,
     }
 
 
@@ -146,8 +173,22 @@ def nothing_to_do(why: str) -> Callable[[Page], str]:
 
 
 def _told(outcome: Outcome, page: Page) -> str:
+    if outcome.at_boot:
+        return _told_at_boot(outcome, page)
     done = f"Generation {outcome.generation} is active"
     return f"{page.green(done)} ({duration(outcome.seconds)}).\n" + _left_behind_text(outcome.left_behind)
+
+
+def _told_at_boot(outcome: Outcome, page: Page) -> str:
+    if outcome.generation == outcome.previous:
+        return f"Nothing is left to the next boot: generation {outcome.generation} stays active.\n"
+    done = f"Generation {outcome.generation} is ready for the next boot"
+    return (
+        f"{page.green(done)} ({duration(outcome.seconds)}); until then generation {outcome.previous} is active.\n"
+        f"moss writes no boot entries yet: boot it with moss.fstx={outcome.generation} on the kernel's command line.\n"
+        f"To have it now: moss state activate {outcome.generation}\n"
+        f"To drop it:     moss state activate {outcome.previous} --at-boot\n"
+    )
 
 
 def _left_behind_text(left_behind: Sequence[LeftBehind]) -> str:

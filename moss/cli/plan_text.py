@@ -47,8 +47,8 @@ class Row(NamedTuple):
     reason: str = ""
 
 
-def plan_text(plan: Plan, page: Page) -> str:
-    """The whole plan, in lines that end."""
+def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
+    """The whole plan, in lines that end. `at_boot`: the switch is left to the next boot."""
     rows = [*_coming(plan, page), *_wishes(plan)]
     rows += _held(plan.held)
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
@@ -56,7 +56,7 @@ def plan_text(plan: Plan, page: Page) -> str:
     lines += _cost(plan, page)
     if plan.origin:
         lines += _line("From", plain(plan.origin), page)
-    steps = _steps(plan.base, plan.result)
+    steps = _steps(plan.base, plan.result, at_boot)
     lines += _line("Result", steps if plan.proof is None else f"{steps}; {proof_text(plan.proof)}", page)
     if page.verbose and plan.proof is not None and plan.proof.levels:
         lines += _line("Proof", _levels(plan.proof), page)
@@ -71,11 +71,13 @@ def nothing_text(plan: Plan, already: str, page: Page) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def activation_text(base: GenerationId, target: Generation, difference: Difference, page: Page) -> str:
+def activation_text(
+    base: GenerationId, target: Generation, difference: Difference, page: Page, *, at_boot: bool = False
+) -> str:
     """What going to another generation changes."""
     lines = rows_text(difference_rows(difference), page)
     made = f"made {moment(target.created_at)}" + (f" by {plain(target.command)!r}" if target.command else "")
-    lines += _line("Result", f"{_steps(base, target.id)} ({made})", page)
+    lines += _line("Result", f"{_steps(base, target.id, at_boot)} ({made})", page)
     return "".join(line + "\n" for line in lines)
 
 
@@ -240,10 +242,11 @@ def _cost(plan: Plan, page: Page) -> list[str]:
     return [page.bold(padded("Download", _LABEL_COLUMNS)) + (" " * 6).join(parts)]
 
 
-def _steps(base: GenerationId | None, result: GenerationId) -> str:
+def _steps(base: GenerationId | None, result: GenerationId, at_boot: bool) -> str:
+    when = "at the next boot" if at_boot else "live at once"
     if base is None:
-        return f"generation {result}, the first, live at once"
-    return f"generation {base} → {result}, live at once"
+        return f"generation {result}, the first, {when}"
+    return f"generation {base} → {result}, {when}"
 
 
 def _line(label: str, text: str, page: Page) -> list[str]:

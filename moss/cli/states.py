@@ -80,6 +80,7 @@ def summary_data(summary: GenerationSummary) -> dict[str, object]:
         "package_count": summary.package_count,
         "has_tree": summary.has_tree,
         "kept_as": summary.kept_as,
+        "pending": summary.pending,
     }
 
 
@@ -132,6 +133,7 @@ def _standing(summary: GenerationSummary) -> str:
         return "given up"
     standing = [
         "active" if summary.active else "rollback goes here" if summary.previous else "",
+        "at the next boot" if summary.pending else "",
         "" if summary.kept_as is None else f"kept as {plain(summary.kept_as)}",
     ]
     return ", ".join(filter(None, standing))

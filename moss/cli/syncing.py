@@ -11,7 +11,7 @@ from moss.operations.bundled import propose_bundle
 from moss.operations.commit import commit
 
 
-def sync_from(session: Session, path: str, *, unsigned: bool) -> Answer:
+def sync_from(session: Session, path: str, *, unsigned: bool, at_boot: bool) -> Answer:
     settings = session.settings
     if path == "-" and not (settings.yes or settings.dry_run):
         raise NeedsConfirmation(
@@ -20,16 +20,18 @@ def sync_from(session: Session, path: str, *, unsigned: bool) -> Answer:
             remedies=[session.command_with("--yes"), session.command_with("--dry-run")],
         )
     words = ["sync", "--from", path, *(["--unsigned"] if unsigned else [])]
-    with input_file(path) as stream, opened(session, *words) as system:
+    with input_file(path) as stream, opened(session, *words, at_boot=at_boot) as system:
         session.stage(f"reading {name_of(path)}")
         plan, arrival = propose_bundle(system, open_bundle(stream, name_of(path)), unsigned=unsigned)
         for warning in plan.warnings:
             session.warning(warning)
         proposal = Proposal(
-            text=lambda page: plan_text(plan, page),
+            text=lambda page: plan_text(plan, page, at_boot=at_boot),
             data=lambda: plan_data(plan),
             nothing_to_do=(lambda page: nothing_text(plan, "the system is what the bundle holds", page))
             if plan.is_empty
             else None,
         )
-        return carry_out(session, system, proposal, lambda: commit(system, plan, [arrival]), audit_after=True)
+        return carry_out(
+            session, system, proposal, lambda: commit(system, plan, [arrival], at_boot=at_boot), audit_after=True
+        )

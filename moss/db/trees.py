@@ -69,6 +69,20 @@ def forget_spare(database: Database) -> None:
             remove(database, held.generation)
 
 
+def pending(database: Database) -> GenerationId | None:
+    """The generation that the next boot is to switch to."""
+    row = database.connection.execute("SELECT generation FROM pending").fetchone()
+    return None if row is None else GenerationId(row[0])
+
+
+def set_pending(database: Database, generation: GenerationId | None) -> None:
+    """None: the next boot stays with the active one."""
+    with database.transaction():
+        database.connection.execute("DELETE FROM pending")
+        if generation is not None:
+            database.connection.execute("INSERT INTO pending (one, generation) VALUES (1, ?)", (generation,))
+
+
 def record_audited(database: Database, generation: GenerationId, *, clean: bool) -> None:
     database.connection.execute(
         "INSERT OR REPLACE INTO audited (generation, clean) VALUES (?, ?)", (generation, int(clean))

@@ -46,7 +46,7 @@ def propose_activation(system: System, target: GenerationId) -> Activation:
 
 
 def activate(system: System, activation: Activation) -> Outcome:
-    """Switch. What it costs does not depend on the size of the generations."""
+    """Switch now. What it costs does not depend on the size of the generations."""
     started = time.monotonic()
     target = activation.target.id
     if target == activation.base:

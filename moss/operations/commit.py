@@ -27,6 +27,7 @@ from moss.fetch import absolute_uri, open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
 from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
+from moss.operations.at_boot import leave_made_to_boot, refuse_first
 from moss.operations.interruption import uninterrupted
 from moss.operations.space import check_space
 from moss.operations.system import System
@@ -48,14 +49,19 @@ OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and ev
 """Said with the first generation of a root."""
 
 
-def commit(system: System, plan: Plan, arrivals: "Sequence[Arrival]" = ()) -> Outcome:
+def commit(
+    system: System, plan: Plan, arrivals: "Sequence[Arrival]" = (), *, at_boot: bool = False
+) -> Outcome:
     """Carry out a plan. Raises MossError with the system unchanged, or returns when it is done for good.
 
-    `arrivals` bring packages from bundles that are open already.
+    `arrivals` bring packages from bundles that are open already. `at_boot`: the switch is left to the
+    next boot, see `moss.operations.at_boot`.
     """
     started = time.monotonic()
     with as_moss_error(f"make generation {plan.result}"), ExitStack() as open_files:
         check_switchable(system.root, plan.base)
+        if at_boot:
+            refuse_first(plan.base)
         propose_skeleton(system.root.path, system.root.usr)
         with under_way(system, plan.operation, plan.base) as entry:
             store = open_files.enter_context(Store(system.root.store, system.effects))
@@ -66,6 +72,9 @@ def commit(system: System, plan: Plan, arrivals: "Sequence[Arrival]" = ()) -> Ou
             tree = _stage(system, plan, entry, fetched, arrivals, store)
             sealed = make_tree(system, plan.result, tree, store)
             _make_skeleton(system)
+            if at_boot:
+                leave_made_to_boot(system, entry, plan.result, sealed)
+                return Outcome(plan.result, plan.base, time.monotonic() - started, at_boot=True)
             entry = ready_to_switch(system, entry, plan.result, sealed)
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)

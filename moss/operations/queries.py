@@ -28,6 +28,8 @@ class GenerationSummary:
     has_tree: bool
     kept_as: str | None = None
     """The name under which the person keeps it."""
+    pending: bool = False
+    """Whether the next boot is to switch to it."""
 
 
 @value
@@ -114,7 +116,7 @@ def near_names(system: System, name: str) -> list[str]:
 def summaries(system: System) -> list[GenerationSummary]:
     """Every generation that can be activated, oldest first."""
     active, previous = system.active, previous_generation(system)
-    names = trees.kept_names(system.record)
+    names, pending = trees.kept_names(system.record), trees.pending(system.record)
     return [
         GenerationSummary(
             generation,
@@ -123,6 +125,7 @@ def summaries(system: System) -> list[GenerationSummary]:
             package_count=len(generations.package_ids_of(system.record, generation.id)),
             has_tree=_has_tree(system, generation.id),
             kept_as=names.get(generation.id),
+            pending=generation.id == pending,
         )
         for generation in generations.generations(system.record)
         if generation.status is Status.COMPLETE

@@ -117,6 +117,8 @@ def _known(system: System, number: GenerationId) -> Generation:
 def _why_it_stays(system: System, number: GenerationId) -> str | None:
     if number == system.active:
         return f"generation {number} is active"
+    if number == trees.pending(system.record):
+        return f"generation {number} is left to the next boot: moss state activate {system.active} --at-boot drops that"
     kept = trees.kept_names(system.record).get(number)
     if kept is not None:
         return f"generation {number} is kept as {kept}: moss state unkeep {number}"

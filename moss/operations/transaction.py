@@ -22,6 +22,8 @@ class Outcome(NamedTuple):
     warnings: tuple[str, ...] = ()
     left_behind: tuple[LeftBehind, ...] = ()
     """What runs and does not see the new /usr as it should."""
+    at_boot: bool = False
+    """The generation is ready, and the next boot switches to it."""
 
 
 @contextmanager

@@ -124,7 +124,8 @@ def _layouts(system: System, selection: Sequence[Selected]) -> Iterator[tuple[st
 
 
 def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
-    spared = [number for number in (system.active, previous_generation(system)) if number is not None]
+    needed = (system.active, previous_generation(system), trees.pending(system.record))
+    spared = [number for number in needed if number is not None]
     due = trees.prunable(system.record, keep, spared)
     given_up: list[GenerationId] = []
     for number in due:

@@ -108,6 +108,12 @@ CREATE TABLE active (
     generation INTEGER NOT NULL REFERENCES generation (id)
 ) STRICT;
 
+-- The generation that the next boot is to switch to, where one was left to it (`--at-boot`).
+CREATE TABLE pending (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    generation INTEGER NOT NULL REFERENCES generation (id)
+) STRICT;
+
 -- Archived trees that were looked at since they were live.
 CREATE TABLE audited (
     generation INTEGER PRIMARY KEY REFERENCES generation (id) ON DELETE CASCADE,

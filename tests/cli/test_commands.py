@@ -91,6 +91,28 @@ def test_update_rollback_and_forth(place: Place, moss: Moss) -> None:
     ]
 
 
+def test_an_update_can_be_left_to_the_next_boot(place: Place, moss: Moss) -> None:
+    ended = moss(*at(place), "update", "-y", "--at-boot", "--json")
+    assert json.loads(ended.out)["data"]["outcome"]["at_boot"] is True
+    assert (place.root / "usr/.stateID").read_text() == "1\n"
+    assert "at the next boot" in moss(*at(place), "state", "list").out
+    listed = json.loads(moss(*at(place), "state", "list", "--json").out)["data"]
+    assert [one["pending"] for one in listed] == [False, True]
+    assert "--at-boot" in moss(*at(place), "history").out
+    # The next change says so before it is made, and how to go on.
+    shown = moss(*at(place), "update", "--dry-run", "--at-boot")
+    assert "generation 1 → 3, at the next boot" in shown.out
+    assert "generation 2 is left to the next boot" in shown.err
+    assert "moss state activate 2;" in shown.err and "moss state activate 1 --at-boot" in shown.err
+    assert moss(*at(place), "state", "remove", "-y", "2").exit_code == 1
+    assert "stays active" in moss(*at(place), "state", "activate", "1", "--at-boot", "-y").out
+    assert "left to" not in moss(*at(place), "update", "--dry-run").err
+    told = moss(*at(place), "state", "activate", "2", "--at-boot", "-y").out
+    assert "Generation 2 is ready for the next boot" in told and "until then generation 1 is active" in told
+    assert "left to" not in moss(*at(place), "state", "activate", "2", "-y").err
+    assert (place.root / "usr/.stateID").read_text() == "2\n"
+
+
 def test_nothing_to_do_is_said_and_asks_nothing(place: Place, moss: Moss) -> None:
     assert moss(*at(place), "install", "hello") == (
         0,
@@ -316,8 +338,8 @@ def test_ctrl_c_after_the_point_of_no_return_says_what_is_active_now(
 ) -> None:
     from moss.operations import commit as committing
 
-    def interrupted_too_late(*arguments: object) -> None:
-        real(*arguments)  # type: ignore[arg-type]
+    def interrupted_too_late(*arguments: object, **options: object) -> None:
+        real(*arguments, **options)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     real = committing.commit
