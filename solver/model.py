@@ -18,6 +18,7 @@ quotes. `parse_formula(str(f)) == f` for every formula.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import TypeAlias, assert_never
@@ -183,6 +184,7 @@ class Package:
 # A formula's text. Binding strength: 0 if/unless, 1 |, 2 &, 3 a relation or parentheses.
 
 _QUOTE = '"'
+_USUAL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-_]*")
 _KEYWORDS = {"if", "unless", "else", "all", "any", "none"}
 
 
@@ -234,6 +236,8 @@ def _quote(text: str) -> str:
 
 def _is_plain(name: str) -> bool:
     """Whether the parser reads the bare name back as this name and nothing more."""
+    if _USUAL_NAME.fullmatch(name) and name not in _KEYWORDS:
+        return True
     if not name or name in _KEYWORDS or name[0] in '("|&':
         return False
     depth = 0

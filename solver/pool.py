@@ -260,6 +260,11 @@ class Pool(Joined):
         universe, local, _ = self.at(package)
         return universe.is_multi_version(local)
 
+    def key(self, package: int) -> str:
+        """The caller's identity of a package."""
+        universe, local, _ = self.at(package)
+        return universe.text(universe.key[local])
+
     def candidate(self, package: int) -> Candidate:
         """A package as sentences need it."""
         universe, local, _ = self.at(package)

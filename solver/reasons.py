@@ -172,21 +172,71 @@ class WhenAsked(Mapping[str, tuple[Found, ...]]):
 
 def reasons_of(pool: Pool, request: Request, chosen: Set[int], before: Set[int]) -> Mapping[str, tuple[Reason, ...]]:
     """Why each chosen package is there, by its key."""
-    return WhenAsked(lambda: _Reasons(pool, request, chosen, before).all())
+    return Reasons(pool, request, chosen, before)
 
 
-class _Reasons:
+def one_by_one(reasons: Mapping[str, tuple[Reason, ...]], key: str) -> Iterator[Reason]:
+    """The reasons of one package, the nearest first, each made when it is asked for."""
+    return reasons.told(key) if isinstance(reasons, Reasons) else iter(reasons.get(key, ()))
+
+
+_Use = tuple[bool, int, int]
+"""Whether it needs or recommends, the package that does, the number of the formula."""
+
+
+class Reasons(Mapping[str, tuple[Reason, ...]]):
+    """Why each package is there, by its key. Found when first asked, and told for the packages asked about."""
+
+    def __init__(self, pool: Pool, request: Request, chosen: Set[int], before: Set[int]) -> None:
+        self._paths = _Paths(pool, request, chosen, before)
+        self._found: dict[int, list[Reason | _Use]] | None = None
+        self._package: dict[str, int] = {}
+        self._formulas: dict[int, Formula] = {}
+
+    def told(self, key: str) -> Iterator[Reason]:
+        """One by one, the nearest first."""
+        found = self._all()
+        return map(self._told, found[self._package[key]] if key in self._package else ())
+
+    def _all(self) -> dict[int, list[Reason | _Use]]:
+        if self._found is None:
+            self._found = self._paths.all()
+            pool = self._paths.pool
+            self._package = {pool.key(package): package for package in self._found}
+        return self._found
+
+    def _told(self, found: Reason | _Use) -> Reason:
+        if not isinstance(found, tuple):
+            return found
+        needs, by, number = found
+        pool, formula = self._paths.pool, self._formulas.get(number)
+        if formula is None:
+            formula = self._formulas[number] = pool.formula(number)
+        return Needed(pool.candidate(by), formula) if needs else Recommended(pool.candidate(by), formula)
+
+    def __getitem__(self, key: str) -> tuple[Reason, ...]:
+        found = self._all()
+        return tuple(map(self._told, found[self._package[key]]))
+
+    def __iter__(self) -> Iterator[str]:
+        self._all()
+        return iter(self._package)
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+
+class _Paths:
     """Walks from the request down to every package, the nearest reasons first."""
 
     def __init__(self, pool: Pool, request: Request, chosen: Set[int], before: Set[int]) -> None:
         self.pool, self.request, self.chosen, self.before = pool, request, chosen, before
-        self.value = {package: pool.candidate(package) for package in chosen}
-        self.found: dict[int, list[Reason]] = {}
+        self.found: dict[int, list[Reason | _Use]] = {}
         self.todo: list[int] = []
-        self.formulas: dict[int, tuple[Formula, list[int]]] = {}
+        self.users: dict[int, list[int]] = {}
 
-    def all(self) -> dict[str, tuple[Reason, ...]]:
-        """The reasons of every chosen package, by its key."""
+    def all(self) -> dict[int, list[Reason | _Use]]:
+        """The reasons of every chosen package."""
         for wish in (*self.request.wishes, *self.request.keeps):
             for relation in relations_of(wish.formula):
                 for package in self.pool.match(relation, wish.repository):
@@ -203,9 +253,9 @@ class _Reasons:
         for package in sorted(self.chosen - self.before):
             self.alone(package)
         self.walk()
-        return {self.value[package].key: tuple(why) for package, why in self.found.items()}
+        return self.found
 
-    def note(self, package: int, reason: Reason) -> None:
+    def note(self, package: int, reason: Reason | _Use) -> None:
         if package in self.chosen:
             if package not in self.found:
                 self.found[package] = []
@@ -214,24 +264,21 @@ class _Reasons:
 
     def walk(self) -> None:
         """Breadth first, so that the first reason is the nearest to the request."""
+        users, chosen = self.users, self.chosen
         for package in self.todo:
-            by = self.value[package]
             for needs, number in _uses(self.pool, package):
-                known = self.formulas.get(number)
+                known = users.get(number)
                 if known is None:
-                    users = sorted(set(self.pool.users(number)) & self.chosen)
-                    known = self.formulas[number] = (self.pool.formula(number), users)
-                formula, users = known
-                for other in users:
+                    known = users[number] = sorted(chosen & set(self.pool.users(number)))
+                for other in known:
                     if other != package:
-                        reason = Needed(by, formula) if needs else Recommended(by, formula)
-                        self.note(other, reason)
+                        self.note(other, (needs, package, number))
         self.todo = []
 
     def alone(self, package: int) -> None:
         """A new version that nobody asks for by name: an update, or a supplement."""
         if any(other in self.before for other in self.pool.name(package).versions):
-            wanted = self.request.update_all or self.value[package].name in self.request.updates
+            wanted = self.request.update_all or self.pool.candidate(package).name in self.request.updates
             self.note(package, Updated() if wanted else Stayed())
         elif package not in self.found:
             universe, local, _ = self.pool.at(package)

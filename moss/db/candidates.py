@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
+from typing import Any
 
 from moss.db.connection import Database
 from moss.db.statements import metadata_from, statement_of
@@ -12,12 +14,15 @@ from moss.package import DeferredMetadata, Metadata, Published
 from moss.repository import Candidate, Revision, candidate_key_of
 from solver.version import Scheme
 
-_COLUMNS = (
+_BRIEFLY = (
     "repository, candidate_key, uri, digest, file_size, installed_size,"
-    " name, version, release, build_release, architecture, scheme, summary, statement, paragraph"
+    " name, version, release, build_release, architecture, scheme"
 )
+_COLUMNS = f"{_BRIEFLY}, summary, statement, paragraph"
 _INSERT = f"INSERT INTO candidate (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PROVIDE = "INSERT INTO provided (capability, candidate) VALUES (?, ?)"
+
+_SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 
 Row = tuple[str | int | None, ...]
 
@@ -96,17 +101,28 @@ def all_of(database: Database, repositories: Sequence[str]) -> Iterator[Candidat
     rows = database.connection.execute(
         f"SELECT {_COLUMNS} FROM candidate WHERE repository IN ({marks}) ORDER BY name, id", repositories
     )
-    return map(_candidate, rows)
+    return map(_whole, rows)
 
 
-def by_key(database: Database, repository: str, name: str, key: str) -> Candidate | None:
-    """The candidate that the solver chose out of this repository."""
+def by_keys(database: Database, asked: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], Candidate]:
+    """The candidates of these names, repositories and keys, by repository and key."""
     # "+": by name, for which there are few rows; SQLite would take the repository's index.
-    rows = database.connection.execute(
-        f"SELECT {_COLUMNS} FROM candidate WHERE name = ? AND +repository = ? AND candidate_key = ? ORDER BY id",
-        (name, repository, key),
+    rows = database.connection.executemany(
+        f"SELECT {_BRIEFLY}, id FROM candidate"
+        " WHERE name = ? AND +repository = ? AND candidate_key = ? ORDER BY id DESC",
+        asked,
     )
-    return next(map(_candidate, rows), None)
+    found = {}
+    for *row, number in rows:
+        candidate = _candidate(row, partial(_statement, database, number))
+        found[candidate.repository, candidate.candidate_key] = candidate
+    return found
+
+
+def _statement(database: Database, number: int) -> tuple[str | None, str | None]:
+    rows = database.connection.execute("SELECT statement, paragraph FROM candidate WHERE id = ?", (number,))
+    ((statement, paragraph),) = rows
+    return statement, paragraph
 
 
 def listed_in(database: Database, repository: str) -> Iterator[Listed]:
@@ -120,10 +136,8 @@ def listed_in(database: Database, repository: str) -> Iterator[Listed]:
 
 
 def by_name(database: Database, name: str) -> list[Candidate]:
-    rows = database.connection.execute(
-        f"SELECT {_COLUMNS} FROM candidate WHERE name = ? ORDER BY id", (name,)
-    )
-    return [_candidate(row) for row in rows]
+    rows = database.connection.execute(f"SELECT {_COLUMNS} FROM candidate WHERE name = ? ORDER BY id", (name,))
+    return [_whole(row) for row in rows]
 
 
 def providers_of(database: Database, capability: str) -> list[Candidate]:
@@ -133,7 +147,7 @@ def providers_of(database: Database, capability: str) -> list[Candidate]:
         " OR id IN (SELECT candidate FROM provided WHERE capability = ?1) ORDER BY name, id",
         (capability,),
     )
-    return [_candidate(row) for row in rows]
+    return [_whole(row) for row in rows]
 
 
 def names(database: Database) -> list[str]:
@@ -150,40 +164,33 @@ def with_words(database: Database, repositories: Sequence[str], words: Sequence[
         f"SELECT id, name, summary FROM candidate WHERE repository IN ({marks}) ORDER BY name, id", repositories
     )
     found = [
-        number
-        for number, name, summary in rows
-        if all(word in f"{name}\n{summary}".casefold() for word in wanted)
+        number for number, name, summary in rows if all(word in f"{name}\n{summary}".casefold() for word in wanted)
     ]
     return [
-        _candidate(row)
+        _whole(row)
         for number in found
         for row in database.connection.execute(f"SELECT {_COLUMNS} FROM candidate WHERE id = ?", (number,))
     ]
 
 
-def _candidate(row: tuple[object, ...]) -> Candidate:
+def _whole(row: Sequence[Any]) -> Candidate:
+    """Of all columns."""
+    *brief, _, statement, paragraph = row
+    return _candidate(brief, lambda: (statement, paragraph))
+
+
+def _candidate(row: Sequence[Any], statement: Callable[[], tuple[str | None, str | None]]) -> Candidate:
     (
         repository, key, uri, digest, size, installed_size,
-        name, version, release, build_release, architecture, scheme, _, statement, paragraph,
+        name, version, release, build_release, architecture, scheme,
     ) = row  # fmt: skip
-    assert isinstance(size, int) and isinstance(release, int) and isinstance(build_release, int)
 
     def read() -> Metadata:
+        said, paragraph = statement()
         if paragraph is not None:
-            return metadata_from_paragraph(str(paragraph), str(key))
-        return metadata_from(
-            str(name), str(version), release, build_release, str(architecture), str(scheme), str(statement)
-        )
+            return metadata_from_paragraph(paragraph, key)
+        assert said is not None
+        return metadata_from(name, version, release, build_release, architecture, scheme, said)
 
-    return Candidate(
-        repository=str(repository),
-        candidate_key=str(key),
-        metadata=DeferredMetadata(
-            str(name), str(version), release, build_release, str(architecture),
-            Scheme[str(scheme).upper()], read,
-        ),
-        uri=str(uri),
-        digest=PackageDigest(str(digest)),
-        stone_size=size,
-        installed_size=installed_size if isinstance(installed_size, int) else None,
-    )  # fmt: skip
+    metadata = DeferredMetadata(name, version, release, build_release, architecture, _SCHEMES[scheme], read)
+    return Candidate(repository, key, metadata, uri, PackageDigest(digest), size, installed_size)

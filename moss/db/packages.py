@@ -1,6 +1,6 @@
 """Packages whose files are in the store, with their layouts and assets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from moss.db.connection import Database
@@ -49,6 +49,14 @@ def by_candidate_key(database: Database, key: str) -> PackageId | None:
     for (identity,) in rows:
         return PackageId(identity)
     return None
+
+
+def known_keys(database: Database, keys: Iterable[str]) -> set[str]:
+    """Those of the keys that packages in the store have."""
+    rows = database.connection.executemany(
+        "SELECT candidate_key FROM package WHERE candidate_key = ? LIMIT 1", ((key,) for key in keys)
+    )
+    return {key for (key,) in rows}
 
 
 def record_package(

@@ -6,6 +6,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 
 from moss.architecture import native_architecture
 from moss.capability import Capability, CapabilityKind
@@ -33,8 +34,8 @@ from solver import (
     Wished,
     solve,
 )
-from solver import Candidate as Choice
 from solver import Reason as ChoiceReason
+from solver.reasons import one_by_one
 
 
 def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFAULT) -> Plan:
@@ -120,7 +121,7 @@ def _plan(
     held: tuple[Held, ...],
 ) -> Plan:
     present = {selected.candidate_key: selected for selected in (*request.remembered, *here)}
-    chosen = tuple(_chosen(system, choice, solution, present) for choice in solution.chosen)
+    chosen = _chosen(system, solution, present)
     changed = difference(here, chosen)
     base = system.active
     return Plan(
@@ -141,19 +142,24 @@ def _plan(
     )
 
 
-def _chosen(
-    system: System, choice: Choice, solution: Solution, present: dict[str, Selected]
-) -> Chosen:
-    reason = _reason(solution.reasons.get(choice.key, ()))
-    selected = present.get(choice.key)
-    if selected is not None:
-        return Chosen(selected.metadata, choice.key, reason or selected.reason, selected, None)
-    candidate = candidates.by_key(system.offers, choice.repository, choice.name, choice.key)
-    assert candidate is not None, f"the universe of {choice.repository} has {choice.name}, its table has not"
-    return Chosen(candidate.metadata, choice.key, reason or Reason(), None, candidate)
+def _chosen(system: System, solution: Solution, present: dict[str, Selected]) -> tuple[Chosen, ...]:
+    """The packages of the generation to come, those that are not there yet as repositories offer them."""
+    new = [choice for choice in solution.chosen if choice.key not in present]
+    offered = candidates.by_keys(system.offers, ((choice.name, choice.repository, choice.key) for choice in new))
+    chosen = []
+    for choice in solution.chosen:
+        reason = _reason(one_by_one(solution.reasons, choice.key))
+        selected = present.get(choice.key)
+        if selected is not None:
+            chosen.append(Chosen(selected.metadata, choice.key, reason or selected.reason, selected, None))
+            continue
+        candidate = offered.get((choice.repository, choice.key))
+        assert candidate is not None, f"the universe of {choice.repository} has {choice.name}, its table has not"
+        chosen.append(Chosen(candidate.metadata, choice.key, reason or Reason(), None, candidate))
+    return tuple(chosen)
 
 
-def _reason(reasons: tuple[ChoiceReason, ...]) -> Reason | None:
+def _reason(reasons: Iterator[ChoiceReason]) -> Reason | None:
     """The nearest to a wish, as the record keeps it; None where the solver only says that it stayed."""
     for reason in reasons:
         match reason:
@@ -182,11 +188,9 @@ def _why_removed(solution: Solution, here: list[Selected], name: str) -> str:
 
 def _space(system: System, chosen: tuple[Chosen, ...]) -> Space:
     """What must be fetched, and what the files will take: at least the stones' size where no index says it."""
-    missing = [
-        one.candidate
-        for one in chosen
-        if one.candidate is not None and packages.by_candidate_key(system.record, one.candidate_key) is None
-    ]
+    offered = [one.candidate for one in chosen if one.candidate is not None]
+    in_store = packages.known_keys(system.record, (candidate.candidate_key for candidate in offered))
+    missing = [candidate for candidate in offered if candidate.candidate_key not in in_store]
     status = os.statvfs(system.root.path)
     size = sum(candidate.stone_size for candidate in missing)
     installed = sum(candidate.installed_size or candidate.stone_size for candidate in missing)
