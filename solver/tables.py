@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, chain
 
 MAGIC = b"mossU\x01\r\n"
 
@@ -41,9 +40,3 @@ def unpack(names: Sequence[str], buffer: memoryview) -> tuple[dict[str, memoryvi
         views[name] = buffer[at : at + 4 * length].cast("i")
         at += 4 * length
     return views, buffer[at:]
-
-
-def rows(lists: Sequence[Sequence[int]]) -> tuple[array[int], array[int]]:
-    """Lists of integers as (where each starts, all of them one after another)."""
-    start = array("i", accumulate(map(len, lists), initial=0))
-    return start, array("i", chain.from_iterable(lists))

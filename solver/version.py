@@ -62,9 +62,8 @@ def compare_keys(scheme: Scheme, a: bytes, b: bytes) -> int:
     return -1 if a < b else 1
 
 
-@lru_cache(maxsize=1 << 18)
-def sort_key(scheme: Scheme, text: str) -> bytes:
-    """Bytes that order as the versions do. Raises VersionError."""
+def make_sort_key(scheme: Scheme, text: str) -> bytes:
+    """As `sort_key`, for who keeps what was made."""
     match scheme:
         case Scheme.DEB:
             return _deb_key(text)
@@ -74,6 +73,12 @@ def sort_key(scheme: Scheme, text: str) -> bytes:
             return _stone_key(text)
         case Scheme.INTEGER:
             return _integer_key(text)
+
+
+@lru_cache(maxsize=1 << 18)
+def sort_key(scheme: Scheme, text: str) -> bytes:
+    """Bytes that order as the versions do. Raises VersionError."""
+    return make_sort_key(scheme, text)
 
 
 #        ~     end of a part    letters        everything else

@@ -162,7 +162,7 @@ def paragraph_with(old: str, new: str) -> str:
         (paragraph_with("SHA256: ", "SHA1: "), "the field 'SHA256' is missing"),
         (paragraph_with("Size: ", "Size: minus "), "the field 'Size'"),
         (paragraph_with("Size: ", "Size: -"), "the field 'Size'"),
-        (paragraph_with("libc (>= 2.36)", "libc (~ 2.36)"), "tool 1.0-1: Depends: 'libc"),
+        (paragraph_with("libc (>= 2.36)", "libc (~ 2.36)"), "tool 1.0-1: Pre-Depends: 'libc"),
         (paragraph_with("Version: 1.0-1", "Version: one two"), "is not a DEB version"),
         (paragraph_with("libtool (= 1.0)", "libtool (>= 1.0)"), "libtool1 1.0-1: Provides"),
         (paragraph_with("Architecture: amd64\n", ""), "the field 'Architecture' is missing"),

@@ -1,0 +1,204 @@
+"""A universe being put together: what comes is numbered at once, sorted and matched at the end.
+
+Texts, capabilities, versions, relations and formulas that read the same are kept once. Nothing is made
+of a package but numbers at the end of long arrays: a value each would take ten times the room.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+from solver.compile import ARRAYS, NO_TEXT, OPERATORS
+from solver.matching import capability_arrays, hash_slots, matched
+from solver.model import Operator
+from solver.tables import pack
+from solver.version import Scheme, make_sort_key
+
+_LISTS = (
+    *("depends", "recommends", "supplements", "conflicts", "breaks", "replaces"),
+    "provides_capability",
+)
+_START = {"provides_capability": "provides_start"}
+_COLUMNS = (
+    *("name", "version", "version_key", "scheme", "arch", "repository"),
+    *("flags", "size_low", "size_high"),
+)
+_RELATION_COLUMNS = (
+    *("relation_capability", "relation_operator", "relation_version", "relation_key"),
+    *("relation_scheme", "relation_arch"),
+)
+_OPERATOR_NUMBER = {operator: number for number, operator in enumerate(OPERATORS)}
+
+
+class Version(NamedTuple):
+    """The numbers of a version's text and of its sort key."""
+
+    text: int
+    key: int
+
+
+NO_VERSION = Version(NO_TEXT, NO_TEXT)
+
+
+class Assembly:
+    """What was added so far. Versions raise VersionError where they are none."""
+
+    def __init__(self) -> None:
+        self.texts: dict[bytes, int] = {}
+        self.capabilities: dict[str, int] = {}
+        self.keys: dict[str, None] = {}
+        self._versions: list[dict[str, Version]] = [{} for _ in Scheme]
+        # One package after another: a number for each column; what it lists, and where each list ends.
+        self._rows, self._ends = array("i"), array("i")
+        self._listed = {name: array("i") for name in _LISTS}
+        self._provides_version, self._provides_key = array("i"), array("i")
+        self._relations: dict[tuple[int, ...], int] = {}
+        self._formulas: dict[tuple[object, ...], int] = {}
+        self._part_start, self._part = array("i", (0,)), array("i")
+        self._formula_text, self._formula_scheme = array("i"), array("i")
+        self._sorted_keys: list[bytes] = []
+
+    def text(self, text: bytes) -> int:
+        return self.texts.setdefault(text, len(self.texts))
+
+    def capability(self, name: str) -> int:
+        return self.capabilities.setdefault(name, len(self.capabilities))
+
+    def version(self, scheme: Scheme, version: str | None) -> Version:
+        if version is None:
+            return NO_VERSION
+        known = self._versions[scheme]
+        found = known.get(version)
+        if found is None:
+            key = self.text(make_sort_key(scheme, version))
+            found = known[version] = Version(self.text(version.encode()), key)
+        return found
+
+    def relation(self, scheme: Scheme, name: str, operator: Operator | None, version: Version, arch: str | None) -> int:
+        value = (
+            *(self.capability(name), _OPERATOR_NUMBER[operator], version.text, version.key, scheme),
+            NO_TEXT if arch is None else self.text(arch.encode()),
+        )
+        return self._relations.setdefault(value, len(self._relations))
+
+    def formula(self, scheme: Scheme, parts: Sequence[int], text: str | None = None) -> int:
+        """What wants one of some relations; or, where it has a text, what that says of them."""
+        value = (text, scheme, *parts)
+        number = self._formulas.get(value)
+        if number is None:
+            number = self._formulas[value] = len(self._formulas)
+            self._part.extend(parts)
+            self._part_start.append(len(self._part))
+            self._formula_text.append(NO_TEXT if text is None else self.text(text.encode()))
+            self._formula_scheme.append(scheme)
+        return number
+
+    def add(
+        self,
+        key: str,
+        *,
+        name: int,
+        version: Version,
+        scheme: Scheme,
+        arch: int,
+        repository: int,
+        size: int,
+        flags: int = 0,
+        provides: Iterable[tuple[int, Version]] = (),
+        listed: Mapping[str, Iterable[int]],
+    ) -> None:
+        """A package, by the numbers of what it is; `listed` holds its formulas (depends, recommends,
+        supplements) and relations (conflicts, breaks, replaces). Its key must be new."""
+        self.keys[key] = None
+        self._rows.extend(
+            (name, version.text, version.key, scheme, arch, repository, flags, size & 0x7FFFFFFF, size >> 31)
+        )
+        for capability, provided in provides:
+            self._listed["provides_capability"].append(capability)
+            self._provides_version.append(provided.text)
+            self._provides_key.append(provided.key)
+        for kind, numbers in listed.items():
+            self._listed[kind].extend(numbers)
+        self._ends.extend(map(len, self._listed.values()))
+
+    def packed(self) -> bytes:
+        """The universe of all that was added; the assembly is used up by it."""
+        self._formulas.clear()
+        self._versions.clear()
+        arrays = self._relation_columns() | self._sorted_packages()
+        texts = [*self.texts, *self._sorted_keys, *(name.encode() for name in self.capabilities)]
+        first_key, first_capability = len(self.texts), len(self.texts) + len(self._sorted_keys)
+        arrays["key"] = array("i", range(first_key, first_capability))
+        arrays["capability_text"] = array("i", range(first_capability, len(texts)))
+        arrays["key_slot"] = hash_slots(self._sorted_keys)
+        arrays["capability_slot"] = hash_slots(texts[first_capability:])
+        patterns = [number for name, number in self.capabilities.items() if "*" in name or "?" in name]
+        arrays["patterns"] = array("i", patterns)
+        count = len(self.capabilities)
+        self.texts.clear()
+        self.capabilities.clear()
+        arrays["text_start"] = array("i", accumulate(map(len, texts), initial=0))
+        arrays |= capability_arrays(count, arrays)
+        arrays |= matched(arrays, texts)
+        return pack(ARRAYS, arrays, b"".join(texts))
+
+    def _relation_columns(self) -> dict[str, array[int]]:
+        columns = zip(*self._relations, strict=True) if self._relations else ((),) * 6
+        arrays = {name: array("i", column) for name, column in zip(_RELATION_COLUMNS, columns, strict=True)}
+        self._relations.clear()
+        arrays["part_start"], arrays["part"] = self._part_start, self._part
+        arrays["formula_text"], arrays["formula_scheme"] = self._formula_text, self._formula_scheme
+        return arrays
+
+    def _sorted_packages(self) -> dict[str, array[int]]:
+        """By name, newest first; what is left equal, by repository and key."""
+        column = {name: self._rows[at :: len(_COLUMNS)] for at, name in enumerate(_COLUMNS)}
+        texts, names, keys = list(self.texts), list(self.capabilities), [key.encode() for key in self.keys]
+        self.keys.clear()
+        order = sorted(range(len(keys)), key=lambda at: (names[column["name"][at]], column["scheme"][at]))
+        for first, end in _runs([column["name"][at] for at in order]):
+            order[first:end] = sorted(order[first:end], key=lambda at: (texts[column["repository"][at]], keys[at]))
+            order[first:end] = sorted(
+                order[first:end],
+                key=lambda at: (-column["scheme"][at], texts[column["version_key"][at]]),
+                reverse=True,
+            )
+        self._sorted_keys = [keys[at] for at in order]
+        arrays = {name: array("i", map(numbers.__getitem__, order)) for name, numbers in column.items()}
+        for several, one in (("repositories", "repository"), ("arches", "arch")):
+            arrays[several] = array("i", sorted(set(arrays[one])))
+        for name, flat in self._listed.items():
+            start = self._starts(name)
+            arrays[_START.get(name, f"{name}_start")], arrays[name] = _in_order(start, flat, order)
+        start = self._starts("provides_capability")
+        _, arrays["provides_version"] = _in_order(start, self._provides_version, order)
+        _, arrays["provides_key"] = _in_order(start, self._provides_key, order)
+        return arrays
+
+    def _starts(self, name: str) -> array[int]:
+        """Where each package's list begins, and the last one ends."""
+        return array("i", (0,)) + self._ends[_LISTS.index(name) :: len(_LISTS)]
+
+
+def _runs(names: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Where several in a row have the same name."""
+    first = 0
+    for at in range(1, len(names) + 1):
+        if at == len(names) or names[at] != names[first]:
+            if at - first > 1:
+                yield first, at
+            first = at
+
+
+def _in_order(start: array[int], flat: array[int], order: Sequence[int]) -> tuple[array[int], array[int]]:
+    """The lists that begin at `start`, in another order: where each begins then, and all of them."""
+    sizes = (start[at + 1] - start[at] for at in order)
+    sorted_flat = array("i")
+    for at in order:
+        begin, end = start[at], start[at + 1]
+        if begin != end:
+            sorted_flat.extend(flat[begin:end])
+    return array("i", accumulate(sizes, initial=0)), sorted_flat
