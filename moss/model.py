@@ -5,7 +5,8 @@ that name), `install 'binary(git)'` for whoever provides it; the solver picks wh
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from moss.capability import Capability
 from moss.errors import NotFound, UsageError
@@ -13,7 +14,8 @@ from solver.formula import FormulaError, parse_relation
 from solver.model import Relation
 from solver.values import replace, value
 
-_LOOSE_RANGE = re.compile(r"(?P<name>[^<>=\s]+)\s*(?P<operator><<|>>|<=|>=|==|<|>|=)\s*(?P<version>\S+)")
+_LOOSE_RANGE = re.compile(r"(?P<name>[^<>=\s]+)\s*(?P<operator><<|>>|<=|>=|==|<|>|=)\s*(?P<version>[^\s<>=]\S*)")
+Said = TypeVar("Said")
 _OLD_OPERATORS = {"<<": "<", ">>": ">", "==": "="}
 
 
@@ -24,10 +26,16 @@ class Wish:
     wanted: Relation
     why: str = ""
     """In the person's words; empty when they gave no reason."""
+    repository: str | None = None
+    """The only one that it may come from; None: any."""
 
     @classmethod
     def parse(cls, text: str, why: str = "") -> "Wish":
-        """Read `vim`, `binary(git)`, `foo (< 3)` or, as people type it, `foo<3`; UsageError on other text."""
+        """Read `vim`, `binary(git)`, `foo (< 3)` or, as people type it, `foo<3`, each perhaps with
+        ` from REPOSITORY` behind; UsageError on other text."""
+        text, _, repository = text.partition(" from ")
+        if set(text.partition("(")[0]) & set("<>=") and not _LOOSE_RANGE.fullmatch(text.strip()):
+            raise UsageError(f"{text!r} is not something that can be wished for: a range is like 'foo < 3'")
         loose = _LOOSE_RANGE.fullmatch(text.strip())
         if loose:
             operator = _OLD_OPERATORS.get(loose["operator"], loose["operator"])
@@ -39,17 +47,46 @@ class Wish:
                 f"{text!r} is not something that can be wished for: {fault}",
                 remedies=["name a package (vim), a capability ('binary(git)'), or a range ('foo < 3')"],
             ) from fault
-        return cls(replace(relation, name=str(Capability.parse(relation.name))), why)
+        wanted = replace(relation, name=str(Capability.parse(relation.name)))
+        return cls(wanted, why, repository.strip() or None)
 
     def __str__(self) -> str:
-        return str(self.wanted)
+        return f"{self.wanted} from {self.repository}" if self.repository else str(self.wanted)
+
+
+@value
+class Pin:
+    """Which versions of a package may be installed; those that the relation matches, or all of one
+    repository."""
+
+    wanted: Relation
+    repository: str | None
+    said_at: int
+    """Seconds since 1970, UTC."""
+
+    def __str__(self) -> str:
+        return f"{self.wanted} from {self.repository}" if self.repository else str(self.wanted)
+
+
+@value
+class Hold:
+    """A package that stays exactly as it is."""
+
+    name: str
+    said_at: int
+    """Seconds since 1970, UTC."""
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @value
 class SystemModel:
-    """What a system should be. Wishes keep the order in which they were said."""
+    """What a system should be. Wishes and pins keep the order in which they were said, holds are by name."""
 
     wishes: tuple[Wish, ...] = ()
+    pins: tuple[Pin, ...] = ()
+    holds: tuple[Hold, ...] = ()
 
 
 def install(model: SystemModel, wishes: Iterable[Wish]) -> SystemModel:
@@ -67,18 +104,60 @@ def remove(model: SystemModel, names: Iterable[str]) -> SystemModel:
 
 def undo(model: SystemModel, before: SystemModel, after: SystemModel) -> SystemModel:
     """The model without what changed from `before` to `after`, as far as it still stands as it was then."""
-    old = {wish.wanted.name: wish for wish in before.wishes}
-    new = {wish.wanted.name: wish for wish in after.wishes}
-    kept: list[Wish] = []
-    for wish in model.wishes:
-        name = wish.wanted.name
-        if wish != new.get(name) or wish == old.get(name):
-            kept.append(wish)
+    holds = _undone(model.holds, before.holds, after.holds, lambda hold: hold.name)
+    return SystemModel(
+        _undone(model.wishes, before.wishes, after.wishes, lambda wish: wish.wanted.name),
+        _undone(model.pins, before.pins, after.pins, lambda pin: pin.wanted.name),
+        tuple(sorted(holds, key=lambda hold: hold.name)),
+    )
+
+
+def _undone(
+    now: Iterable[Said], before: Iterable[Said], after: Iterable[Said], name_of: Callable[[Said], str]
+) -> tuple[Said, ...]:
+    old = {name_of(one): one for one in before}
+    new = {name_of(one): one for one in after}
+    kept: list[Said] = []
+    for one in now:
+        name = name_of(one)
+        if one != new.get(name) or one == old.get(name):
+            kept.append(one)
         elif name in old:
             kept.append(old[name])
-    there = {wish.wanted.name for wish in kept}
-    back = [wish for name, wish in old.items() if name not in new and name not in there]
-    return replace(model, wishes=(*kept, *back))
+    there = {name_of(one) for one in kept}
+    return (*kept, *(one for name, one in old.items() if name not in new and name not in there))
+
+
+def pin(model: SystemModel, pins: Iterable[Pin]) -> SystemModel:
+    """The model with these pins too; a pin of the same package takes the older one's place."""
+    said = {one.wanted.name: one for one in pins}
+    kept = [said.pop(one.wanted.name, one) for one in model.pins]
+    return replace(model, pins=(*kept, *said.values()))
+
+
+def unpin(model: SystemModel, names: Iterable[str]) -> SystemModel:
+    """The model without the pins of these packages; NotFound for one that is not pinned."""
+    dropped = set(names)
+    _all_there(dropped, {one.wanted.name for one in model.pins}, "pinned")
+    return replace(model, pins=tuple(one for one in model.pins if one.wanted.name not in dropped))
+
+
+def hold(model: SystemModel, holds: Iterable[Hold]) -> SystemModel:
+    """The model with these held too; what is held already is held since then."""
+    said = {one.name: one for one in (*holds, *model.holds)}
+    return replace(model, holds=tuple(said[name] for name in sorted(said)))
+
+
+def unhold(model: SystemModel, names: Iterable[str]) -> SystemModel:
+    """The model without these holds; NotFound for a package that is not held."""
+    dropped = set(names)
+    _all_there(dropped, {one.name for one in model.holds}, "held")
+    return replace(model, holds=tuple(one for one in model.holds if one.name not in dropped))
+
+
+def _all_there(names: set[str], there: set[str], word: str) -> None:
+    if unknown := sorted(names - there):
+        raise NotFound(f"{', '.join(unknown)} is not {word}", remedies=["moss list pins"])
 
 
 def checked_wishes(texts: Iterable[str]) -> tuple[Wish, ...]:

@@ -1,10 +1,11 @@
 """From the model and the record to a problem for the solver."""
 
+import time
 from collections.abc import Sequence
 
 from moss.errors import UsageError
 from moss.generation import Selected
-from moss.model import SystemModel, Wish
+from moss.model import Pin, SystemModel, Wish
 from moss.offers import as_solver_package
 from moss.repository import Repository
 from solver import (
@@ -18,6 +19,8 @@ from solver import (
     Universe,
     parse_preferences,
 )
+from solver import Hold as SolverHold
+from solver import Pin as SolverPin
 from solver import Wish as SolverWish
 from solver.values import value
 
@@ -41,6 +44,8 @@ class ChangeRequest:
     """The candidate keys that count as installed, so that the answer stays near to them; None: what is there."""
     remembered: tuple[Selected, ...] = ()
     """Packages of other generations, which may be chosen though nobody offers them."""
+    new_pins: frozenset[str] = frozenset()
+    """Of the model's pins and holds, those this request adds: their texts."""
 
 
 @value
@@ -100,6 +105,8 @@ def make_problem(
             removals=tuple(Removal(Wish.parse(text).wanted) for text in request.removals),
             updates=request.updates,
             update_all=request.update_all,
+            pins=tuple(map(_solver_pin, request.model.pins)),
+            holds=tuple(SolverHold(one.name, _said("hold", one.name, one.said_at)) for one in request.model.holds),
         ),
         preferences=preferences,
         priorities={repository.name: repository.priority for repository in repositories},
@@ -110,7 +117,16 @@ def make_problem(
 def _solver_wish(wish: Wish, request: ChangeRequest) -> SolverWish:
     text = str(wish)
     reason = "" if text in request.new_wishes else "earlier"
-    return SolverWish(wish.wanted, reason=reason, origin=text)
+    return SolverWish(wish.wanted, reason=reason, origin=text, repository=wish.repository)
+
+
+def _solver_pin(pin: Pin) -> SolverPin:
+    return SolverPin(pin.wanted, _said("pin", pin.wanted.name, pin.said_at), pin.repository)
+
+
+def _said(verb: str, name: str, at: int) -> str:
+    """`moss pin bar, 2026-09-02`"""
+    return f"moss {verb} {name}, {time.strftime('%Y-%m-%d', time.localtime(at))}"
 
 
 def _remembered(installed: Sequence[Selected], universes: Sequence[Universe]) -> list[Universe]:

@@ -249,14 +249,18 @@ def describe_held(back: HeldBack) -> tuple[str, ...]:
     """Why a package is held back, in sentences; none where another preference came first."""
     if not back.rules:
         return ()
-    told = _explain(back.rules).because
-    return tuple(one.text for one in told if not _goes_without_saying(one.rules[0], back.held.newest.name))
+    groups = _merged(_downwards(back.rules))
+    return tuple(_tell(group) for group in groups if not _goes_without_saying(group[0], back.held.newest))
 
 
-def _goes_without_saying(rule: Rule, name: str) -> bool:
-    """That what stays does, and that one version of a name takes the place of another."""
+def _goes_without_saying(rule: Rule, newest: Candidate) -> bool:
+    """That what stays does, that one version of a name takes the place of another, that a name which
+    was asked for must be there; and the question itself."""
     if rule.kind is Kind.ONE_VERSION:
-        return rule.package is not None and rule.package.name == name
+        return rule.package is not None and rule.package.name == newest.name
+    if isinstance(rule.asked, Wish):
+        plain = isinstance(rule.formula, Relation) and rule.formula.version is None and not rule.asked.repository
+        return plain or rule.asked.origin == newest.key
     return rule.kind is Kind.NO_OLDER
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from moss.digest import PackageDigest
 from moss.errors import MossError
 from moss.generation import Reason
-from moss.model import SystemModel, Wish
+from moss.model import Hold, Pin, SystemModel, Wish
 from moss.root import GenerationId
 from moss.stone.container import Compression, PayloadKind, Place
 from solver.values import value
@@ -109,7 +109,9 @@ class Manifest:
             "base": None
             if self.base is None
             else {"system": self.base.system, "generation": self.base.generation},
-            "wishes": [{"wanted": str(wish.wanted), "why": wish.why} for wish in self.model.wishes],
+            "wishes": [{"wanted": str(wish), "why": wish.why} for wish in self.model.wishes],
+            "pins": [{"wanted": str(pin), "said_at": pin.said_at} for pin in self.model.pins],
+            "holds": [{"name": hold.name, "said_at": hold.said_at} for hold in self.model.holds],
             "packages": [_package_plain(package) for package in self.packages],
             "parts": [
                 {
@@ -186,7 +188,11 @@ class _Taken:
         return Manifest(
             _Taken(self._found.get("origin"), "origin").origin(),
             None if base is None else _Taken(base, "base").base(),
-            SystemModel(tuple(_Taken(one, "a wish").wish() for one in self._list("wishes"))),
+            SystemModel(
+                tuple(_Taken(one, "a wish").wish() for one in self._list("wishes")),
+                tuple(_Taken(one, "a pin").pin() for one in self._list("pins")),
+                tuple(_Taken(one, "a hold").hold() for one in self._list("holds")),
+            ),
             packages,
             tuple(_Taken(one, "a part").part() for one in self._list("parts")),
         )
@@ -208,6 +214,13 @@ class _Taken:
 
     def wish(self) -> Wish:
         return Wish.parse(self._text("wanted"), self._text("why"))
+
+    def pin(self) -> Pin:
+        wanted = Wish.parse(self._text("wanted"))
+        return Pin(wanted.wanted, wanted.repository, self._number("said_at"))
+
+    def hold(self) -> Hold:
+        return Hold(self._matching("name", _NAME), self._number("said_at"))
 
     def package(self) -> BundledPackage:
         carried = self._found.get("carried")

@@ -96,6 +96,8 @@ def plan_data(plan: Plan) -> Data:
             "before": _texts(plan.model_before.wishes),
             "after": _texts(plan.model.wishes),
         },
+        "pins": {"before": _texts(plan.model_before.pins), "after": _texts(plan.model.pins)},
+        "holds": {"before": _texts(plan.model_before.holds), "after": _texts(plan.model.holds)},
         "space": _space_data(plan.space),
         "proof": None if plan.proof is None else _proof_data(plan.proof),
         "origin": plan.origin or None,
@@ -117,6 +119,8 @@ def generation_data(generation: Generation) -> Data:
         "parent": generation.parent,
         "command": generation.command,
         "wishes": _texts(generation.model.wishes),
+        "pins": _texts(generation.model.pins),
+        "holds": _texts(generation.model.holds),
     }
 
 

@@ -83,6 +83,8 @@ def bundle_data(bundle: Bundle) -> dict[str, object]:
         "signer": None if bundle.signer is None else str(bundle.signer),
         "base": None if base is None else {"system": base.system, "generation": base.generation},
         "wishes": [str(wish) for wish in manifest.model.wishes],
+        "pins": [str(pin) for pin in manifest.model.pins],
+        "holds": [str(hold) for hold in manifest.model.holds],
         "packages": [_package_data(package) for package in manifest.packages],
         "contents": len(bundle.index),
         "content_bytes": bundle.content_size,

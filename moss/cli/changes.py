@@ -42,16 +42,18 @@ def install(
     wishes: Annotated[
         list[str], Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")
     ],
+    source: Annotated[str | None, Option("--from", metavar="REPO", help="Only from this repository.")] = None,
     at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
     """A wish is a package's name, perhaps with a range of versions, or a capability such as
     'binary(git)': whoever provides it best is installed. moss keeps what you ask for, through every
-    update, until you remove it."""
+    update, until you remove it. An older version than the one there is may be asked for too."""
     choosing = _choosing(session, prefer, solver_time)
-    with opened(session, "install", *wishes, at_boot=at_boot) as system:
-        request = install_request(_model(system), wishes)
+    said = [*wishes, *(["--from", source] if source else [])]
+    with opened(session, "install", *said, at_boot=at_boot) as system:
+        request = install_request(_model(system), wishes, source)
         return _change(session, system, request, choosing, at_boot, "what you ask for is there already")
 
 
@@ -146,6 +148,11 @@ def _choosing(session: Session, order: str, seconds: float) -> Choosing:
     settings = session.settings
     told = _TOLD_VERBOSELY if settings.verbose else 0 if settings.quiet else BY_DEFAULT.held_told
     return Choosing(parse_order(order), seconds, told)
+
+
+def change(session: Session, system: System, request: ChangeRequest, already: str) -> Answer:
+    """Propose with the usual preferences, show, ask, commit."""
+    return _change(session, system, request, _choosing(session, _ORDER, _SECONDS), False, already)
 
 
 def _change(

@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
     """The whole plan, in lines that end. `at_boot`: the switch is left to the next boot."""
-    rows = [*_coming(plan, page), *_wishes(plan)]
+    rows = [*_coming(plan, page), *_wishes(plan), *_restrictions(plan)]
     rows += _held(plan.held)
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
     lines = rows_text(rows, page)
@@ -168,6 +168,9 @@ def _why_needed(chosen: Chosen, reasons: Mapping[str, Reason], page: Page) -> st
 
 def _why_changed(change: Change, plan: Plan) -> str:
     before, after, reason = change.before, change.package.metadata, change.package.reason
+    pins = {pin.wanted.name: str(pin) for pin in plan.model.pins}
+    if plan.operation == "pin" and after.name in pins:
+        return f"pinned: {pins[after.name]}"
     if change.is_downgrade:
         return f"older: {reason_text(reason, after.name)}"
     if plan.operation in ("update", "sync"):
@@ -187,6 +190,20 @@ def _wishes(plan: Plan) -> list[Row]:
         Row("Ask for", added, "is there already, and stays"),
         Row("Let go", dropped, "stays while others need it"),
     ]
+
+
+def _restrictions(plan: Plan) -> list[Row]:
+    """What may be and what must stay, where this plan changes that."""
+    rows = []
+    for before, after, more, fewer, why in (
+        (plan.model_before.pins, plan.model.pins, "Pin", "Unpin", "through every update, until unpin"),
+        (plan.model_before.holds, plan.model.holds, "Hold", "Unhold", "stays as it is, until unhold"),
+    ):
+        old, new = (tuple(plain(str(one)) for one in some) for some in (before, after))
+        rows.append(Row(more, tuple(text for text in new if text not in old), why))
+        gone = tuple(text for text in old if text not in new)
+        rows.append(Row(fewer, gone, "" if any(text not in old for text in new) else "free to change again"))
+    return rows
 
 
 def _held(held: Sequence[Held]) -> list[Row]:

@@ -107,6 +107,8 @@ def generation_text(generation: Generation, packages: list[Selected], page: Page
             ("Made", moment(generation.created_at)),
             ("By", plain(generation.command)),
             ("Asked for", ", ".join(plain(str(wish)) for wish in generation.model.wishes)),
+            ("Pinned", ", ".join(plain(str(pin)) for pin in generation.model.pins)),
+            ("Held", ", ".join(plain(hold.name) for hold in generation.model.holds)),
             ("Holds", count(len(packages), "package")),
         ),
         page,

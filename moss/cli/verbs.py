@@ -43,6 +43,10 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb(("update",), "changes:update", "Move to the newest packages", ("up", "upgrade")),
             Verb(("sync",), "changes:sync", "Make the system what its model, or a bundle, says"),
             Verb(("undo",), "changes:undo", "Take back what one transaction changed"),
+            Verb(("pin",), "pinning:pin", "Let packages be installed only in some versions"),
+            Verb(("unpin",), "pinning:unpin", "Let packages be installed in any version again"),
+            Verb(("hold",), "pinning:hold", "Leave packages exactly as they are"),
+            Verb(("unhold",), "pinning:unhold", "Let held packages change again"),
             Verb(("rollback",), "activation:rollback", "Go back to the generation before this one"),
         ),
     ),
@@ -58,6 +62,7 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb(
                 ("list", "updates"), "listing:list_updates", "Installed packages that could be newer", ("lu",)
             ),
+            Verb(("list", "pins"), "pinning:list_pins", "What is pinned and held"),
             Verb(("search",), "listing:search", "Find packages by words in name or summary", ("sr",)),
             Verb(("info",), "listing:info", "Show what is known about a package"),
             Verb(("provides",), "listing:provides", "Find who provides a capability", ("wp",)),

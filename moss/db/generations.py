@@ -9,7 +9,7 @@ from moss.db.connection import Database
 from moss.db.statements import metadata_from
 from moss.digest import PackageDigest
 from moss.generation import Generation, PackageId, Reason, Selected, Status
-from moss.model import SystemModel, Wish
+from moss.model import Hold, Pin, SystemModel, Wish
 from moss.root import GenerationId
 from solver.formula import parse_relation
 
@@ -42,8 +42,22 @@ def record_staged(
             (number, created_at, parent, command),
         )
         database.connection.executemany(
-            "INSERT INTO wish (generation, position, wanted, why) VALUES (?, ?, ?, ?)",
-            ((number, at, str(wish.wanted), wish.why) for at, wish in enumerate(model.wishes)),
+            "INSERT INTO wish (generation, position, wanted, why, repository) VALUES (?, ?, ?, ?, ?)",
+            (
+                (number, at, str(wish.wanted), wish.why, wish.repository)
+                for at, wish in enumerate(model.wishes)
+            ),
+        )
+        database.connection.executemany(
+            "INSERT INTO pin (generation, position, wanted, repository, said_at) VALUES (?, ?, ?, ?, ?)",
+            (
+                (number, at, str(pin.wanted), pin.repository, pin.said_at)
+                for at, pin in enumerate(model.pins)
+            ),
+        )
+        database.connection.executemany(
+            "INSERT INTO hold (generation, name, said_at) VALUES (?, ?, ?)",
+            ((number, hold.name, hold.said_at) for hold in model.holds),
         )
         database.connection.executemany(
             "INSERT INTO selection (generation, package, reason) VALUES (?, ?, ?)",
@@ -90,10 +104,19 @@ def generations(database: Database) -> list[Generation]:
 
 def model_of(database: Database, number: GenerationId | None) -> SystemModel:
     """What the person wanted when this generation was made; nothing when there is no generation."""
-    rows = database.connection.execute(
-        "SELECT wanted, why FROM wish WHERE generation = ? ORDER BY position", (number,)
+    connection = database.connection
+    wishes = connection.execute(
+        "SELECT wanted, why, repository FROM wish WHERE generation = ? ORDER BY position", (number,)
     )
-    return SystemModel(tuple(Wish(parse_relation(wanted), why) for wanted, why in rows))
+    pins = connection.execute(
+        "SELECT wanted, repository, said_at FROM pin WHERE generation = ? ORDER BY position", (number,)
+    )
+    holds = connection.execute("SELECT name, said_at FROM hold WHERE generation = ? ORDER BY name", (number,))
+    return SystemModel(
+        tuple(Wish(parse_relation(wanted), why, repository) for wanted, why, repository in wishes),
+        tuple(Pin(parse_relation(wanted), repository, said_at) for wanted, repository, said_at in pins),
+        tuple(Hold(name, said_at) for name, said_at in holds),
+    )
 
 
 def selection_of(database: Database, number: GenerationId | None) -> list[Selected]:

@@ -5,7 +5,18 @@ from collections.abc import Sequence
 
 from moss.errors import Repair, Unsatisfiable
 from moss.problem import ChangeRequest
-from solver import Conflict, Explanation, Problem, describe_difference, explain, with_repairs
+from solver import (
+    Conflict,
+    Explanation,
+    Hold,
+    Pin,
+    Problem,
+    Request,
+    Wish,
+    describe_difference,
+    explain,
+    with_repairs,
+)
 from solver import Repair as SolverRepair
 
 _MOST_SHOWN = 3
@@ -33,25 +44,57 @@ def _closing(told: Sequence[Explanation]) -> str:
 
 def _command(request: ChangeRequest, problem: Problem, repair: SolverRepair) -> str:
     """What to type for a repair; empty when the repaired request asks for nothing."""
-    before = {wish.origin for wish in problem.request.wishes}
-    left = {wish.origin: str(wish.formula) for wish in repair.request.wishes}
-    dropped = [origin for origin in sorted(before - left.keys()) if origin not in request.new_wishes]
-    removals = [str(removal.relation) for removal in repair.request.removals]
-    commands = []
-    if dropped or removals:
-        commands.append(_said("remove", [*removals, *dropped]))
-    if wanted := [text for origin, text in left.items() if origin in request.new_wishes]:
-        commands.append(_said("install", wanted))
+    before, after = problem.request, repair.request
+    commands = [
+        _said("unpin", [pin.relation.name for pin in before.pins if _is_given_up(pin, after.pins, request)]),
+        _said("unhold", [hold.name for hold in before.holds if _is_given_up(hold, after.holds, request)]),
+        _said("remove", [*(str(removal.relation) for removal in after.removals), *_dropped(before, after, request)]),
+        _said("pin", [text for pin in after.pins if (text := _text(pin)) in request.new_pins]),
+        _said("hold", [hold.name for hold in after.holds if hold.name in request.new_pins]),
+        _said("install", [text for wish in after.wishes if (text := _text(wish)) and _is_news(wish, request)]),
+    ]
     if request.operation in ("update", "sync"):
-        commands.append(_said(request.operation, request.updates))
-    return " && ".join(commands)
+        commands.append(_said(request.operation, request.updates) or f"moss {request.operation}")
+    return " && ".join(filter(None, commands))
 
 
-def _said(verb: str, words: list[str] | tuple[str, ...]) -> str:
+def _is_given_up(restriction: Pin | Hold, left: Sequence[Pin | Hold], request: ChangeRequest) -> bool:
+    """Whether it must be taken back, having been said before."""
+    return restriction not in left and _text(restriction) not in request.new_pins
+
+
+def _dropped(before: Request, after: Request, request: ChangeRequest) -> list[str]:
+    """The earlier wishes that are wishes no more."""
+    left = {wish.origin for wish in after.wishes}
+    gone = sorted({wish.origin for wish in before.wishes} - left)
+    return [_without_source(origin) for origin in gone if origin not in request.new_wishes]
+
+
+def _is_news(wish: Wish, request: ChangeRequest) -> bool:
+    """Whether it must be said: because it is new, or changed from what was said before."""
+    return wish.origin in request.new_wishes or wish.origin != _text(wish)
+
+
+def _text(asked: Wish | Pin | Hold) -> str:
+    """As the model says it."""
+    if isinstance(asked, Hold):
+        return asked.name
+    what = asked.formula if isinstance(asked, Wish) else asked.relation
+    return f"{what} from {asked.repository}" if asked.repository else str(what)
+
+
+def _without_source(text: str) -> str:
+    return text.partition(" from ")[0]
+
+
+def _said(verb: str, words: Sequence[str]) -> str:
+    if not words:
+        return ""
     return " ".join(["moss", verb, *(shlex.quote(_as_typed(word)) for word in dict.fromkeys(words))])
 
 
 def _as_typed(text: str) -> str:
     """`foo (< 3)` the way people type it: `foo < 3`."""
-    name, bracket, rest = text.partition(" (")
-    return f"{name} {rest.removesuffix(')')}" if bracket else text
+    relation, word, source = text.partition(" from ")
+    name, bracket, rest = relation.partition(" (")
+    return (f"{name} {rest.removesuffix(')')}" if bracket else relation) + word + source

@@ -94,6 +94,10 @@ def problem_of(
 def _check_names(system: System, request: ChangeRequest, problem: Problem, here: list[Selected]) -> None:
     """A name that nobody has is a slip of the pen, not a conflict: say what was meant instead."""
     there = {selected.metadata.name for selected in here}
+    for pin in request.model.pins:
+        name = pin.wanted.name
+        if str(pin) in request.new_pins and name not in there and not any(_mentions(problem, name)):
+            raise unknown_package(system, name)
     for wish in request.model.wishes:
         capability = Capability.parse(wish.wanted.name)
         if str(wish) not in request.new_wishes or capability.kind is not CapabilityKind.NAME:

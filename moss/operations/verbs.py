@@ -1,17 +1,22 @@
 """The verbs: each turns a model and what the person typed into a request. They know nothing else."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from moss import model as models
 from moss.capability import Capability, CapabilityKind
-from moss.errors import NotFound
-from moss.model import SystemModel
+from moss.errors import NotFound, UsageError
+from moss.model import Hold, Pin, SystemModel
 from moss.problem import ChangeRequest
+from solver.model import Operator, Relation
+from solver.values import replace
 
 
-def install_request(model: SystemModel, texts: Sequence[str]) -> ChangeRequest:
-    """Wish for these too. UsageError tells of every text that cannot be a wish."""
-    wishes = models.checked_wishes(texts)
+def install_request(model: SystemModel, texts: Sequence[str], repository: str | None = None) -> ChangeRequest:
+    """Wish for these too, from this repository where one is named. UsageError tells of every text
+    that cannot be a wish."""
+    wishes = tuple(
+        replace(wish, repository=wish.repository or repository) for wish in models.checked_wishes(texts)
+    )
     return ChangeRequest(
         "install",
         models.install(model, wishes),
@@ -51,3 +56,45 @@ def sync_request(model: SystemModel) -> ChangeRequest:
     return ChangeRequest("sync", model)
 
 
+def pin_request(
+    model: SystemModel, texts: Sequence[str], installed: Mapping[str, str], repository: str | None, now: int
+) -> ChangeRequest:
+    """Let these packages be installed only in these versions, or from this repository; without
+    either, in the version they are `installed` in. UsageError and NotFound for what cannot be pinned.
+    """
+    pins = []
+    for wish in models.checked_wishes(texts):
+        name, source = wish.wanted.name, wish.repository or repository
+        if Capability.parse(name).kind is not CapabilityKind.NAME:
+            raise UsageError(
+                f"{name} is a capability; what can be pinned is a package", remedies=[f"moss provides '{name}'"]
+            )
+        wanted = wish.wanted
+        if wanted.operator is None and source is None:
+            if name not in installed:
+                raise NotFound(
+                    f"{name} is not installed, so there is no version to pin it to",
+                    remedies=[f"moss pin '{name} = VERSION'", "moss list installed"],
+                )
+            wanted = Relation(name, Operator.EQ, installed[name])
+        pins.append(Pin(wanted, source, now))
+    return ChangeRequest("pin", models.pin(model, pins), new_pins=frozenset(map(str, pins)))
+
+
+def unpin_request(model: SystemModel, names: Sequence[str]) -> ChangeRequest:
+    """Let these be installed in any version again. NotFound for one that is not pinned."""
+    return ChangeRequest("unpin", models.unpin(model, names))
+
+
+def hold_request(model: SystemModel, names: Sequence[str], installed: Iterable[str], now: int) -> ChangeRequest:
+    """Leave these packages exactly as they are. NotFound for one that is not installed."""
+    unknown = sorted(set(names) - set(installed))
+    if unknown:
+        raise NotFound(f"{', '.join(unknown)} is not installed, so it cannot be held", remedies=["moss list installed"])
+    holds = [Hold(name, now) for name in names]
+    return ChangeRequest("hold", models.hold(model, holds), new_pins=frozenset(names))
+
+
+def unhold_request(model: SystemModel, names: Sequence[str]) -> ChangeRequest:
+    """Let these change again. NotFound for one that is not held."""
+    return ChangeRequest("unhold", models.unhold(model, names))

@@ -88,8 +88,32 @@ CREATE TABLE wish (
     wanted TEXT NOT NULL,
     -- Why, in the person's words; empty when they gave none.
     why TEXT NOT NULL,
+    -- The only repository that it may come from; NULL: any.
+    repository TEXT,
     PRIMARY KEY (generation, position),
     UNIQUE (generation, wanted)
+) STRICT, WITHOUT ROWID;
+
+-- Which versions of a package may be installed.
+CREATE TABLE pin (
+    generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    -- A package's name with an optional version range: `bar (= 4.8-3)`.
+    wanted TEXT NOT NULL,
+    -- The only repository that it may come from; NULL: any.
+    repository TEXT,
+    -- Seconds since 1970, UTC.
+    said_at INTEGER NOT NULL,
+    PRIMARY KEY (generation, position)
+) STRICT, WITHOUT ROWID;
+
+-- Packages that stay exactly as they are.
+CREATE TABLE hold (
+    generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+    name TEXT NOT NULL CHECK (name <> ''),
+    -- Seconds since 1970, UTC.
+    said_at INTEGER NOT NULL,
+    PRIMARY KEY (generation, name)
 ) STRICT, WITHOUT ROWID;
 
 -- Which packages a generation consists of, each with the reason it was chosen.

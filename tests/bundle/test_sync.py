@@ -107,6 +107,14 @@ def test_the_wishes_and_reasons_come_along(pair: Pair, moss: Moss) -> None:
     assert moss("-D", pair.b, "list", "installed", "--json").out.count('"name"') == 0
 
 
+def test_pins_and_holds_come_along(pair: Pair, moss: Moss) -> None:
+    for verb in ("pin", "hold"):
+        assert moss("-D", pair.a, verb, "tool", "-y").exit_code == 0
+    said = moss("-D", pair.a, "list", "pins", "--json").out
+    sync(moss, pair, export(moss, pair, "full"), "--unsigned")
+    assert moss("-D", pair.b, "list", "pins", "--json").out == said and said.count('"kind"') == 2
+
+
 @pytest.mark.parametrize("words", [(), ("--unsigned",)])
 def test_an_older_bundle_of_the_same_exporter_is_refused(pair: Pair, moss: Moss, words: tuple[str, ...]) -> None:
     pin(moss, pair)

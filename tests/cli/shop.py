@@ -47,16 +47,18 @@ class Shop:
         files = {f"share/{name}/{version}": version}
         write_package(self.repository / repository, metadata(name, version, relations=about), files)
 
-    def open(self, *more: str) -> None:
-        """Read what there is now; `more` repositories stand beside the first."""
-        known = (self.root / ".moss").exists()
-        for name in ("shop", *more):
-            folder = self.repository / name
-            assert main(["index", str(folder)]) == 0
-            if not known:
-                index = str(folder / "stone.index")
-                assert main(["-D", str(self.root), "repo", "add", name, index, "--unsigned"]) == 0
+    def open(self) -> None:
+        """Read what there is now."""
+        index = str(self.index("shop"))
+        if not (self.root / ".moss").exists():
+            assert main(["-D", str(self.root), "repo", "add", "shop", index, "--unsigned"]) == 0
         assert main(["-D", str(self.root), "repo", "update"]) == 0
+
+    def index(self, repository: str) -> Path:
+        """The index of one of the repositories, made anew."""
+        folder = self.repository / repository
+        assert main(["index", str(folder)]) == 0
+        return folder / "stone.index"
 
     def said(self, *words: str) -> list[str]:
         return ["-D", str(self.root), *words]

@@ -37,6 +37,11 @@ COMMANDS = {
     "update": ["update -n", "update -y"],
     "sync": ["sync", "sync -n", "sync --from {bundle} -n", "sync --from {bundle} -y"],
     "undo": ["undo -n", "undo -y", "undo 1 -n"],
+    "pin": ["pin hello -n", "pin -y hello<2", "pin hello --from tour -n"],
+    "unpin": ["unpin hello"],
+    "hold": ["hold hello -n", "hold -y hello"],
+    "unhold": ["unhold hello"],
+    "list-pins": ["list pins"],
     "rollback": ["rollback -n", "rollback -y"],
     "state-activate": ["state activate 1 -n", "state activate -y 1", "state activate 2"],
     "list-installed": ["list installed"],
@@ -139,6 +144,11 @@ def test_an_answer_is_what_its_schema_says(
     assert moss(*root, "update", "-y").exit_code == 0
     if line == "install -y hello":
         assert moss(*root, "remove", "-y", "hello").exit_code == 0
+    if name in ("unpin", "unhold", "list-pins"):
+        assert moss(*root, "pin", "-y", "hello").exit_code == 0
+        assert moss(*root, "hold", "-y", "hello").exit_code == 0
+    if name in ("unpin", "unhold"):
+        line = f"{line} -n"
     (tmp_path / "new").mkdir()
     if "bundle" in line or "key" in line:
         assert moss(*root, "key", "make").exit_code == 0

@@ -71,7 +71,8 @@ def wished(place: Place) -> None:
     """The model wishes for what is not installed, as one that was edited by hand does."""
     spare(place)
     with closing(sqlite3.connect(place.root / ".moss/db/moss.db")) as record, record:
-        record.execute("INSERT INTO wish SELECT generation, 9, 'linker', '' FROM active")
+        columns = "generation, position, wanted, why"
+        record.execute(f"INSERT INTO wish ({columns}) SELECT generation, 9, 'linker', '' FROM active")
 
 
 def edited(place: Place) -> None:
@@ -105,6 +106,13 @@ def retiring(place: Place) -> None:
     place.moss("repo", "update")
 
 
+def pinned(place: Place) -> None:
+    """A package is pinned and held."""
+    spare(place)
+    place.moss("pin", "-y", "tool")
+    place.moss("hold", "-y", "tool")
+
+
 def interrupted(
     words: list[str], phase: str, kind: str, within: str = "", nth: int = 0, after: History = spare
 ) -> History:
@@ -134,7 +142,7 @@ INTERRUPTED: dict[str, History] = {
 HISTORIES: dict[str, History] = {
     "nothing": nothing, "offered": offered, "one": one, "several": several, "spare": spare, "busy spare": busy,
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
-    "linked": linked, "retiring": retiring, **INTERRUPTED,
+    "linked": linked, "retiring": retiring, "pinned": pinned, **INTERRUPTED,
 }  # fmt: skip
 
 
@@ -156,6 +164,10 @@ OPERATIONS = (
     Operation("update", ("update", "-y"), ("several", "spare", "busy spare", "edited", "stray", "linked")),
     Operation("update at boot", ("update", "-y", "--at-boot"), ("several", "spare")),
     Operation("sync", ("sync", "-y"), ("wished",)),
+    Operation("pin", ("pin", "-y", "tool"), ("spare",)),
+    Operation("hold", ("hold", "-y", "tool"), ("spare",)),
+    Operation("unpin", ("unpin", "-y", "tool"), ("pinned",)),
+    Operation("unhold", ("unhold", "-y", "tool"), ("pinned",)),
     Operation("activate", ("state", "activate", "3", "-y"), ("updated", "linked")),
     Operation("rollback", ("rollback", "-y"), ("updated", "rolled back")),
     Operation("rollback at boot", ("rollback", "-y", "--at-boot"), ("updated",)),
