@@ -93,7 +93,8 @@ class Capabilities:
     def relation(self, relation: int) -> Matches:
         """What matches a numbered relation."""
         universe, local, index = self._joined.at_relation(relation)
-        capability = self.of(index, universe.relation_capability[local])
+        number = universe.relation_capability[local]
+        capability = self._of_number.get(self._joined.capability_base[index] + number) or self.of(index, number)
         sign, arch = universe.relation_operator[local], universe.relation_arch[local]
         if not sign and arch == NO_TEXT:
             return capability.everything

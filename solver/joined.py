@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
+from zlib import crc32
 
 from solver.universe import Universe
 
@@ -42,9 +43,10 @@ class Joined:
 
     def where(self, capability: bytes) -> list[tuple[int, int]]:
         """The universes that mention a capability, and its number in each."""
+        value = crc32(capability)
         found = []
         for index, universe in enumerate(self.universes):
-            number = universe.capability(capability)
+            number = universe.capability_hashed(capability, value)
             if number >= 0:
                 found.append((index, number))
         return found

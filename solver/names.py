@@ -50,6 +50,7 @@ class Names:
         self._of_package: dict[int, Name] = {}
         self._of_capability: dict[int, Name] = {}
         self._same: dict[int, int] = {}
+        self._unwanted: set[int] = set()
         self._ranks = [{arch: self._rank(u.text(arch)) for arch in u.arches} for u in joined.universes]
         self._urgency = [{repo: -priorities.get(u.text(repo), 0) for repo in u.repositories} for u in joined.universes]
 
@@ -107,13 +108,13 @@ class Names:
         if self.plain:
             return package
         self.of(package)  # which finds out
-        return self._same.get(package)
+        return None if package in self._unwanted else self._same.get(package, package)
 
     def _made(self, versions: tuple[int, ...], where: Sequence[tuple[int, int]]) -> Name:
         installed = self._installed
-        name = Name(versions, tuple([v for v in versions if v in installed]), where)
-        for version in versions:
-            self._of_package[version] = name
+        there = () if installed.isdisjoint(versions) else tuple([v for v in versions if v in installed])
+        name = Name(versions, there, where)
+        self._of_package.update(dict.fromkeys(versions, name))
         return name
 
     def _join(self, where: Sequence[tuple[int, int]]) -> Name:
@@ -125,20 +126,23 @@ class Names:
             ranks, urgency = self._ranks[index], self._urgency[index]
             for local in range(universe.capability_first[capability], universe.capability_end[capability]):
                 package, rank = base + local, ranks[universe.arch[local]]
-                if rank is None and package not in self._installed:
-                    continue
-                key, same = universe.text_bytes(universe.version_key[local]), package
+                if rank is None:
+                    if package not in self._installed:
+                        self._unwanted.add(package)
+                        continue
+                    rank = 0
+                key = universe.text_bytes(universe.version_key[local])
                 alike = of_version.get(key)
                 if alike is None:
                     of_version[key] = [package]
+                elif (same := self._first_of_key(package, alike)) != package:
+                    self._same[package] = same
+                    continue
                 else:
-                    same = self._first_of_key(package, alike)
                     alike.append(package)
-                self._same[package] = same
-                if same == package:
-                    place = urgency[universe.repository[local]], rank or 0, universe.scheme[local]
-                    # The highest key first: all bytes turned round, and an end above all of them.
-                    placed.append((place, key.translate(_TURNED) + b"\xff", package, key))
+                place = urgency[universe.repository[local]], rank, universe.scheme[local]
+                # The highest key first: all bytes turned round, and an end above all of them.
+                placed.append((place, key.translate(_TURNED) + b"\xff", package, key))
         if len(placed) > 1:
             if len(of_version) < len(placed):
                 placed.sort(key=lambda one: (*one[:2], *self._origin(one[2])))

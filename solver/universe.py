@@ -104,11 +104,16 @@ class Universe:
 
     def capability(self, name: bytes) -> int:
         """The number of a capability, or -1 where nothing here mentions it."""
-        slots = self.capability_slot
+        return self.capability_hashed(name, zlib.crc32(name))
+
+    def capability_hashed(self, name: bytes, value: int) -> int:
+        """`capability`, its hash already at hand."""
+        slots, source, starts, skip = self.capability_slot, self._source, self.text_start, self._skip
         mask = len(slots) - 1
-        slot = zlib.crc32(name) & mask
+        slot = value & mask
         while number := slots[slot]:
-            if self.text_bytes(self.capability_text[number - 1]) == name:
+            text = self.capability_text[number - 1]
+            if source[skip + starts[text] : skip + starts[text + 1]] == name:
                 return number - 1
             slot = (slot + 1) & mask
         return -1
