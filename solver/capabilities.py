@@ -41,8 +41,10 @@ class Capability:
         self.offers, self.own = offers, own
         self.everything = self.preferring([package for package, _, _ in offers])
         # The only scheme, where versions can be compared as bytes.
-        schemes = {-1 if version is None else scheme for _, scheme, version in offers}
-        self.scheme = schemes.pop() if len(schemes) == 1 and schemes <= _BYTEWISE else -1
+        self.scheme = offers[0][1] if offers and offers[0][1] in _BYTEWISE else -1
+        for _, scheme, version in offers:
+            if scheme != self.scheme or version is None:
+                self.scheme = -1
         self.known: dict[tuple[int, int, bytes | None, str | None], Matches] = {}
 
     def preferring(self, found: list[int]) -> Matches:
@@ -129,7 +131,7 @@ class Capabilities:
 
     def _gather(self, own: Name) -> Capability:
         """Who provides, in any universe, what is the name of `own` (or of nothing)."""
-        if self._is_alone(own):
+        if own.alone:
             return Capability(own.offers, None)
         names, base = self._names, self._joined.base
         offers: dict[int, list[Offer]] = {}
@@ -145,14 +147,3 @@ class Capabilities:
         in_order = [own, *sorted(others, key=names.text)]
         every = [offer for name in in_order for version in name.versions for offer in offers.get(version, ())]
         return Capability(every, frozenset(own.versions))
-
-    def _is_alone(self, own: Name) -> bool:
-        """Whether nothing but the packages of the name offers it, each its own version."""
-        if not own.offers:
-            return False
-        for index, number in own.where:
-            universe = self._joined.universes[index]
-            providers = universe.provider_start[number + 1] - universe.provider_start[number]
-            if providers != universe.capability_end[number] - universe.capability_first[number]:
-                return False
-        return True

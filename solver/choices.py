@@ -65,7 +65,10 @@ class Choices:
         self.met: list[NameState] = []
         self.widened: list[NameState] = []
         self.preferences: list[int] = []
-        # What to say of packages that may join later.
+        # What to say of packages that may join later; of names and capabilities nobody has met yet
+        # it is not even known whom it is about.
+        self.reached: set[int | bytes] = set()
+        self.unmet: dict[int | bytes, list[tuple[int, Kind, int]]] = {}
         self.barring: dict[int, list[tuple[int, Kind, int]]] = {}
         self.watched: dict[int, list[int]] = {}
         # What is known to be in every solution worth looking at, and in none.
@@ -142,6 +145,23 @@ class Choices:
         clause = [-self.variable[package], -self.variable[other]]
         self.emit(clause, (kind, package, other, relation))
 
+    def bar_all(self, package: int, kind: Kind, relation: int) -> None:
+        """A package and all that a relation of it matches."""
+        for other in self.pool.matches(relation):
+            if other == package:
+                continue
+            if other in self.variable:
+                self.bar(package, kind, other, relation)
+            else:
+                self.barring.setdefault(other, []).append((package, kind, relation))
+
+    def reach(self, place: int | bytes) -> None:
+        """Packages of a name, or that provide a capability, are met."""
+        if place not in self.reached:
+            self.reached.add(place)
+            for package, kind, relation in self.unmet.pop(place, ()):
+                self.bar_all(package, kind, relation)
+
     # Packages and names
 
     def literal(self, package: int) -> int:
@@ -159,6 +179,7 @@ class Choices:
             return state
         state = self.states[name] = NameState(name)
         versions = name.versions
+        self.reach(self.pool.place(*name.where[0]))
         inside: Sequence[int]
         if not self.lazy or len(versions) == 1:
             inside = versions
@@ -186,9 +207,8 @@ class Choices:
         variable = self.variable[package] = self.top
         self.package_of[variable] = package
         self.queue.append(package)
-        multi = self.pool.is_multi_version(package)
         for other in state.inside:
-            if not (multi and self.pool.is_multi_version(other)):
+            if not (self.pool.is_multi_version(package) and self.pool.is_multi_version(other)):
                 self.emit([-self.variable[other], -variable], (Kind.ONE_VERSION, *sorted((other, package))))
         state.inside.append(package)
         for why in self.barred.get(package, ()):

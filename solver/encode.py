@@ -290,7 +290,8 @@ class Encoder(Formulas):
         return self.deferred.decide(self.certain, self.impossible, all_others=True)
 
     def _conflicts(self, package: int) -> None:
-        pool = self.pool
+        """What it conflicts with, now or when somebody meets a name or a capability."""
+        pool, reached = self.pool, self.reached
         universe, local, index = pool.at(package)
         base = pool.relation_base[index]
         for kind, start, flat in (
@@ -298,14 +299,14 @@ class Encoder(Formulas):
             (Kind.BREAKS, universe.breaks_start, universe.breaks),
         ):
             for relation in flat[start[local] : start[local + 1]]:
-                for other in pool.matches(base + relation):
-                    if other == package:
-                        continue
-                    if other in self.variable:
-                        self.bar(package, kind, other, base + relation)
-                    else:
-                        bars = self.barring.setdefault(other, [])
-                        bars.append((package, kind, base + relation))
+                place = pool.place(index, universe.relation_capability[relation])
+                if place in reached:
+                    self.bar_all(package, kind, base + relation)
+                else:
+                    self.unmet.setdefault(place, []).append((package, kind, base + relation))
+        first, end = universe.provides_start[local], universe.provides_start[local + 1]
+        for capability in universe.provides_capability[first:end]:
+            self.reach(pool.place(index, capability))
 
     def dependency(self, formula: int, *, gladly: bool) -> Choice:
         """The choice a numbered formula leaves; ALWAYS where a fact satisfies it. `gladly`: some

@@ -41,11 +41,14 @@ class Joined:
         index = bisect_right(self.relation_base, relation) - 1 if len(self.universes) > 1 else 0
         return self.universes[index], relation - self.relation_base[index], index
 
-    def where(self, capability: bytes) -> list[tuple[int, int]]:
-        """The universes that mention a capability, and its number in each."""
+    def where(self, capability: bytes, known: tuple[int, int] | None = None) -> list[tuple[int, int]]:
+        """The universes that mention a capability, and its number in each. `known` is one of them."""
         value = crc32(capability)
         found = []
         for index, universe in enumerate(self.universes):
+            if known is not None and index == known[0]:
+                found.append(known)
+                continue
             number = universe.capability_hashed(capability, value)
             if number >= 0:
                 found.append((index, number))

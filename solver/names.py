@@ -24,13 +24,16 @@ _Place = tuple[tuple[int, int, int], bytes, int, bytes]
 class Name:
     """A package name: its versions, the best first (priority, architecture, newest), which of them
     are installed, and where it is found as a capability: in which universe under which number.
-    `offers` are the versions with their schemes and sort keys, where those had to be looked at."""
 
-    __slots__ = ("installed", "offers", "text", "versions", "where")
+    Where several universes are joined, `offers` are the versions with their schemes and sort keys,
+    and `alone` says that nothing but these packages provides the name."""
+
+    __slots__ = ("alone", "installed", "offers", "text", "versions", "where")
 
     def __init__(self, versions: tuple[int, ...], installed: tuple[int, ...], where: Sequence[tuple[int, int]]) -> None:
         self.versions, self.installed, self.where = versions, installed, where
         self.offers: list[Offer] = []
+        self.alone = False
         self.text: bytes | None = None
 
 
@@ -89,7 +92,7 @@ class Names:
                 found = self._of_capability[place] = self._made(tuple(universe.named(number)), ((index, number),))
             else:
                 text = universe.text_bytes(universe.capability_text[number])
-                where = self._joined.where(text)
+                where = self._joined.where(text, (index, number))
                 found = self._join(where)
                 found.text = text
                 for other, there in where:
@@ -121,10 +124,13 @@ class Names:
         """One name over all universes, each key once."""
         placed: list[_Place] = []
         of_version: dict[bytes, list[int]] = {}
+        providers = 0
         for index, capability in where:
             universe, base = self._joined.universes[index], self._joined.base[index]
             ranks, urgency = self._ranks[index], self._urgency[index]
-            for local in range(universe.capability_first[capability], universe.capability_end[capability]):
+            first, end = universe.capability_first[capability], universe.capability_end[capability]
+            providers += universe.provider_start[capability + 1] - universe.provider_start[capability] - (end - first)
+            for local in range(first, end):
                 package, rank = base + local, ranks[universe.arch[local]]
                 if rank is None:
                     if package not in self._installed:
@@ -150,6 +156,7 @@ class Names:
                 placed.sort()
         name = self._made(tuple([package for _, _, package, _ in placed]), where)
         name.offers = [(package, place[2], key) for place, _, package, key in placed]
+        name.alone = not providers
         return name
 
     def _first_of_key(self, package: int, alike: Sequence[int]) -> int:

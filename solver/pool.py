@@ -156,30 +156,32 @@ class Pool(Joined):
         found, _ = self._capabilities.matching(capability, relation.operator, wanted, relation.arch)
         return [p for p in found if repository is None or self.candidate(p).repository == repository]
 
+    def place(self, index: int, capability: int) -> int | bytes:
+        """What stands for a capability of a universe in all of them."""
+        if self.plain:
+            return capability
+        return self.universes[index].text_bytes(self.universes[index].capability_text[capability])
+
     def replacers(self, package: int) -> set[int]:
         """Packages of other names that replace a package and conflict with it: they take its place."""
-        universe, local, _ = self.at(package)
-        name = universe.text_bytes(universe.capability_text[universe.name[local]])
         found = set()
-        for index, (base, other) in enumerate(zip(self.base, self.universes, strict=False)):
-            capability = other.capability(name)
-            if capability < 0:
-                continue
-            start, end = other.replacer_start[capability], other.replacer_start[capability + 1]
-            for candidate in other.replacer[start:end]:
-                if other.name[candidate] != capability and self._takes_place(other, index, candidate, package):
-                    found.add(base + candidate)
+        for index, capability in self.name(package).where:
+            universe = self.universes[index]
+            start, end = universe.replacer_start[capability], universe.replacer_start[capability + 1]
+            for candidate in universe.replacer[start:end]:
+                if universe.name[candidate] != capability and self._takes_place(index, candidate, package):
+                    found.add(self.base[index] + candidate)
         return {same for number in found if (same := self.canonical(number)) is not None}
 
-    def _takes_place(self, universe: Universe, index: int, local: int, package: int) -> bool:
-        base = self.relation_base[index]
+    def _takes_place(self, index: int, local: int, package: int) -> bool:
+        universe, base = self.universes[index], self.relation_base[index]
 
         def matched(start: memoryview[int], flat: memoryview[int]) -> bool:
-            relations = flat[start[local] : start[local + 1]]
-            return any(package in self.matches(base + relation) for relation in relations)
+            first, end = start[local], start[local + 1]
+            return first < end and any(package in self.matches(base + relation) for relation in flat[first:end])
 
-        return matched(universe.replaces_start, universe.replaces) and matched(
-            universe.conflicts_start, universe.conflicts
+        return matched(universe.conflicts_start, universe.conflicts) and matched(
+            universe.replaces_start, universe.replaces
         )
 
     def mentions(self, facts: Sequence[str]) -> bool:
