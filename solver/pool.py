@@ -41,6 +41,8 @@ class Pool(Joined):
         super().__init__(universes)
         self.priorities, self.architectures = dict(priorities or {}), tuple(architectures)
         self.has_supplements = any(len(universe.supplementer) for universe in self.universes)
+        self._of_key: dict[str, int | None] = {}
+        self._candidates: dict[int, Candidate] = {}
         self.installed = self.numbers(installed)
         self.installed_set = frozenset(self.installed)
         self._names = Names(self, self.priorities, self.architectures, self.installed_set)
@@ -73,7 +75,11 @@ class Pool(Joined):
 
     def of_key(self, key: str) -> int | None:
         """The package with this key."""
-        text = key.encode()
+        if key not in self._of_key:
+            self._of_key[key] = self._find_key(key.encode())
+        return self._of_key[key]
+
+    def _find_key(self, text: bytes) -> int | None:
         for base, universe in zip(self.base, self.universes, strict=False):
             number = universe.package_of_key(text)
             if number >= 0:
@@ -269,13 +275,16 @@ class Pool(Joined):
 
     def candidate(self, package: int) -> Candidate:
         """A package as sentences need it."""
-        universe, local, _ = self.at(package)
-        return Candidate(
-            universe.name_of(local),
-            universe.text(universe.version[local]),
-            universe.text(universe.repository[local]),
-            universe.text(universe.key[local]),
-        )
+        known = self._candidates.get(package)
+        if known is None:
+            universe, local, _ = self.at(package)
+            known = self._candidates[package] = Candidate(
+                universe.name_of(local),
+                universe.text(universe.version[local]),
+                universe.text(universe.repository[local]),
+                universe.text(universe.key[local]),
+            )
+        return known
 
     def formula(self, number: int) -> Formula:
         """A numbered formula as a value."""

@@ -96,7 +96,7 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
     return Solution(
         chosen=_sorted(value[package] for package in chosen),
         installs=_sorted(value[package] for package in come - paired),
-        changes=tuple(sorted((Change(value[a], value[b]) for a, b in changes), key=str)),
+        changes=tuple(sorted((Change(value[a], value[b]) for a, b in changes), key=attrgetter("before", "after"))),
         removals=_sorted(value[package] for package in gone - paired),
         levels=tuple(Level(measure, cost) for measure, cost in optimum.costs),
         proven=optimum.proven,
@@ -136,7 +136,9 @@ def _pair(pool: Pool, gone: Set[int], come: Set[int]) -> list[tuple[int, int]]:
 def _held(pool: Pool, request: Request, chosen: Set[int]) -> tuple[Held, ...]:
     """Names that were there and were asked to be updated, though not to their best version."""
     wanted = set(request.updates)
-    held = []
+    held = list[Held]()
+    if not request.update_all and not wanted:
+        return ()
     for package in sorted(chosen):
         name = pool.name(package)
         newest = name.versions[0]
