@@ -117,6 +117,8 @@ class Choices:
 
     def is_update(self, package: int) -> bool:
         """Whether the package would take the place of an installed one that is to be updated."""
+        if not self.updated:
+            return False
         name = self.pool.name(package)
         is_updated = name in self.updated and bool(name.installed)
         return is_updated and not self.pool.is_multi_version(package)

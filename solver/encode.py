@@ -294,18 +294,19 @@ class Encoder(Formulas):
         pool, reached = self.pool, self.reached
         universe, local, index = pool.at(package)
         base = pool.relation_base[index]
-        for kind, start, flat in (
+        for kind, starts, flat in (
             (Kind.CONFLICTS, universe.conflicts_start, universe.conflicts),
             (Kind.BREAKS, universe.breaks_start, universe.breaks),
         ):
-            for relation in flat[start[local] : start[local + 1]]:
+            start, end = starts[local], starts[local + 1]
+            for relation in flat[start:end] if start < end else ():
                 place = pool.place(index, universe.relation_capability[relation])
                 if place in reached:
                     self.bar_all(package, kind, base + relation)
                 else:
                     self.unmet.setdefault(place, []).append((package, kind, base + relation))
-        first, end = universe.provides_start[local], universe.provides_start[local + 1]
-        for capability in universe.provides_capability[first:end]:
+        start, end = universe.provides_start[local], universe.provides_start[local + 1]
+        for capability in universe.provides_capability[start:end] if start < end else ():
             self.reach(pool.place(index, capability))
 
     def dependency(self, formula: int, *, gladly: bool) -> Choice:

@@ -30,6 +30,9 @@ class Measures:
     def __init__(self, encoder: Encoder, preferences: Iterable[Measure]) -> None:
         self.encoder, self.pool, self.emit = encoder, encoder.pool, encoder.emit
         self.soft: dict[Measure, list[int]] = {measure: [] for measure in preferences}
+        # Asked for every package; looking a measure up costs more than all else.
+        self._new, self._added = self.soft.get(Measure.NEW), self.soft.get(Measure.ADDED)
+        self._unmet, self._unsatisfied = Measure.UNMET in self.soft, Measure.UNSATISFIED in self.soft
         self._recommended: dict[int, Choice] = {}
         self._older: dict[NameState, int] = {}
         self._seen_older: set[int] = set()
@@ -88,15 +91,15 @@ class Measures:
             self._met(state)
         for state in widened:
             self._downgraded(state)
-        if Measure.ADDED in self.soft:
+        if self._added is not None:
             variable = encoder.variable
             new = (p for p in added if p not in installed and not encoder.is_update(p))
-            self.soft[Measure.ADDED] += [-variable[p] for p in new]
+            self._added += [-variable[p] for p in new]
         if Measure.ALTERED in self.soft:
             variable = encoder.variable
             literals = (variable[p] if p in installed else -variable[p] for p in added)
             self.soft[Measure.ALTERED] += literals
-        if Measure.UNMET in self.soft or Measure.UNSATISFIED in self.soft:
+        if self._unmet or self._unsatisfied:
             for package in added:
                 self._recommends(package)
 
@@ -114,8 +117,8 @@ class Measures:
     def _met(self, state: NameState) -> None:
         name = state.name
         if len(name.versions) == 1 and not name.installed:  # most of them
-            if Measure.NEW in self.soft:
-                self.soft[Measure.NEW].append(-self.encoder.variable[name.versions[0]])
+            if self._new is not None:
+                self._new.append(-self.encoder.variable[name.versions[0]])
             return
         if name.installed:
             self._removed(state)
@@ -126,8 +129,8 @@ class Measures:
                 self._changed(state)
         else:
             self._not_best(Measure.OUTDATED, state, self.encoder.best(name))
-            if Measure.NEW in self.soft:
-                self.soft[Measure.NEW].append(-self._any(self._versions(state)))
+            if self._new is not None:
+                self._new.append(-self._any(self._versions(state)))
         self._not_best(Measure.NOT_UP_TO_DATE, state, name.versions[0])
 
     def _versions(self, state: NameState) -> list[int]:
@@ -235,7 +238,7 @@ class Measures:
         universe, local, index = self.pool.at(package)
         if self.pool.has_supplements:
             self._supplemented_by(package)
-        if package in self.pool.installed_set and Measure.UNSATISFIED not in self.soft:
+        if package in self.pool.installed_set and not self._unsatisfied:
             return
         base, encoder = self.pool.formula_base[index], self.encoder
         start, end = universe.recommends_start[local], universe.recommends_start[local + 1]

@@ -202,11 +202,14 @@ class Optimiser:
         """What was installed stays or is brought to its best version, then better versions and earlier
         names come first."""
         encoder = self.encoder
-        for hole in [hole for hole, of in encoder.holes.items() if encoder.is_updating(of)]:
-            encoder.widen(hole)
+        if updating := [hole for hole, of in encoder.holes.items() if encoder.is_updating(of)]:
+            for hole in updating:
+                encoder.widen(hole)
+            self._revive(())
         self._settle()
-        self._revive(encoder.undecided())
-        while not self._solve(()):
+        if items := encoder.undecided():
+            self._revive(items)
+        while not self.is_current and not self._solve(()):
             self._widen(self.sat.core())
         self._settle()
         fixed = self.ground.fixed
@@ -232,7 +235,7 @@ class Optimiser:
         """Chooses each that may be chosen as well as left out, in order.
 
         Most may not, so all that the model leaves out are asked for at once: whether one of them
-        may. Where one may, fewer at once find the first."""
+        may. The answer's first is chosen, unless one of those before it may be, which is asked next."""
         most = len(variables)
         while variables:
             there = list(takewhile(self._holds, variables))
@@ -241,13 +244,12 @@ class Optimiser:
             asked = [variable for variable in variables if not self._holds(variable)][:most]
             if not asked:
                 continue
-            if not self._solve_any(asked):
+            if self._solve_any(asked):
+                most = next(at for at, variable in enumerate(asked) if self._holds(variable)) or len(variables)
+            else:
                 self.ground.harden([-variable for variable in asked])
-                most *= 2
-                left_out = set(asked)
+                left_out, most = set(asked), len(variables)
                 variables = [variable for variable in variables if variable not in left_out]
-            elif len(asked) > 1:
-                most = len(asked) // 2
 
     def _holds(self, variable: int) -> bool:
         return variable <= len(self.model) and self.model[variable - 1] > 0

@@ -118,4 +118,3 @@ def test_what_would_free_a_package_is_the_least_that_does() -> None:
     assert {way: ways.count(way) > COUNT // 400 for way in ways} == dict.fromkeys(
         ("giving way", "asked", "never"), True
     ) | {way: False for way in ways if way == "another preference"}
-

@@ -84,24 +84,27 @@ def test_a_budget_that_is_never_spent_changes_nothing() -> None:
 
 
 def test_when_the_time_ends_the_best_so_far_is_returned_unproven() -> None:
-    problem = make_problem(make_puzzle(12, 12), 0)
-    problem = replace(problem, request=Request(wishes=problem.request.wishes))
-    proven = solved(problem)
     unproven = 0
-    for calls in range(1, 40):
-        left = iter(range(calls))
-        try:
-            answer = solve(problem, budget=lambda left=left: next(left, None) is not None)
-        except NoAnswerError:
+    for seed in range(40):
+        problem = make_problem(make_puzzle(seed, 14), 0)
+        problem = replace(problem, request=Request(wishes=problem.request.wishes))
+        proven = solve(problem)
+        if isinstance(proven, Conflict):
             continue
-        assert isinstance(answer, Solution)
-        if not answer.proven:
-            unproven += 1
-            assert [level.measure for level in answer.levels] == list(problem.preferences)
-            assert [level.cost for level in answer.levels] >= [level.cost for level in proven.levels]
-    assert unproven > 0
-    with pytest.raises(NoAnswerError):
-        solve(problem, budget=lambda: False)
+        for calls in range(1, 12):
+            left = iter(range(calls))
+            try:
+                answer = solve(problem, budget=lambda left=left: next(left, None) is not None)
+            except NoAnswerError:
+                continue
+            assert isinstance(answer, Solution)
+            if not answer.proven:
+                unproven += 1
+                assert [level.measure for level in answer.levels] == list(problem.preferences)
+                assert [level.cost for level in answer.levels] >= [level.cost for level in proven.levels]
+        with pytest.raises(NoAnswerError):
+            solve(problem, budget=lambda: False)
+    assert unproven > 10
 
 
 def test_an_installed_key_that_no_universe_has_is_an_error() -> None:
