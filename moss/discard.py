@@ -35,4 +35,3 @@ def vacate_spare(root: Root, effects: Effects, reporter: Reporter) -> None:
     while os.path.lexists(root.aside(number)):
         number += 1
     effects.rename(root.spare, root.aside(number))
-    effects.fsync(root.trees)

@@ -29,10 +29,12 @@ class Skeleton:
     links: tuple[str, ...]
     directories: tuple[tuple[str, int], ...]
     machine_id: bool
+    has_leftovers: bool = False
+    """An interrupted run left what it had made aside."""
 
     @property
     def is_empty(self) -> bool:
-        return not (self.links or self.directories or self.machine_id)
+        return not (self.links or self.directories or self.machine_id or self.has_leftovers)
 
 
 def propose_skeleton(root: str, usr: str) -> Skeleton:
@@ -60,7 +62,8 @@ def propose_skeleton(root: str, usr: str) -> Skeleton:
             obstacles.append(f"/{name} is {_described(found)}, and must be a directory")
     if obstacles:
         raise _refusal(root, obstacles)
-    return Skeleton(tuple(links), tuple(directories), made_at(os.path.join(root, _MACHINE_ID)) is None)
+    lacks_id = made_at(os.path.join(root, _MACHINE_ID)) is None
+    return Skeleton(tuple(links), tuple(directories), lacks_id, os.path.lexists(os.path.join(root, _ASIDE)))
 
 
 def apply_skeleton(skeleton: Skeleton, root: str, effects: Effects) -> None:
@@ -71,17 +74,25 @@ def apply_skeleton(skeleton: Skeleton, root: str, effects: Effects) -> None:
     try:
         for name in skeleton.links:
             effects.symlink(f"usr/{name}", name, dir_fd=root_fd)
-        for name, mode in skeleton.directories:
-            # Aside first: a directory with the name has its permissions, whenever a crash comes.
-            if made_at(_ASIDE, dir_fd=root_fd) is not None:
-                effects.rmdir(_ASIDE, dir_fd=root_fd)
-            effects.mkdir(_ASIDE, mode, dir_fd=root_fd)
-            effects.rename_no_replace(_ASIDE, name, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+        effects.remove_tree(_ASIDE, dir_fd=root_fd)
+        if skeleton.directories:
+            _make_directories(skeleton.directories, root_fd, effects)
         if skeleton.machine_id:
             effects.replace_file(_MACHINE_ID, _UNINITIALIZED, mode=0o444, dir_fd=root_fd)
-        effects.fsync(root_fd)
+        effects.syncfs(root_fd)
     finally:
         os.close(root_fd)
+
+
+def _make_directories(directories: Sequence[tuple[str, int]], root_fd: int, effects: Effects) -> None:
+    """Aside first, and synced there: a directory with the name has its permissions, whenever the power goes."""
+    effects.mkdir(_ASIDE, 0o700, dir_fd=root_fd)
+    for name, mode in directories:
+        effects.mkdir(f"{_ASIDE}/{name}", mode, dir_fd=root_fd)
+    effects.syncfs(root_fd)
+    for name, _ in directories:
+        effects.rename_no_replace(f"{_ASIDE}/{name}", name, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+    effects.rmdir(_ASIDE, dir_fd=root_fd)
 
 
 def _is_link_into_usr(found: Made, name: str) -> bool:

@@ -123,6 +123,17 @@ def _prepare(root: Root, effects: Effects) -> None:
         if not os.path.isdir(directory):
             effects.mkdir(directory, 0o700)
     create_store(root.store, effects)
+    if not os.path.exists(root.database):
+        # SQLite makes durable what it writes into its directory; the way there must be durable before.
+        _sync_filesystem(root.state_directory, effects)
+
+
+def _sync_filesystem(directory: str, effects: Effects) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        effects.syncfs(fd)
+    finally:
+        os.close(fd)
 
 
 def _not_ours(root: Root) -> PermissionRefused:

@@ -135,8 +135,7 @@ def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
         if _may_become_spare(system, number, is_last=number == due[-1]):
             trees.retire_to_spare(system.record, number)
             system.effects.commit_point("generation retired")
-            system.effects.rename(archive, system.root.spare)
-            system.effects.fsync(system.root.trees)
+            system.effects.rename(archive, system.root.spare)  # not synced: see moss.switch.settle_archives
         else:
             give_up(system, number)
         given_up.append(number)

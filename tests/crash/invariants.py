@@ -14,7 +14,7 @@ found too.
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -112,15 +112,18 @@ def faults(root: Path, *, waiting: bool = False) -> Iterator[str]:
     yield from (f"I3: {path} was left behind" for path in facts.local if "moss-new" in path and facts.live is not None)
 
 
-def faults_of_outcome(stop: Stop, before: Facts, done: Facts, now: Facts) -> Iterator[str]:
-    """Whether the next command found the old or the new, and only what it may be at this stop."""
-    if done.active != before.active:
-        passed = stop.phase in ("switched", "done") or (
-            stop.phase == "switching" and stop.moment == "after" and stop.target.endswith("/usr")
-        )  # fmt: skip
-        wanted = done.active if passed else before.active
-        if now.active != wanted:
-            yield f"I1: generation {now.active} is active, must be {wanted}"
+def active_after(stop: Stop, before: Facts, done: Facts) -> int | None:
+    """Which generation must be active when a process was stopped here: none of its effects is lost."""
+    passed = stop.phase in ("switched", "done") or (
+        stop.phase == "switching" and stop.moment == "after" and stop.target.endswith("/usr")
+    )  # fmt: skip
+    return done.active if passed else before.active
+
+
+def faults_of_outcome(allowed: Collection[int | None], before: Facts, done: Facts, now: Facts) -> Iterator[str]:
+    """Whether the next command found the old or the new; which of them may be active is `allowed`."""
+    if now.active not in allowed:
+        yield f"I1: generation {now.active} is active, must be one of {sorted(map(str, allowed))}"
     old, new = dict(before.generations), dict(done.generations)
     lost = (old.keys() & new.keys()) - now.generations.keys()
     yield from (f"I2: generation {number} was lost" for number in sorted(lost))

@@ -23,7 +23,16 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.crash.invariants import Facts, Listing, admins_files, facts_of, faults, faults_of_outcome, listing
+from tests.crash.invariants import (
+    Facts,
+    Listing,
+    active_after,
+    admins_files,
+    facts_of,
+    faults,
+    faults_of_outcome,
+    listing,
+)
 from tests.crash.operations import HISTORIES, OPERATIONS, RECOVER, Operation
 from tests.crash.world import BROKEN, STOPPED, Ended, Place, Stop, copy_tree, holding, run, run_and_stop, stops_of
 
@@ -94,7 +103,7 @@ def _stopped(place: Place, words: Sequence[str], stop: Stop, before: Facts, done
         yield from _faults_of(run(root, *RECOVER), (3, 13))
         yield from faults(root, waiting=held is not None)
         now = facts_of(root)
-        yield from faults_of_outcome(stop, before, done, now)
+        yield from faults_of_outcome([active_after(stop, before, done)], before, done, now)
         yield from _of_the_admin(own, now)
         if stop.number // 2 % AGAIN_EVERY == 0:
             yield from _forward(place, words, done)

@@ -130,7 +130,7 @@ def test_nothing_is_renamed_into_place_before_it_is_synced_and_all_is_synced_at_
 def test_a_skeleton_survives_a_crash_at_any_effect(system):
     effects = Crashing(None)
     apply_skeleton(propose_skeleton(str(system.root), str(system.usr)), str(system.root), effects)
-    assert effects.seen[-1] == ("after", "fsync", str(system.root))
+    assert effects.seen[-1] == ("after", "syncfs", str(system.root))
     expected = system.listing()
     for at in range(len(effects.seen)):
         shutil.rmtree(system.root)
