@@ -93,14 +93,13 @@ class Store:
         )
 
     def adopt(self, asset: Asset, path: str) -> None:
-        """Let an asset be the file at `path`, which was read and is exactly it, durably."""
+        """Let an asset be the file at `path`, which was read and is exactly it. Durable after the caller's `syncfs`."""
         name = self._made_directory(asset)
         aside = f"{name}.moss-new"
         if os.access(aside, os.F_OK, dir_fd=self.fd, follow_symlinks=False):
             self._effects.unlink(aside, dir_fd=self.fd)
         self._effects.link(path, aside, dst_dir_fd=self.fd)
         self._effects.rename(aside, name, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        self._effects.fsync(name[:2], dir_fd=self.fd)
 
     def _made_directory(self, asset: Asset) -> str:
         """The asset's name, its directory made where it is missing."""

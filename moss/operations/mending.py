@@ -109,7 +109,7 @@ def mend(system: System, mending: Mending) -> Mended:
                     _make_tree(system, tree, store, lost, aside, done)
                 elif tree.damages:
                     _TreeMender(system, tree, store, lost, aside, done).mend()
-        system.effects.syncfs(store.fd)
+        system.effects.syncfs(store.fd)  # for all that was renamed into its place above
         for name, _ in mending.verification.orphans:
             if os.path.lexists(os.path.join(store.path, name)):
                 system.effects.unlink(name, dir_fd=store.fd)
@@ -230,8 +230,6 @@ def _make_tree(
     if not os.path.isdir(holder):
         system.effects.mkdir(holder, 0o700)
     system.effects.rename(making, tree.usr)
-    system.effects.fsync(holder)
-    system.effects.fsync(os.path.dirname(holder))
     done.trees += 1
 
 
@@ -271,7 +269,6 @@ class _TreeMender:
             self._effects.syncfs(self._store.fd)
             self._effects.write_new(self._aside, f"{number}\n".encode(), mode=0o644, sync=True)
             self._effects.rename(self._aside, os.path.join(self._tree.usr, STATE_FILE))
-            self._effects.fsync(self._tree.usr)
             self._done.paths += 1
 
     def _mend_path(self, path: str, damages: Sequence[Damage]) -> None:

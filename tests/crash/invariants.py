@@ -42,6 +42,8 @@ class Facts:
     kept: Mapping[int, str]
     repositories: frozenset[str]
     retention: int | None
+    keys: frozenset[str]
+    """Those that sign, and those that are trusted."""
     offered: Mapping[str, tuple[str, frozenset[str]]]
     """By repository: the index's digest, and labels."""
     local: Listing = field(repr=False)
@@ -53,10 +55,10 @@ def facts_of(root: Path) -> Facts:
     live = _number(root / "usr/.stateID")
     local = _local(root)
     if not db.exists() or db.stat().st_size == 0:
-        return Facts(live, None, {}, {}, frozenset(), None, {}, local)
+        return Facts(live, None, {}, {}, frozenset(), None, frozenset(), {}, local)
     with closing(_opened(db)) as record:
         if not record.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return Facts(live, None, {}, {}, frozenset(), None, {}, local)
+            return Facts(live, None, {}, {}, frozenset(), None, frozenset(), {}, local)
         generations: dict[int, set[str]] = {}
         for number, name, version in record.execute(
             "SELECT generation.id, name, version FROM generation LEFT JOIN selection ON generation = generation.id"
@@ -66,10 +68,11 @@ def facts_of(root: Path) -> Facts:
         kept = dict(record.execute("SELECT id, kept_as FROM generation WHERE kept_as IS NOT NULL"))
         active = next((row[0] for row in record.execute("SELECT generation FROM active")), None)
         repositories = frozenset(row[0] for row in record.execute("SELECT name FROM repository"))
+        keys = frozenset(row[0] for row in record.execute("SELECT name FROM pinned_key")) | _own_keys(root)
         retention = next((row[0] for row in record.execute("SELECT value FROM setting WHERE name = 'retention'")), None)
     return Facts(
         live, active, {number: frozenset(labels) for number, labels in generations.items()}, kept,
-        repositories, retention, _offered(root), local,
+        repositories, retention, keys, _offered(root), local,
     )  # fmt: skip
 
 
@@ -132,7 +135,7 @@ def faults_of_outcome(allowed: Collection[int | None], before: Facts, done: Fact
     for number, labels in now.generations.items():
         if number in old.keys() | new.keys() and labels != {**new, **old}[number]:
             yield f"I3: generation {number} has {sorted(labels)}"
-    for word in ("kept", "repositories", "retention"):
+    for word in ("kept", "repositories", "retention", "keys"):
         if getattr(now, word) not in (getattr(before, word), getattr(done, word)):
             yield f"I3: {word}: {getattr(now, word)}"
     for name, offer in now.offered.items():
@@ -309,6 +312,12 @@ def _offered(root: Path) -> dict[str, tuple[str, frozenset[str]]]:
         for name, package, version in offers.execute("SELECT repository, name, version FROM candidate"):
             found[name][1].add(f"{package}-{version}")
     return {name: (digest, frozenset(labels)) for name, (digest, labels) in found.items()}
+
+
+def _own_keys(root: Path) -> frozenset[str]:
+    folder = root / ".moss/keys"
+    names = os.listdir(folder) if folder.is_dir() else ()
+    return frozenset(name for name in names if not name.startswith("."))
 
 
 def _labels_of(record: sqlite3.Connection, number: int) -> frozenset[str]:

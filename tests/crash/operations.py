@@ -4,9 +4,11 @@ To cover a new operation, add a row to OPERATIONS; to reach a new path, a functi
 `python -m tests.crash.sweep` runs them all.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash.world import Place
@@ -113,6 +115,48 @@ def pinned(place: Place) -> None:
     place.moss("hold", "-y", "tool")
 
 
+def damaged(place: Place) -> None:
+    """The disk has failed here and there: in the store, in the live tree and in archived ones."""
+    spare(place)
+    with open(place.root / "usr/share/tool/notes", "r+") as stored:  # the inode that the store and all trees have
+        stored.write("T")
+    place.write("usr/bin/last", "another\n")
+    (place.root / asset_of(place.root, "usr/share/other/big")).unlink()
+    (place.root / "usr/share/other/closed").chmod(0o755)
+    (place.root / ".moss/root/3/usr/lib/tool/deep/file").unlink()
+    (place.root / ".moss/root/2/usr/.stateID").unlink()
+    place.damaged = True
+
+
+def asset_of(root: Path, path: str) -> Path:
+    """The store's name of a file in a tree."""
+    inode = (root / path).stat().st_ino
+    return next(one for one in (root / ".moss/assets").rglob("*") if one.stat().st_ino == inode)
+
+
+def lost_tree(place: Place) -> None:
+    """An archived tree is gone."""
+    several(place)
+    shutil.rmtree(place.root / ".moss/root/2/usr")
+    place.damaged = True
+
+
+def keyed(place: Place) -> None:
+    """One key signs here, and somebody's is trusted."""
+    several(place)
+    place.moss("key", "make", "own")
+    place.moss("key", "pin", "theirs", "moss-key-1:" + "d7" * 32)
+
+
+def bundled(place: Place) -> None:
+    """Another system's generation is at hand in a bundle."""
+    spare(place)
+    other = Place(place.folder / "other")
+    offered(other)
+    other.install("linker", "more")
+    other.moss("export", "-o", str(place.folder / "bundle"))
+
+
 def interrupted(
     words: list[str], phase: str, kind: str, within: str = "", nth: int = 0, after: History = spare
 ) -> History:
@@ -142,7 +186,8 @@ INTERRUPTED: dict[str, History] = {
 HISTORIES: dict[str, History] = {
     "nothing": nothing, "offered": offered, "one": one, "several": several, "spare": spare, "busy spare": busy,
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
-    "linked": linked, "retiring": retiring, "pinned": pinned, **INTERRUPTED,
+    "linked": linked, "retiring": retiring, "pinned": pinned, "damaged": damaged, "lost tree": lost_tree,
+    "keyed": keyed, "bundled": bundled, **INTERRUPTED,
 }  # fmt: skip
 
 
@@ -168,6 +213,7 @@ OPERATIONS = (
     Operation("hold", ("hold", "-y", "tool"), ("spare",)),
     Operation("unpin", ("unpin", "-y", "tool"), ("pinned",)),
     Operation("unhold", ("unhold", "-y", "tool"), ("pinned",)),
+    Operation("sync --from", ("sync", "--from", "{packages}/../bundle", "--unsigned", "-y"), ("bundled",)),
     Operation("activate", ("state", "activate", "3", "-y"), ("updated", "linked")),
     Operation("rollback", ("rollback", "-y"), ("updated", "rolled back")),
     Operation("rollback at boot", ("rollback", "-y", "--at-boot"), ("updated",)),
@@ -182,5 +228,9 @@ OPERATIONS = (
     Operation("repo update", ("repo", "update"), ("several",)),
     Operation("repo remove", ("repo", "remove", "main"), ("spare",)),
     Operation("cache clean", ("cache", "clean", "-y"), ("spare", "stopped staging")),
+    Operation("verify --fix", ("verify", "--fix", "-y"), ("damaged", "lost tree")),
+    Operation("key make", ("key", "make", "mine"), ("several",)),
+    Operation("key pin", ("key", "pin", "friend", "moss-key-1:" + "e8" * 32), ("several",)),
+    Operation("key remove", ("key", "remove", "own", "-y"), ("keyed",)),
     Operation("recovery", RECOVER, tuple(INTERRUPTED)),
 )

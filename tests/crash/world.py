@@ -182,6 +182,8 @@ class Place:
 
     folder: Path
     labels: set[str] = field(default_factory=set)
+    damaged: bool = False
+    """Something was wrong before, and stays so until it is mended."""
     held: str | None = None
     """A directory below the root that a process has open during all that is tried."""
 
