@@ -29,7 +29,9 @@ def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "schema" / "sql"
     folder.mkdir(parents=True)
     (folder / "0001_first.sql").write_text("CREATE TABLE one (x INTEGER) STRICT; INSERT INTO one VALUES (1);")
-    monkeypatch.setattr(opening, "schema_directory", lambda: str(tmp_path / "schema"))
+    monkeypatch.setattr(
+        opening, "schema_texts", lambda _: tuple(path.read_text() for path in sorted(folder.glob("*.sql")))
+    )
     return folder
 
 

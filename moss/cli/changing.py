@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from moss.cli.outliving import load_what_is_needed_later
 from moss.cli.parameters import Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, duration, plain
@@ -81,7 +82,8 @@ def carry_out(
     instead = agreed(session, proposal)
     if instead is not None:
         return instead
-    from moss.operations.upkeep import keep_house  # before the act: see above
+    load_what_is_needed_later()
+    from moss.operations.upkeep import keep_house
 
     session.when_interrupted(_look_afterwards(system.root, system.active))
     outcome = act()

@@ -4,13 +4,13 @@ No cursor, row, or SQL text leaves `moss/db/`: the other modules here turn rows 
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import apsw
 
 from moss.errors import CorruptData, FormatTooNew, Locked, MossError, NoSpace, PermissionRefused
-from moss.resources import schema_directory
+from moss.resources import schema_texts
 from solver.values import value
 
 APPLICATION_ID = 0x6D6F7373  # "moss"
@@ -67,8 +67,7 @@ def open_record(path: str, *, writable: bool) -> Database:
     A reader of a system that has none yet, or an older one, gets a database in memory with the
     same tables: reading never writes.
     """
-    directory = os.path.join(schema_directory(), "sql")
-    scripts = [os.path.join(directory, name) for name in sorted(os.listdir(directory)) if name.endswith(".sql")]
+    scripts = schema_texts("sql")
     if not writable and not os.path.exists(path):
         database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
         _migrate(database, scripts)
@@ -90,7 +89,7 @@ def open_record(path: str, *, writable: bool) -> Database:
 
 def open_repository_cache(path: str, *, writable: bool) -> Database:
     """Open the cache of what repositories offer; one of another version is replaced by an empty one."""
-    script = os.path.join(schema_directory(), "cache", "repositories.sql")
+    (script,) = schema_texts("cache")
     if not os.path.exists(path) and not writable:
         database = Database(_connected(":memory:", apsw.SQLITE_OPEN_READWRITE), "")
         _run_script(database, script, CACHE_VERSION)
@@ -143,23 +142,21 @@ def _version(database: Database) -> int:
     return version
 
 
-def _migrate(database: Database, scripts: list[str]) -> None:
+def _migrate(database: Database, scripts: Sequence[str]) -> None:
     """Run every script the database has not seen, all in one transaction."""
     if _version(database) >= len(scripts):
         return
     with database.transaction():
         done = _version(database)
         for number, script in enumerate(scripts[done:], done + 1):
-            assert int(os.path.basename(script)[:4]) == number, f"{script} is out of order"
             _run_script(database, script, number)
         database.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 def _run_script(database: Database, script: str, version: int) -> None:
     with database.transaction():
-        with open(script, encoding="utf-8") as file:
-            # apsw stops at the first row a statement returns; a list runs them all.
-            list(database.connection.execute(file.read()))
+        # apsw stops at the first row a statement returns; a list runs them all.
+        list(database.connection.execute(script))
         database.connection.execute(f"PRAGMA user_version = {version}")
 
 
