@@ -39,7 +39,10 @@ OPERATIONS = {
     "update": ["update", "-y"],
     "rollback": ["rollback", "-y"],
     "prune": ["state", "prune", "-y", "--keep", "1"],
+    "sync": ["sync", "--from", "BUNDLE", "--unsigned", "-y"],
+    "export": ["export", "-o", "MADE"],
 }
+"""BUNDLE stands for a bundle that carries an update, patches included; MADE for a file that is written."""
 
 
 class Point(NamedTuple):
@@ -87,7 +90,19 @@ def prepare(folder: Path) -> Path:
         repository, metadata("tool", "2"), {"bin/tool": "two", "share/tool/notes": "text", "share/turn/a": "b"}
     )
     _done(moss(root, "index", str(repository)))
+    _make_bundle(root, folder / "bundle")
     return root
+
+
+def _make_bundle(root: Path, bundle: Path) -> None:
+    """What another system, which was like this one and was updated since, exports for it."""
+    other, receipt = root.with_name("other"), root.with_name("receipt")
+    subprocess.run(["cp", "-a", str(root), str(other)], check=True)
+    _done(moss(root, "receipt", "-o", str(receipt)))
+    _done(moss(other, "update", "-y"))
+    _done(moss(other, "install", "-y", "other"))
+    _done(moss(other, "export", "--for", str(receipt), "-o", str(bundle)))
+    shutil.rmtree(other)
 
 
 def points(root: Path, words: Sequence[str], every: int) -> list[Point]:
@@ -123,6 +138,8 @@ def judge(template: Path, words: Sequence[str], point: Point, scratch: Path) -> 
         root, *words, under=["strace", "-f", "-o", "/dev/null", "-e", f"trace={point.call}", "-e", point.injection]
     )
     faults: list[str] = []
+    if words[0] == "export":
+        faults += _half_exported(Path(words[-1]))
     if "Traceback" in stopped.stderr:
         faults.append(f"traceback: {stopped.stderr.strip().splitlines()[-1]}")
     elif point.error is not None and stopped.returncode not in (0, 100):
@@ -136,7 +153,24 @@ def judge(template: Path, words: Sequence[str], point: Point, scratch: Path) -> 
     again = moss(root, "install", "-y", "tool")
     if again.returncode != 0:
         faults.append(f"the one after it: exit {again.returncode}: {again.stderr.strip()[-300:]}")
-    return Verdict(point, faults + list(_broken(root, before)))
+    faults += _broken(root, before)
+    if words[0] == "sync":
+        complete = moss(root, *words)
+        if complete.returncode != 0:
+            faults.append(f"it does not complete when run again: {complete.stderr.strip()[-300:]}")
+        faults += [f"when run again: {line}" for line in differences(root)[:3]]
+    return Verdict(point, faults)
+
+
+def _half_exported(made: Path) -> Iterator[str]:
+    """A bundle is there whole or not at all; what was written aside may be left by a kill."""
+    if made.exists():
+        verified = moss(made.parent, "bundle", "verify", str(made))
+        if verified.returncode != 0:
+            yield f"a part of a bundle: {verified.stderr.strip()}"
+        made.unlink()
+    for aside in made.parent.glob(f".{made.name}.*"):
+        aside.unlink()
 
 
 def _broken(root: Path, before: int) -> Iterator[str]:
@@ -162,10 +196,9 @@ def sweep(operation: str, every: int, folder: Path) -> list[Verdict]:
     subprocess.run(["cp", "-a", str(template), str(measured)], check=True)
     scratch = folder / "try"
     scratch.mkdir()
-    return [
-        judge(template, OPERATIONS[operation], point, scratch)
-        for point in points(measured, OPERATIONS[operation], every)
-    ]
+    named = {"BUNDLE": str(folder / "bundle"), "MADE": str(scratch / "made")}
+    words = [named.get(word, word) for word in OPERATIONS[operation]]
+    return [judge(template, words, point, scratch) for point in points(measured, words, every)]
 
 
 def _is_known(call: str) -> bool:
