@@ -7,9 +7,9 @@ read, never stored: a copied or restored root has others, and is read.
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator
 
-from moss.db.packages import asset_of
+from moss.db.packages import Asset, asset_of
 from moss.digest import EMPTY_CONTENT, content_digest_of_file
 from moss.layout import Entry, EntryKind
 from moss.root import DECLARED_ENTRIES
@@ -31,49 +31,61 @@ class Audit:
         return not (self.stray or self.missing or self.changed)
 
 
-def audit(layout: Sequence[Entry], usr: str, store: Store, *, owners: bool) -> Audit:
-    """Compare a tree with its merged layout. `owners`: whether they were applied (root only)."""
-    inodes = _store_inodes(store)
-    expected: dict[str, Entry | None] = {}
-    for entry in layout:
-        expected[entry.path] = entry
-        parent = entry.path.rpartition("/")[0]
-        while parent and parent not in expected:
-            expected[parent] = None  # a directory that is only implied
-            parent = parent.rpartition("/")[0]
+def audit(layout: Iterable[Entry], usr: str, store: Store, *, owners: bool) -> Audit:
+    """Compare a tree with its merged layout, which comes in the order of a tree.
+
+    `owners`: whether they were applied (root only).
+    """
     stray: list[str] = []
-    changed: list[str] = []
-    seen = 0
-    for path, found in _walk(usr):
-        if path not in expected:
-            if path not in DECLARED_ENTRIES:
-                stray.append(path)
-            continue
-        seen += 1
-        if not _is_as_said(expected[path], found, inodes, owners):
-            changed.append(path)
     missing: list[str] = []
-    if seen < len(expected):
-        missing = [path for path in expected if not os.path.lexists(os.path.join(usr, path))]
+    changed: list[str] = []
+    walk = _walk(usr, "")
+    found = next(walk, None)
+    for path, entry in _with_implied(layout):
+        while found is not None and found[0] != path and found[0].split("/") < path.split("/"):
+            stray.append(found[0])
+            found = next(walk, None)
+        if found is None or found[0] != path:
+            missing.append(path)
+            continue
+        if not _is_as_said(entry, found[1], store, owners):
+            changed.append(path)
+        found = next(walk, None)
+    if found is not None:
+        stray += [found[0], *(path for path, _ in walk)]
     return Audit(tuple(sorted(stray)), tuple(sorted(missing)), tuple(sorted(changed)))
 
 
-def _walk(usr: str) -> "list[tuple[str, os.DirEntry[str]]]":
-    found: list[tuple[str, os.DirEntry[str]]] = []
-    pending = [""]
-    while pending:
-        directory = pending.pop()
-        with os.scandir(os.path.join(usr, directory)) as entries:
-            for entry in entries:
-                path = f"{directory}/{entry.name}" if directory else entry.name
-                found.append((path, entry))
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(path)
-    return found
+def _with_implied(layout: Iterable[Entry]) -> Iterator[tuple[str, Entry | None]]:
+    """Every path of a layout; None for a directory that is only implied."""
+    last = ""
+    for entry in layout:
+        implied: list[str] = []
+        parent = entry.path.rpartition("/")[0]
+        while parent and parent != last and not last.startswith(f"{parent}/"):
+            implied.append(parent)
+            parent = parent.rpartition("/")[0]
+        for directory in reversed(implied):
+            yield directory, None
+        yield entry.path, entry
+        last = entry.path
+
+
+def _walk(usr: str, directory: str) -> "Iterator[tuple[str, os.DirEntry[str]]]":
+    """Everything below a directory in the order of a tree."""
+    with os.scandir(os.path.join(usr, directory)) as entries:
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        path = f"{directory}/{entry.name}" if directory else entry.name
+        if path in DECLARED_ENTRIES:
+            continue
+        yield path, entry
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(usr, path)
 
 
 def _is_as_said(
-    entry: Entry | None, found: "os.DirEntry[str]", inodes: Mapping[str, int], owners: bool
+    entry: Entry | None, found: "os.DirEntry[str]", store: Store, owners: bool
 ) -> bool:
     if entry is None:
         return found.is_dir(follow_symlinks=False) and _metadata_is(found, 0o755, 0, 0, owners)
@@ -92,7 +104,7 @@ def _is_as_said(
                 and _xattrs_are(found, entry.xattrs, owners)
             )
         case _:
-            if inodes.get(asset_name(asset_of(entry))) == found.inode():
+            if _inode(store, asset_of(entry)) == found.inode():
                 return True
             # Not the store's inode: a restored root has copies, and ext4 links a file 65,000 times only.
             return (
@@ -114,11 +126,8 @@ def _xattrs_are(found: "os.DirEntry[str]", xattrs: Xattrs, owners: bool) -> bool
     return found_on(found.path, all_of_them=owners) == applied(xattrs, all_of_them=owners)
 
 
-def _store_inodes(store: Store) -> dict[str, int]:
-    """Every file in the store by its name there."""
-    inodes: dict[str, int] = {}
-    for prefix in os.listdir(store.fd):
-        with os.scandir(os.path.join(store.path, prefix)) as files:
-            for file in files:
-                inodes[f"{prefix}/{file.name}"] = file.inode()
-    return inodes
+def _inode(store: Store, asset: Asset) -> int | None:
+    try:
+        return os.stat(asset_name(asset), dir_fd=store.fd, follow_symlinks=False).st_ino
+    except FileNotFoundError:
+        return None

@@ -45,6 +45,11 @@ class Entry(NamedTuple):
     """A regular file's; none for all else."""
 
 
+def tree_order(path: str) -> str:
+    """Paths sorted by this come as one walks a tree: each directory right before all that is below it."""
+    return path.replace("/", "\1")  # no path has a control character, so nothing sorts before the slash
+
+
 def regular(
     path: str,
     digest: ContentDigest,

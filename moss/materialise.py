@@ -2,7 +2,8 @@
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
+from types import TracebackType
 
 from moss.db.packages import asset_of
 from moss.digest import EMPTY_CONTENT
@@ -16,65 +17,68 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def materialise(
-    layout: Sequence[Entry], store: Store, usr: str, generation: GenerationId, effects: Effects
+    layout: Iterable[Entry], store: Store, usr: str, generation: GenerationId, effects: Effects
 ) -> None:
-    """Make the whole tree anew at `usr`, which must not exist; `layout` is merged and sorted by path.
+    """Make the whole tree anew at `usr`, which must not exist; `layout` is merged, in the order of a tree.
 
     What a layout only implies is a directory 0755 root:root. Nothing here is durable until the caller
     syncs the file system. A tree that this leaves half made is thrown away, never repaired.
     """
     effects.mkdir(usr, 0o755)
-    top = os.open(usr, _DIRECTORY)
-    try:
-        said = {entry.path: entry for entry in layout if entry.kind is EntryKind.DIRECTORY}
-        for directory, entries in _by_directory(layout):
-            _make_directory(directory, said, effects, top)
-            if entries:
-                _fill(directory, entries, store, effects, top)
-        _close_directories(said, effects, top)
+    with _Descent(usr, effects) as descent:
+        closed: list[Entry] = []
+        for entry in layout:
+            parent, _, name = entry.path.rpartition("/")
+            directory = descent.into(parent)
+            if entry.kind is not EntryKind.DIRECTORY:
+                place(entry, name, directory, store, effects)
+                continue
+            mode = stat.S_IMODE(entry.mode)
+            descent.make(entry.path, mode | 0o700)
+            if entry.uid or entry.gid:
+                effects.chown(name, entry.uid, entry.gid, dir_fd=directory)
+            if mode & 0o700 != 0o700 or mode & 0o6000:
+                closed.append(entry)
+        top = descent.into("")
+        # Directories that even their owner may not write to, or whose bits chown took, get their modes last.
+        for entry in reversed(closed):
+            effects.chmod(entry.path, stat.S_IMODE(entry.mode), dir_fd=top)
         effects.write_new(STATE_FILE, f"{generation}\n".encode(), mode=0o644, dir_fd=top)
-    finally:
-        os.close(top)
 
 
-def _by_directory(layout: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:
-    """Every directory, parents first, with what it holds besides directories."""
-    children: dict[str, list[Entry]] = {"": []}
-    for entry in layout:
-        if entry.kind is EntryKind.DIRECTORY:
-            _imply(children, entry.path)
-            continue
-        parent = entry.path.rpartition("/")[0]
-        _imply(children, parent)
-        children[parent].append(entry)
-    yield from sorted(children.items())
+class _Descent:
+    """The way from the top of a tree to the directory that is being filled, each one open."""
 
+    def __init__(self, usr: str, effects: Effects) -> None:
+        self._effects = effects
+        self._open = [("", os.open(usr, _DIRECTORY))]
 
-def _imply(children: dict[str, list[Entry]], directory: str) -> None:
-    while directory not in children:
-        children[directory] = []
-        directory = directory.rpartition("/")[0]
+    def __enter__(self) -> "_Descent":
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for _, fd in self._open:
+            os.close(fd)
 
-def _make_directory(path: str, said: dict[str, Entry], effects: Effects, top: int) -> None:
-    """Make a directory that we can write to; `_close_directories` gives it the mode it should have."""
-    if not path:
-        return
-    entry = said.get(path)
-    mode = 0o755 if entry is None else stat.S_IMODE(entry.mode)
-    effects.mkdir(path, mode | 0o700, dir_fd=top)
-    if entry is not None and (entry.uid or entry.gid):
-        effects.chown(path, entry.uid, entry.gid, dir_fd=top)
+    def into(self, directory: str) -> int:
+        """A descriptor of the directory, which is made 0755 where it is missing; what is not above it is closed."""
+        path, fd = self._open[-1]
+        while path != directory and path and not directory.startswith(f"{path}/"):
+            os.close(fd)
+            self._open.pop()
+            path, fd = self._open[-1]
+        return fd if path == directory else self.make(directory, 0o755)
 
-
-def _fill(directory: str, entries: list[Entry], store: Store, effects: Effects, top: int) -> None:
-    fd = os.open(directory or ".", _DIRECTORY, dir_fd=top)
-    try:
-        skip = len(directory) + 1 if directory else 0
-        for entry in entries:
-            place(entry, entry.path[skip:], fd, store, effects)
-    finally:
-        os.close(fd)
+    def make(self, directory: str, mode: int) -> int:
+        """Make a directory and go into it. In the order of a tree no directory is come back to."""
+        parent, _, name = directory.rpartition("/")
+        above = self.into(parent)
+        self._effects.mkdir(name, mode, dir_fd=above)
+        fd = os.open(name, _DIRECTORY, dir_fd=above)
+        self._open.append((directory, fd))
+        return fd
 
 
 def place(entry: Entry, name: str, directory: int, store: Store, effects: Effects) -> None:
@@ -96,11 +100,3 @@ def place(entry: Entry, name: str, directory: int, store: Store, effects: Effect
         )
     else:
         store.link(asset_of(entry), name, directory)
-
-
-def _close_directories(said: dict[str, Entry], effects: Effects, top: int) -> None:
-    """Give the directories that even their owner may not write to (or that chown changed) their modes."""
-    for path in sorted(said, reverse=True):
-        mode = stat.S_IMODE(said[path].mode)
-        if mode & 0o700 != 0o700 or mode & 0o6000:
-            effects.chmod(path, mode, dir_fd=top)

@@ -11,12 +11,17 @@ Pure: works on tuples, since a whole system has several hundred thousand of them
 """
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from moss.errors import MossError
-from moss.layout import Entry, EntryKind
+from moss.layout import Entry, EntryKind, tree_order
 from moss.root import ROOT_LINKS
 from solver.values import value
+
+Replaces = frozenset[tuple[str, str]]
+"""Pairs of package names: which one's paths win over which one's."""
+
+NOTHING_REPLACED: Replaces = frozenset()
 
 _LINKS_FOLLOWED = 40
 """As many as Linux follows before it says ELOOP."""
@@ -50,7 +55,7 @@ class LayoutCollision(MossError):
 
 @value
 class Merged:
-    """A generation's layout, sorted by path, parents before what is below them."""
+    """The paths of a generation in the order of a tree, and the directory links that others lead through."""
 
     entries: list[Entry]
     directory_links: dict[str, str]
@@ -58,7 +63,7 @@ class Merged:
 
 
 def merge(
-    layouts: Iterable[tuple[str, Iterable[Entry]]], replaces: frozenset[tuple[str, str]] = frozenset()
+    layouts: Iterable[tuple[str, Iterable[Entry]]], replaces: Replaces = NOTHING_REPLACED
 ) -> Merged:
     """What a generation of these packages has below /usr.
 
@@ -67,35 +72,56 @@ def merge(
     collision there is.
     """
     rows = [(name, entry) for name, entries in layouts for entry in entries]
-    links = {
-        entry.path: entry.link_target
-        for _, entry in rows
-        if entry.kind is EntryKind.SYMLINK and entry.link_target is not None
-    }
-    follow = Resolver(links)
-    winners: dict[str, tuple[str, Entry]] = {}
+    follow = Resolver({entry.path: entry.link_target for _, entry in rows if entry.link_target is not None})
+    moved = [(name, follow.moved(entry)) for name, entry in rows]
+    moved.sort(key=lambda row: tree_order(row[1].path))  # stable: packages stay in order
+    return Merged(list(unite(moved, replaces)), follow.followed)
+
+
+def unite(rows: Iterable[tuple[str, Entry]], replaces: Replaces) -> Iterator[Entry]:
+    """The entry of each path out of package names with their entries, which come in the order of a tree,
+    at one path in the order of the packages' names, and were moved by directory links.
+
+    Raises LayoutCollision with every collision there is, after the last row.
+    """
     collisions: list[Collision] = []
-    for name, entry in rows:
-        path = follow.real_path(entry.path)
-        if path != entry.path:
-            entry = entry._replace(path=path)
-        other = winners.get(path)
-        if other is None:
-            winners[path] = (name, entry)
+    leaves: list[tuple[str, str]] = []
+    """What is no directory and a beginning of the path, with its package; the outermost first."""
+    won: tuple[str, Entry] | None = None
+    for row in rows:
+        if won is not None and won[1].path == row[1].path:
+            winner = better(won, row, replaces)
+            if winner is None:
+                collisions.append(Collision(row[1].path, won[0], row[0]))
+            else:
+                won = winner
             continue
-        winner = better(other, (name, entry), replaces)
-        if winner is None:
-            collisions.append(Collision(path, other[0], name))
-        else:
-            winners[path] = winner
-    collisions += _files_with_children(winners)
+        if won is not None:
+            collisions += _above(won, leaves)
+            yield won[1]
+        won = row
+    if won is not None:
+        collisions += _above(won, leaves)
+        yield won[1]
     if collisions:
-        raise LayoutCollision(tuple(collisions))
-    return Merged([winners[path][1] for path in sorted(winners)], follow.followed)
+        raise LayoutCollision(tuple(sorted(collisions, key=lambda one: one.path)))
+
+
+def _above(won: tuple[str, Entry], leaves: list[tuple[str, str]]) -> Iterator[Collision]:
+    """The file that stands where this path has a directory, told once for all that is below it."""
+    package, entry = won
+    while leaves and not entry.path.startswith(f"{leaves[-1][0]}/"):
+        leaves.pop()
+    if leaves and leaves[-1][1]:
+        path, other = leaves[-1]
+        leaves[-1] = (path, "")
+        yield Collision(path, other, package)
+    if entry.kind is not EntryKind.DIRECTORY:
+        leaves.append((entry.path, package))
 
 
 def better(
-    first: tuple[str, Entry], second: tuple[str, Entry], replaces: frozenset[tuple[str, str]]
+    first: tuple[str, Entry], second: tuple[str, Entry], replaces: Replaces
 ) -> tuple[str, Entry] | None:
     """Which of two entries at one path the generation has; None for a collision."""
     if first[1] == second[1]:
@@ -116,21 +142,6 @@ def _is_usual_directory(entry: Entry) -> bool:
     return entry.mode & 0o7777 == 0o755 and entry.uid == entry.gid == 0
 
 
-def _files_with_children(winners: dict[str, tuple[str, Entry]]) -> list[Collision]:
-    """Paths that are a file in one package and a directory with something in it in another."""
-    found: list[Collision] = []
-    checked: set[str] = set()
-    for path, (name, _) in winners.items():
-        parent = posixpath.dirname(path)
-        while parent and parent not in checked:
-            checked.add(parent)
-            above = winners.get(parent)
-            if above is not None and above[1].kind is not EntryKind.DIRECTORY:
-                found.append(Collision(parent, above[0], name))
-            parent = posixpath.dirname(parent)
-    return found
-
-
 class Resolver:
     """Where a path really is, when some of the directories on its way are symlinks.
 
@@ -142,6 +153,11 @@ class Resolver:
         self.followed: dict[str, str] = {}
         """The links that paths led through."""
         self._directories: dict[str, str] = {"": ""}
+
+    def moved(self, entry: Entry) -> Entry:
+        """The entry where it really is."""
+        path = self.real_path(entry.path)
+        return entry if path == entry.path else entry._replace(path=path)
 
     def real_path(self, path: str) -> str:
         directory, slash, name = path.rpartition("/")

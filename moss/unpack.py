@@ -4,32 +4,45 @@ from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
 
 from moss.db.connection import Database
-from moss.db.packages import Asset, asset_of, owners_of, record_package
+from moss.db.packages import Asset, Recorded, asset_of, new_assets, owners_of, record_package
 from moss.digest import ContentDigest, PackageDigest
 from moss.errors import CorruptData
-from moss.generation import PackageId
 from moss.layout import INSTALLABLE_KINDS, Entry, EntryKind
 from moss.plan import Chosen
 from moss.reporter import Reporter
-from moss.stone import Content, Stone
+from moss.stone import Content, Stone, open_stone
 from moss.store import Store
 from solver.values import value
+
+_KEPT_PARSED = 20_000
+"""Paths: about 10 MB. What is beyond is read again from the same open file when its turn comes."""
 
 
 @value
 class Fetched:
-    """A stone that was verified, open at its content."""
+    """A stone that was verified, open."""
 
     chosen: Chosen
     file: BinaryIO
-    stone: Stone
+    name: str
+    """What errors call it."""
     digest: PackageDigest
     stone_size: int
 
-    @property
-    def content_bytes(self) -> int:
-        """What its files will take in the store at the most."""
-        return self.stone.content_size
+    def open(self) -> Stone:
+        """All of it but its content. CorruptData where it is another package than was chosen, or one
+        that no generation can have."""
+        self.file.seek(0)
+        stone = open_stone(self.file, self.name)
+        _refuse_uninstallable(stone, self.name)
+        label = self.chosen.metadata.label
+        if stone.metadata.label != label:
+            raise CorruptData(
+                f"holds {stone.metadata.label}, the index says {label}",
+                file=self.name,
+                remedies=["make the index anew: moss index DIR"],
+            )
+        return stone
 
 
 class Rows(NamedTuple):
@@ -41,12 +54,28 @@ class Rows(NamedTuple):
     contents: int
 
 
+@value
+class Incoming:
+    """A package on record whose files are still to be written."""
+
+    fetched: Fetched
+    recorded: Recorded
+    rows: Rows
+    content_bytes: int
+    """What its files will take in the store at the most."""
+    parsed: Stone | None
+
+    @property
+    def stone(self) -> Stone:
+        return self.parsed or self.fetched.open()
+
+
 def rows_of(layout: Sequence[Entry], contents: int) -> Rows:
     texts = sum(2 * len(entry.path) + len(entry.link_target or "") for entry in layout)
     return Rows(len(layout), texts, contents)
 
 
-def refuse_uninstallable(stone: Stone, name: str) -> None:
+def _refuse_uninstallable(stone: Stone, name: str) -> None:
     """CorruptData when the layout has what no generation can have: devices, sockets, pipes."""
     for entry in stone.layout:
         if entry.kind not in INSTALLABLE_KINDS:
@@ -58,49 +87,47 @@ def refuse_uninstallable(stone: Stone, name: str) -> None:
             )
 
 
-def record_fetched(
-    fetched: Sequence[Fetched], database: Database
-) -> tuple[dict[str, PackageId], list[set[Asset]]]:
-    """Write down these packages: candidate key to row, and for each the assets the store lacks.
+def record_fetched(fetched: Sequence[Fetched], database: Database) -> list[Incoming]:
+    """Write down these packages. They are not all in memory at once, however many there are.
 
-    Call it in the transaction that is committed once `unpack` has written those and they are durable.
+    Call it in the transaction that is committed once `unpack` has written their files and they are durable.
     """
-    rows: dict[str, PackageId] = {}
-    missing: list[set[Asset]] = []
+    incoming: list[Incoming] = []
+    parsed = 0
     for one in fetched:
-        rows[one.chosen.candidate_key], lacking = record_package(
+        stone = one.open()
+        recorded = record_package(
             database,
-            one.stone.metadata,
+            stone.metadata,
             one.digest,
             candidate_key=one.chosen.candidate_key,
             repository=one.chosen.candidate.repository if one.chosen.candidate else "",
             stone_size=one.stone_size,
-            layout=one.stone.layout,
-            sizes={part.digest: part.end - part.start for part in one.stone.index},
+            layout=stone.layout,
+            sizes={part.digest: part.end - part.start for part in stone.index},
         )
-        missing.append(lacking)
-    return rows, missing
+        parsed += len(stone.layout)
+        rows = rows_of(stone.layout, len(stone.index))
+        kept = stone if parsed <= _KEPT_PARSED else None
+        incoming.append(Incoming(one, recorded, rows, stone.content_size, kept))
+    return incoming
 
 
-def unpack(
-    fetched: Sequence[Fetched],
-    missing: Sequence[set[Asset]],
-    store: Store,
-    database: Database,
-    reporter: Reporter,
-) -> None:
+def unpack(incoming: Sequence[Incoming], store: Store, database: Database, reporter: Reporter) -> None:
     """Write what the store lacks of these packages. Durable only after the caller's `syncfs`.
 
     CorruptData where a package has another content than the store under one digest.
     """
-    total = sum(one.content_bytes for one in fetched)
+    total = sum(one.content_bytes for one in incoming)
     done = 0
-    for one, lacking in zip(fetched, missing, strict=True):
-        wanted = _assets_by_digest(one.stone)
-        for content in one.stone.contents():
+    for one in incoming:
+        stone = one.stone
+        lacking = {asset for asset, _ in new_assets(database, one.recorded)}
+        wanted = _assets_by_digest(stone)
+        for content in stone.contents():
             clash = store_content(content, wanted[content.digest], lacking, store)
             if clash is not None:
-                raise _not_the_same(one, clash, store, database)
+                raise _not_the_same(stone, clash, store, database)
             done += content.size
             reporter.progress(done, total, "bytes")
 
@@ -132,10 +159,10 @@ def store_content(content: Content, assets: list[Asset], lacking: set[Asset], st
     return None
 
 
-def _not_the_same(one: Fetched, asset: Asset, store: Store, database: Database) -> CorruptData:
+def _not_the_same(stone: Stone, asset: Asset, store: Store, database: Database) -> CorruptData:
     """Either the store is damaged, or somebody has made two files with one digest; XXH3 allows that."""
-    entry = next(entry for entry in one.stone.layout if entry.digest and asset_of(entry) == asset)
-    label = one.stone.metadata.label
+    entry = next(entry for entry in stone.layout if entry.digest and asset_of(entry) == asset)
+    label = stone.metadata.label
     others = [(name, path) for name, path in owners_of(database, asset) if name != label] or [(label, entry.path)]
     other, path = others[0]
     said = f"/usr/{entry.path} of {label} and /usr/{path} of {other} have one digest and are not the same"

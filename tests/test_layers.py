@@ -19,7 +19,7 @@ LAYERS = (
     ("moss.bundle",),
     ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
     ("moss.materialise", "moss.audit", "moss.examine"),
-    ("moss.difference", "moss.discard", "moss.left_behind"),
+    ("moss.difference", "moss.whole", "moss.discard", "moss.left_behind"),
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
     ("moss.mounts",),
     ("moss.store",),

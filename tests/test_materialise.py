@@ -10,7 +10,7 @@ import pytest
 from moss.db.packages import Asset, asset_of
 from moss.digest import EMPTY_CONTENT, content_digest
 from moss.effects import Effects
-from moss.layout import Entry, EntryKind, directory, regular, symlink
+from moss.layout import Entry, EntryKind, directory, regular, symlink, tree_order
 from moss.materialise import materialise
 from moss.root import GenerationId
 from moss.store import Store, asset_name, create_store
@@ -42,7 +42,7 @@ def make(store: Store, tmp_path: Path, effects: Effects, layout: list[Entry]) ->
     for entry in layout:
         assert entry.kind is not EntryKind.REGULAR or entry.digest is not None
     usr = tmp_path / "usr"
-    materialise(sorted(layout), store, str(usr), GenerationId(7), effects)
+    materialise(sorted(layout, key=lambda entry: tree_order(entry.path)), store, str(usr), GenerationId(7), effects)
     return usr
 
 

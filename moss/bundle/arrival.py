@@ -60,7 +60,7 @@ class Arrival:
                 continue
             layout = carried.layout()
             _refuse_uninstallable(carried, layout)
-            rows[package.candidate_key], lacking = packages.record_package(
+            recorded = packages.record_package(
                 database,
                 carried.metadata,
                 carried.digest,
@@ -70,6 +70,8 @@ class Arrival:
                 layout=layout,
                 sizes=self.sizes,
             )
+            rows[package.candidate_key] = recorded.package
+            lacking = {asset for asset, _ in packages.new_assets(database, recorded)}
             self.lacking |= lacking
             for entry in layout:
                 if entry.digest is not None:

@@ -1,6 +1,6 @@
 """Packages whose files are in the store, with their layouts and assets."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from moss.db.connection import Database
@@ -59,6 +59,15 @@ def known_keys(database: Database, keys: Iterable[str]) -> set[str]:
     return {key for (key,) in rows}
 
 
+class Recorded(NamedTuple):
+    """A package that was just written down."""
+
+    package: PackageId
+    first_new: int
+    last_new: int
+    """Asset rows that the store had no file for: `new_assets` reads them."""
+
+
 def record_package(
     database: Database,
     metadata: Metadata,
@@ -68,9 +77,9 @@ def record_package(
     repository: str,
     stone_size: int,
     layout: Sequence[Entry],
-    sizes: dict[ContentDigest, int],
-) -> tuple[PackageId, set[Asset]]:
-    """Write down a package; its row, and the assets that the store does not have yet.
+    sizes: Mapping[ContentDigest, int],
+) -> Recorded:
+    """Write down a package, and which assets the store does not have yet.
 
     Those must be durable in the store before the transaction that this is called in is committed.
     `sizes` gives the bytes of every content the layout names.
@@ -85,20 +94,51 @@ def record_package(
                 sum(sizes[entry.digest] for entry in layout if entry.digest is not None),
             ),
         )  # fmt: skip
-        assets = {asset_of(entry) for entry in layout if entry.kind is EntryKind.REGULAR}
-        identities, missing = _asset_identities(database, assets, sizes)
-        database.connection.executemany(
-            "INSERT INTO layout (package, path, kind, mode, uid, gid, asset, link_target)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (
-                    package, entry.path, int(entry.kind), entry.mode, entry.uid, entry.gid,
-                    identities[asset_of(entry)] if entry.digest is not None else None, entry.link_target,
-                )
-                for entry in layout
-            ),
-        )  # fmt: skip
-    return package, missing
+        before = _last_asset(database)
+        _insert_layout(database, package, layout, sizes)
+        return Recorded(package, before + 1, _last_asset(database))
+
+
+def _insert_layout(
+    database: Database, package: PackageId, layout: Sequence[Entry], sizes: Mapping[ContentDigest, int]
+) -> None:
+    """Rows of one table become rows of two: sets are joined in SQLite, not one by one here."""
+    connection = database.connection
+    connection.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS arriving (path TEXT, kind INTEGER, mode INTEGER, uid INTEGER,"
+        " gid INTEGER, digest BLOB, link_target TEXT, xattrs BLOB, size INTEGER)"
+    )
+    connection.execute("DELETE FROM arriving")
+    connection.executemany(
+        "INSERT INTO arriving VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ((*entry, None if entry.digest is None else sizes[entry.digest]) for entry in layout),
+    )
+    connection.execute(
+        "INSERT INTO asset (digest, permissions, uid, gid, xattrs, size)"
+        " SELECT DISTINCT digest, mode & 4095, uid, gid, xattrs, size FROM arriving WHERE kind = 1"
+        " ORDER BY digest, mode ON CONFLICT (digest, permissions, uid, gid, xattrs) DO NOTHING"
+    )
+    connection.execute(
+        "INSERT INTO layout (package, path, kind, mode, uid, gid, asset, link_target)"
+        " SELECT ?, path, kind, mode, arriving.uid, arriving.gid, asset.id, link_target FROM arriving"
+        " LEFT JOIN asset ON kind = 1 AND asset.digest = arriving.digest AND permissions = mode & 4095"
+        " AND asset.uid = arriving.uid AND asset.gid = arriving.gid AND asset.xattrs = arriving.xattrs",
+        (package,),
+    )
+
+
+def new_assets(database: Database, recorded: Recorded) -> Iterator[tuple[Asset, int]]:
+    """The assets that the store lacks of a package just written down, each with its size in bytes."""
+    rows = database.connection.execute(
+        "SELECT digest, permissions, uid, gid, xattrs, size FROM asset WHERE id BETWEEN ? AND ?",
+        (recorded.first_new, recorded.last_new),
+    )
+    return ((Asset(*asset), size) for *asset, size in rows)
+
+
+def _last_asset(database: Database) -> int:
+    row = database.connection.execute("SELECT max(id) FROM asset").fetchone()
+    return int(row[0] or 0) if row else 0
 
 
 def _insert_package(database: Database, values: tuple[object, ...]) -> PackageId:
@@ -109,30 +149,6 @@ def _insert_package(database: Database, values: tuple[object, ...]) -> PackageId
     )
     ((identity,),) = database.connection.execute(insert, values)
     return PackageId(identity)
-
-
-def _asset_identities(
-    database: Database, assets: set[Asset], sizes: dict[ContentDigest, int]
-) -> tuple[dict[Asset, int], set[Asset]]:
-    """Each asset's row, and those that had none."""
-    cursor = database.connection.cursor()
-    identities: dict[Asset, int] = {}
-    missing: set[Asset] = set()
-    for asset in sorted(assets):
-        row = cursor.execute(
-            "SELECT id FROM asset WHERE digest = ? AND permissions = ? AND uid = ? AND gid = ? AND xattrs = ?",
-            asset,
-        ).fetchone()
-        if row is None:
-            missing.add(asset)
-            row = cursor.execute(
-                "INSERT INTO asset (digest, permissions, uid, gid, xattrs, size)"
-                " VALUES (?, ?, ?, ?, ?, ?) RETURNING id",
-                (*asset, sizes[asset.digest]),
-            ).fetchone()
-        assert row is not None
-        identities[asset] = row[0]
-    return identities, missing
 
 
 def metadata_of(database: Database, package: PackageId) -> Metadata:

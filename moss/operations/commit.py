@@ -22,7 +22,6 @@ from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
-from moss.errors import CorruptData
 from moss.fetch import absolute_uri, open_uri, relative_to, verify
 from moss.generation import JournalEntry, PackageId
 from moss.left_behind import left_behind
@@ -36,10 +35,9 @@ from moss.operations.trees import NextTree, make_tree, plan_tree
 from moss.plan import Chosen, Plan
 from moss.recover import finish
 from moss.repository import BUNDLE_PREFIX
-from moss.stone import open_stone
 from moss.store import Store
 from moss.switch import check_switchable, exchange
-from moss.unpack import Fetched, record_fetched, refuse_uninstallable, unpack
+from moss.unpack import Fetched, record_fetched, unpack
 
 if TYPE_CHECKING:
     from moss.bundle.arrival import Arrival
@@ -107,7 +105,7 @@ def _arriving(
 def _fetch(
     system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack
 ) -> list[Fetched]:
-    """Every stone that the store does not have yet and no bundle brings, verified and open at its content."""
+    """Every stone that the store does not have yet and no bundle brings, verified and open."""
     uris = {repository.name: repository.uri for repository in repositories(system.record)}
     missing = [
         chosen
@@ -131,15 +129,7 @@ def _fetch(
             uri = relative_to(uris[candidate.repository], candidate.uri)
         file = open_files.enter_context(open_uri(uri))
         verify(file, uri, digest=digest, size=size)
-        stone = open_stone(file, uri)
-        refuse_uninstallable(stone, uri)
-        if stone.metadata.label != chosen.metadata.label:
-            raise CorruptData(
-                f"holds {stone.metadata.label}, the index says {chosen.metadata.label}",
-                file=uri,
-                remedies=["make the index anew: moss index DIR"],
-            )
-        fetched.append(Fetched(chosen, file, stone, digest, size))
+        fetched.append(Fetched(chosen, file, uri, digest, size))
         system.reporter.progress(number, len(missing), "packages")
     return fetched
 
@@ -173,7 +163,8 @@ def _stage(
     Collisions and missing space are found before the first file is written.
     """
     with system.record.transaction():
-        rows, missing = record_fetched(fetched, system.record)
+        incoming = record_fetched(fetched, system.record)
+        rows = {one.fetched.chosen.candidate_key: one.recorded.package for one in incoming}
         for arrival in arrivals:
             rows |= arrival.record(system.record)
         packages_of_it = [_row(system, chosen, rows) for chosen in plan.chosen]
@@ -190,11 +181,11 @@ def _stage(
         )
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, packages_of_it)
-        check_space(system.root.state_directory, system.root.store, fetched, missing, tree, arrivals)
+        check_space(system.root.state_directory, system.root.store, system.record, incoming, tree, arrivals)
         count = len(fetched) + sum(len(arrival.wanted) for arrival in arrivals)
         if count:
             system.reporter.stage(f"unpacking {count} packages")
-        unpack(fetched, missing, store, system.record, system.reporter)
+        unpack(incoming, store, system.record, system.reporter)
         for arrival in arrivals:
             arrival.unpack(system.record, store, system.reporter)
         system.effects.syncfs(store.fd)

@@ -10,17 +10,19 @@ on a small file system.
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from moss.db.packages import Asset
+from moss.db.connection import Database
+from moss.db.packages import Asset, new_assets
 from moss.difference import TreeDifference
-from moss.digest import EMPTY_CONTENT, ContentDigest
+from moss.digest import EMPTY_CONTENT
 from moss.errors import NoSpace
 from moss.layout import Entry, EntryKind
 from moss.operations.trees import NextTree
 from moss.store import asset_name
-from moss.unpack import Fetched, Rows, rows_of
+from moss.unpack import Incoming, Rows
 
 if TYPE_CHECKING:
     from moss.bundle.arrival import Arrival
@@ -48,14 +50,17 @@ class Needs(NamedTuple):
 def check_space(
     state_directory: str,
     store: str,
-    fetched: Sequence[Fetched],
-    missing: Sequence[set[Asset]],
+    record: Database,
+    incoming: Sequence[Incoming],
     tree: NextTree,
     arrivals: "Sequence[Arrival]" = (),
 ) -> None:
-    """NoSpace when the file system that moss's own directory is on has less free than this takes."""
+    """NoSpace when the file system that moss's own directory is on has less free than this takes.
+
+    LayoutCollision where a tree that is made in full has one: all of its layout is read.
+    """
     status = os.statvfs(state_directory)
-    needs = needed(fetched, missing, tree, store, status.f_frsize, arrivals)
+    needs = needed(record, incoming, tree, store, status.f_frsize, arrivals)
     free = status.f_bavail * status.f_frsize
     if needs.size > free:
         raise NoSpace(
@@ -71,19 +76,19 @@ def check_space(
 
 
 def needed(
-    fetched: Sequence[Fetched],
-    missing: Sequence[set[Asset]],
+    record: Database,
+    incoming: Sequence[Incoming],
     tree: NextTree,
     store: str,
     block: int,
     arrivals: "Sequence[Arrival]" = (),
 ) -> Needs:
     """What unpacking these and making the tree takes; `block` is the file system's, in bytes."""
-    lacking = [(one, _sizes(stone)) for stone, one in zip(fetched, missing, strict=True)]
-    lacking += [(arrival.lacking, arrival.sizes) for arrival in arrivals]
+    lacking = [new_assets(record, one.recorded) for one in incoming]
+    lacking += [((asset, one.sizes[asset.digest]) for asset in one.lacking) for one in arrivals]
     counted = [
-        _of_assets(lacking, store, block),
-        *(_of_rows(rows_of(one.stone.layout, len(one.stone.index))) for one in fetched),
+        _of_assets(chain.from_iterable(lacking), store, block),
+        *(_of_rows(one.rows) for one in incoming),
         *(_of_rows(arrival.rows) for arrival in arrivals),
         _of_difference(tree, block) if isinstance(tree, TreeDifference) else _of_whole_tree(tree.layout, block),
         Needs(_ALWAYS, _ALWAYS_INODES),
@@ -91,20 +96,17 @@ def needed(
     return Needs(sum(one.size for one in counted), sum(one.inodes for one in counted))
 
 
-def _of_assets(
-    missing: Sequence[tuple[set[Asset], Mapping[ContentDigest, int]]], store: str, block: int
-) -> Needs:
-    """Of each asset that is lacking; beside each set, the bytes of its contents."""
+def _of_assets(lacking: Iterable[tuple[Asset, int]], store: str, block: int) -> Needs:
+    """Of each asset that is lacking, beside the bytes of its content."""
     size = inodes = 0
     prefixes: set[str] = set()
-    for lacking, sizes in missing:
-        for asset in lacking:
-            if asset.digest == EMPTY_CONTENT:
-                continue
-            name = asset_name(asset)
-            prefixes.add(name[:2])
-            size += _blocks(sizes[asset.digest], block) + len(name) + _NAME_BYTES + len(asset.xattrs)
-            inodes += 1
+    for asset, length in lacking:
+        if asset.digest == EMPTY_CONTENT:
+            continue
+        name = asset_name(asset)
+        prefixes.add(name[:2])
+        size += _blocks(length, block) + len(name) + _NAME_BYTES + len(asset.xattrs)
+        inodes += 1
     made = prefixes - set(os.listdir(store))
     return Needs(size + len(made) * block, inodes + len(made))
 
@@ -156,10 +158,6 @@ def _of_leaf(entry: Entry, block: int) -> Needs:
     if entry.digest == EMPTY_CONTENT:
         return Needs(block if entry.xattrs else 0, 1)
     return Needs(0, 0)
-
-
-def _sizes(one: Fetched) -> Mapping[ContentDigest, int]:
-    return {part.digest: part.end - part.start for part in one.stone.index}
 
 
 def _blocks(size: int, block: int) -> int:

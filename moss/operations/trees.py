@@ -5,41 +5,36 @@ ways lead to the same tree.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from moss.busy import user_of
-from moss.db import generations, packages, trees
+from moss.db import generations, trees
 from moss.difference import TreeDifference, tree_difference
 from moss.discard import vacate_spare
 from moss.generation import PackageId
-from moss.layout import Entry
 from moss.materialise import materialise
-from moss.merge import merge
 from moss.operations.system import System
 from moss.plan import Plan
 from moss.recycle import apply_difference
 from moss.root import GenerationId, generation_of_tree
 from moss.seal import Seal, seal
 from moss.store import Store
+from moss.whole import WholeLayout
 from solver.values import value
 
 
 @value
 class InFull:
-    """The whole layout, to be made where there is nothing yet."""
+    """The whole layout, to be made where there is nothing yet. Reading it raises LayoutCollision."""
 
-    layout: list[Entry]
-
-    @property
-    def step_count(self) -> int:
-        return len(self.layout)
+    layout: WholeLayout
 
 
 NextTree = TreeDifference | InFull
 
 
 def plan_tree(system: System, plan: Plan, chosen: Sequence[PackageId]) -> NextTree:
-    """How the tree of a staged generation will be made. Raises LayoutCollision; changes no file."""
+    """How the tree of a staged generation will be made. Changes no file."""
     spare = trees.spare(system.record)
     if spare is not None and spare.clean and _is_usable(system, spare.generation):
         links = trees.directory_links(system.record, spare.generation)
@@ -48,9 +43,9 @@ def plan_tree(system: System, plan: Plan, chosen: Sequence[PackageId]) -> NextTr
         if difference is not None:
             trees.record_directory_links(system.record, plan.result, links)
             return difference
-    merged = merge(_layouts(system, plan, chosen), _replacements(plan))
-    trees.record_directory_links(system.record, plan.result, merged.directory_links)
-    return InFull(merged.entries)
+    layout = WholeLayout(system.record, chosen, _replacements(plan))
+    trees.record_directory_links(system.record, plan.result, layout.directory_links)
+    return InFull(layout)
 
 
 def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store) -> Seal:
@@ -100,13 +95,6 @@ def _is_usable(system: System, generation: GenerationId) -> bool:
     """Whether the spare is there and nothing that runs is inside it (it must not change under anybody)."""
     usr = os.path.join(system.root.spare, "usr")
     return generation_of_tree(usr) == generation and user_of(system.root.spare) is None
-
-
-def _layouts(
-    system: System, plan: Plan, chosen: Sequence[PackageId]
-) -> Iterator[tuple[str, list[Entry]]]:
-    for package, one in zip(chosen, plan.chosen, strict=True):
-        yield one.name, packages.layout_of(system.record, package)
 
 
 def _replacements(plan: Plan) -> frozenset[tuple[str, str]]:

@@ -10,7 +10,7 @@ Interrupted anywhere, the next command's recovery and the next upkeep do the res
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from moss.audit import Audit, audit
 from moss.busy import user_of
@@ -18,15 +18,15 @@ from moss.db import generations, packages, paths, settings, trees
 from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
 from moss.effects import as_moss_error
-from moss.generation import Selected
 from moss.layout import Entry
-from moss.merge import Resolver, merge
+from moss.merge import Resolver
 from moss.operations.previous import previous_generation
 from moss.operations.system import System
 from moss.operations.trees import advance_spare
 from moss.root import GenerationId, generation_of_tree
 from moss.seal import is_intact, seal_again
 from moss.store import Store, asset_name
+from moss.whole import WholeLayout
 from solver.values import value
 
 DEFAULT_KEEP = 5
@@ -91,7 +91,7 @@ def _audit_of(system: System, number: GenerationId, usr: str, store: Store) -> A
         trees.record_audited(system.record, number, clean=True)
         return Audit((), (), ())
     started = time.time_ns()
-    found = audit(layout_of(system, number), usr, store, owners=system.effects.apply_owners)
+    found = audit(_whole_layout(system, number), usr, store, owners=system.effects.apply_owners)
     with system.record.transaction():
         trees.record_audited(system.record, number, clean=found.is_clean)
         again = seal_again(usr, empty_files, started) if found.is_clean else None
@@ -105,8 +105,12 @@ def _empty_files(system: System, number: GenerationId) -> list[str]:
     return [follow.real_path(path) for path in paths.empty_files(system.record, number)]
 
 
-def layout_of(system: System, number: GenerationId) -> Sequence[Entry]:
-    """The whole merged layout of a generation on record."""
+def layout_of(system: System, number: GenerationId) -> list[Entry]:
+    """The whole merged layout of a generation on record, in the order of a tree."""
+    return list(_whole_layout(system, number))
+
+
+def _whole_layout(system: System, number: GenerationId) -> WholeLayout:
     selection = generations.selection_of(system.record, number)
     names = {selected.metadata.name for selected in selection}
     replaces = frozenset(
@@ -115,12 +119,7 @@ def layout_of(system: System, number: GenerationId) -> Sequence[Entry]:
         for relation in selected.metadata.relations.replaces
         if relation.name in names
     )
-    return merge(_layouts(system, selection), replaces).entries
-
-
-def _layouts(system: System, selection: Sequence[Selected]) -> Iterator[tuple[str, list[Entry]]]:
-    for selected in selection:
-        yield selected.metadata.name, packages.layout_of(system.record, selected.package)
+    return WholeLayout(system.record, [selected.package for selected in selection], replaces)
 
 
 def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:

@@ -1,0 +1,59 @@
+"""Whole layouts of many packages, row by row in the order of a tree: never all of them in memory."""
+
+import json
+from collections.abc import Iterator, Sequence
+
+from moss.db.connection import Database
+from moss.generation import PackageId
+from moss.layout import Entry, EntryKind
+from moss.xattrs import NO_XATTRS
+
+_KINDS = {int(kind): kind for kind in EntryKind}
+
+_ROWS = (
+    "SELECT name, layout.path, kind, mode, layout.uid, layout.gid, asset.digest, link_target, xattrs"
+    " FROM json_each(?1) AS chosen CROSS JOIN package ON package.id = chosen.value"
+    " CROSS JOIN layout ON layout.package = package.id LEFT JOIN asset ON asset.id = layout.asset"
+)
+# As moss.layout.tree_order sorts.
+_IN_TREE_ORDER = " ORDER BY replace(layout.path, '/', char(1)), name, package.id"
+
+
+def rows_of(database: Database, packages: Sequence[PackageId]) -> Iterator[tuple[str, Entry]]:
+    """Every entry of these packages with its package's name; at one path in the order of the names."""
+    return _read(database, _ROWS + _IN_TREE_ORDER, (json.dumps(packages),))
+
+
+def rows_below(database: Database, packages: Sequence[PackageId], directory: str) -> Iterator[tuple[str, Entry]]:
+    """As `rows_of`, of what is below a directory only."""
+    condition = " WHERE layout.path > ?2 AND layout.path < ?3"
+    return _read(
+        database, _ROWS + condition + _IN_TREE_ORDER, (json.dumps(packages), f"{directory}/", f"{directory}0")
+    )
+
+
+def links_of(database: Database, packages: Sequence[PackageId]) -> dict[str, str]:
+    """Every symlink of these packages with its target."""
+    rows = database.connection.execute(
+        "SELECT layout.path, link_target FROM json_each(?) AS chosen"
+        " CROSS JOIN layout ON layout.package = chosen.value AND kind = 2",
+        (json.dumps(packages),),
+    )
+    return dict(rows)
+
+
+def has_below(database: Database, packages: Sequence[PackageId], directories: Sequence[str]) -> list[str]:
+    """Which of these paths have something of these packages below them."""
+    rows = database.connection.execute(
+        "WITH chosen (package) AS MATERIALIZED (SELECT value FROM json_each(?1))"
+        " SELECT asked.value FROM json_each(?2) AS asked WHERE EXISTS (SELECT 1 FROM layout"
+        " WHERE layout.path > asked.value || '/' AND layout.path < asked.value || '0' AND package IN chosen)",
+        (json.dumps(packages), json.dumps(directories)),
+    )
+    return [path for (path,) in rows]
+
+
+def _read(database: Database, query: str, values: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
+    kinds = _KINDS
+    for name, path, kind, mode, uid, gid, digest, target, xattrs in database.connection.execute(query, values):
+        yield name, Entry(path, kinds[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS)
