@@ -271,19 +271,20 @@ class Encoder(Formulas):
     def learn(self, literals: Sequence[int]) -> None:
         """What is known of packages: those of these literals are certain or impossible."""
         pool, package_of = self.pool, self.package_of
+        certain = set()
         for literal in literals:
-            if literal > 0 and literal in package_of:
+            if literal in package_of:
                 package = package_of[literal]
-                self.certain.add(package)
-                if not pool.is_multi_version(package):
-                    others = pool.name(package).versions
-                    self.impossible.update(other for other in others if other != package)
+                certain.add(package)
+                versions = pool.name(package).versions
+                if len(versions) > 1 and not pool.is_multi_version(package):
+                    self.impossible.update(other for other in versions if other != package)
             elif -literal in package_of:
                 self.impossible.add(package_of[-literal])
             else:
                 self.closed.pop(literal, None)
-        self.forced |= self.certain
-        self.expected |= self.certain
+        for known in (self.certain, self.forced, self.expected):
+            known |= certain
 
     def undecided(self) -> list[Item]:
         """What was deferred and may yet be broken; nothing is deferred any more."""
@@ -313,18 +314,18 @@ class Encoder(Formulas):
         """The choice a numbered formula leaves; ALWAYS where a fact satisfies it. `gladly`: some
         alternatives more than others."""
         pool = self.pool
-        universe, local, index = pool.at_formula(formula)
-        if universe.formula_text[local] != NO_TEXT:
-            choice = Choice((), ())
-            scheme = Scheme(universe.formula_scheme[local])
-            choice.literals = self.positive(pool.formula(formula), (scheme,))
-            return choice
-        if self.facts_matter:
+        candidates, preferred = pool.choices(formula)
+        if self.facts_matter or not candidates:
+            universe, local, index = pool.at_formula(formula)
+            if universe.formula_text[local] != NO_TEXT:
+                choice = Choice((), ())
+                scheme = Scheme(universe.formula_scheme[local])
+                choice.literals = self.positive(pool.formula(formula), (scheme,))
+                return choice
             parts = universe.part[universe.part_start[local] : universe.part_start[local + 1]]
             base = pool.relation_base[index]
-            if any(self.is_fact(pool.relation(base + part)) for part in parts):
+            if self.facts_matter and any(self.is_fact(pool.relation(base + part)) for part in parts):
                 return ALWAYS
-        candidates, preferred = pool.choices(formula)
         return self.choice(candidates, preferred if gladly else None)
 
 

@@ -20,8 +20,8 @@ class Ground:
         self.sat, self.guard = sat, 1
         self.fixed: set[int] = set()
 
-    def add(self, clause: Sequence[int]) -> None:
-        """One more clause, without what is known to fail."""
+    def add(self, clause: Sequence[int], _: object = None) -> None:
+        """One more clause, without what is known to fail; why it is there does not matter here."""
         fixed = self.fixed
         if fixed:
             clause = [literal for literal in clause if -literal not in fixed]

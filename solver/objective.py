@@ -266,13 +266,9 @@ class Optimiser:
         return True
 
     def _optimum(self, *, proven: bool) -> Optimum:
-        true = {literal for literal in self.model if literal > 0}
-        chosen = tuple(sorted(p for variable, p in self.encoder.package_of.items() if variable in true))
+        chosen = sorted(p for variable, p in self.encoder.package_of.items() if self._holds(variable))
         costs = dict(self.known_cost)
         for measure, literals in self.measures.soft.items():
-            costs.setdefault(measure, sum(self._fails(literal, true) for literal in literals))
-        return Optimum(chosen, tuple(costs.items()), proven)
-
-    @staticmethod
-    def _fails(literal: int, true: set[int]) -> bool:
-        return literal not in true if literal > 0 else -literal in true
+            if measure not in costs:
+                costs[measure] = sum(self._holds(abs(literal)) != (literal > 0) for literal in literals)
+        return Optimum(tuple(chosen), tuple(costs.items()), proven)

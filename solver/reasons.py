@@ -90,12 +90,13 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
     before = frozenset(pool.numbers(problem.installed))
     chosen = _without_unneeded(pool, problem, frozenset(optimum.chosen))
     gone, come = before - chosen, chosen - before
-    value = {package: pool.candidate(package) for package in chosen | gone}
+    # In the order of the tables, which is nearly that of the names.
+    value = {package: pool.candidate(package) for package in sorted(chosen | gone)}
     changes = _pair(pool, gone, come)
     paired = {package for pair in changes for package in pair}
     return Solution(
-        chosen=_sorted(value[package] for package in chosen),
-        installs=_sorted(value[package] for package in come - paired),
+        chosen=_sorted(one for package, one in value.items() if package in chosen),
+        installs=_sorted(one for package, one in value.items() if package in come and package not in paired),
         changes=tuple(sorted((Change(value[a], value[b]) for a, b in changes), key=attrgetter("before", "after"))),
         removals=_sorted(value[package] for package in gone - paired),
         levels=tuple(Level(measure, cost) for measure, cost in optimum.costs),

@@ -7,6 +7,7 @@ Literals are integers, negative for "not". The back-ends of pysat are called dir
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 BACKENDS = ("minisat22", "glucose3", "glucose41", "maplechrono", "minicard")
@@ -31,7 +32,9 @@ class Sat:
         def function(name: str) -> Any:
             return getattr(pysolvers, f"{backend}_{name}")
 
-        self._add, self._solve = function("add_cl"), function("solve")
+        # One more clause. Called for every one, so nothing stands between.
+        self.add: Callable[[Sequence[int]], None] = partial(function("add_cl"), self._solver)
+        self._solve = function("solve")
         self._core, self._model = function("core"), function("model")
         self._propagate, self._phases = function("propagate"), function("setphases")
         self._delete, self._limit = function("del"), function("cbudget")
@@ -42,10 +45,6 @@ class Sat:
         delete = getattr(self, "_delete", None)
         if delete is not None:
             delete(self._solver)
-
-    def add(self, clause: Sequence[int]) -> None:
-        """One more clause."""
-        self._add(self._solver, clause)
 
     def phases(self, literals: Sequence[int]) -> None:
         """What to try first."""

@@ -83,7 +83,7 @@ def optimise(pool: Pool, problem: Problem, budget: Callable[[], bool] | None, ef
     encoder = Encoder(
         pool,
         problem.request,
-        lambda clause, _: ground.add(clause),
+        ground.add,
         lazy=effort.lazy and may_be_lazy(preferences),
         preferring=Measure.UNPREFERRED in preferences,
         explaining=False,
