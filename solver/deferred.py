@@ -20,6 +20,9 @@ class Deferred:
         self._by_support: dict[int, list[Item]] = {}
         self._by_package: dict[int, list[Item]] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._by_support or self._by_package)
+
     def add(self, item: Item, support: int) -> None:
         """One more, which the package `support` satisfies."""
         self._by_support.setdefault(support, []).append(item)

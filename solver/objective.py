@@ -87,6 +87,9 @@ class Optimiser:
             if not self.sat.solve([self.ground.guard, *assumptions, *encoder.closed]):
                 return False
             self.model = model = self.sat.model()
+            if not encoder.deferred:
+                self.is_current = True
+                return True
             chosen = {p for p, variable in encoder.variable.items() if model[variable - 1] > 0}
             self.is_current = True
             while broken := encoder.deferred.broken(chosen):
