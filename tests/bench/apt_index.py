@@ -1,6 +1,6 @@
 """`moss repo add` of the machine's main apt index beside `deb2solv -r` of the same index, uncompressed.
 
-    python -m tests.bench.apt_index [RUNS]
+python -m tests.bench.apt_index [RUNS]
 """
 
 import shutil

@@ -59,12 +59,14 @@ def main() -> None:
 def with_moss(debs: list[Path], place: Path, packages: list[str]) -> Measured:
     stones, root = place / "stones", place / "root"
     stones.mkdir(parents=True)
-    return together([
-        run([*MOSS, "-q", "convert", *debs, "-o", stones]),
-        run([*MOSS, "-q", "index", stones]),
-        run([*MOSS, "-q", "-D", root, "repo", "add", "debian", stones / "stone.index", "--unsigned"]),
-        run([*MOSS, "-q", "-D", root, "install", "-y", *packages]),
-    ])
+    return together(
+        [
+            run([*MOSS, "-q", "convert", *debs, "-o", stones]),
+            run([*MOSS, "-q", "index", stones]),
+            run([*MOSS, "-q", "-D", root, "repo", "add", "debian", stones / "stone.index", "--unsigned"]),
+            run([*MOSS, "-q", "-D", root, "install", "-y", *packages]),
+        ]
+    )
 
 
 def with_dpkg(debs: list[Path], root: Path) -> Measured:

@@ -1,6 +1,6 @@
 """`moss install gnome --dry-run` as a whole process, beside a bare python3-solv script and apt-get -s.
 
-    python -m tests.bench.install_gnome [RUNS] [PACKAGE]
+python -m tests.bench.install_gnome [RUNS] [PACKAGE]
 """
 
 import sys
