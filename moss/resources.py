@@ -24,6 +24,13 @@ def schema_texts(folder: str) -> tuple[str, ...]:
     return tuple(_text(os.path.join(directory, name)) for name in names)
 
 
+@cache
+def rescue_script() -> bytes:
+    """What moss leaves at ROOT/.moss/rescue."""
+    with open(os.path.join(_PACKAGE, "rescue.sh"), "rb") as script:
+        return script.read()
+
+
 def tour_directory() -> str:
     """The source trees of the small packages that `moss tour` shows."""
     return _first_of(os.path.join(_PACKAGE, "_data", "tour"), os.path.join(_PACKAGE, os.pardir, "fixtures", "tour"))

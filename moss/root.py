@@ -10,6 +10,7 @@
     ROOT/.moss/root/spare/usr        the tree that the next generation is made in
     ROOT/.moss/root/aside-<n>        what is no longer needed and cannot be removed yet
     ROOT/.moss/lost/<generation>/…   what did not belong in a tree and was taken out of it
+    ROOT/.moss/rescue                a shell script that goes back where moss itself does not run
     ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
 """
 
@@ -91,6 +92,10 @@ class Root:
     def aside(self, number: int) -> str:
         """Where a tree waits that is no longer needed and cannot be removed yet."""
         return self.below(".moss", "root", f"aside-{number}")
+
+    @property
+    def rescue(self) -> str:
+        return self.below(".moss", "rescue")
 
     @property
     def cache(self) -> str:

@@ -10,6 +10,7 @@ from moss.db.connection import Database, open_record, open_repository_cache, tol
 from moss.effects import Effects, as_moss_error
 from moss.errors import MossError, NotFound, PermissionRefused
 from moss.reporter import Reporter, Silence
+from moss.resources import rescue_script
 from moss.root import GenerationId, Root
 from solver.values import value
 
@@ -123,6 +124,7 @@ def _prepare(root: Root, effects: Effects) -> None:
         if not os.path.isdir(directory):
             effects.mkdir(directory, 0o700)
     create_store(root.store, effects)
+    _leave_rescue(root, effects)
     if not os.path.exists(root.database):
         # SQLite makes durable what it writes into its directory; the way there must be durable before.
         _sync_filesystem(root.state_directory, effects)
@@ -134,6 +136,18 @@ def _sync_filesystem(directory: str, effects: Effects) -> None:
         effects.syncfs(fd)
     finally:
         os.close(fd)
+
+
+def _leave_rescue(root: Root, effects: Effects) -> None:
+    """Keep the way back that needs no moss as this moss knows it."""
+    script = rescue_script()
+    try:
+        with open(root.rescue, "rb") as found:
+            if found.read() == script:
+                return
+    except FileNotFoundError:
+        pass
+    effects.replace_file(root.rescue, script, mode=0o700)
 
 
 def _not_ours(root: Root) -> PermissionRefused:
