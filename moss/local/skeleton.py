@@ -88,9 +88,10 @@ def _make_directories(directories: Sequence[tuple[str, int]], root_fd: int, effe
     """Aside first, and synced there: a directory with the name has its permissions, whenever the power goes."""
     effects.mkdir(_ASIDE, 0o700, dir_fd=root_fd)
     for name, mode in directories:
-        effects.mkdir(f"{_ASIDE}/{name}", mode, dir_fd=root_fd)
+        # An ordinary user may not move a directory that nobody may write to; it is born with that mode.
+        effects.mkdir(f"{_ASIDE}/{name}" if mode & 0o200 else name, mode, dir_fd=root_fd)
     effects.syncfs(root_fd)
-    for name, _ in directories:
+    for name in (name for name, mode in directories if mode & 0o200):
         effects.rename_no_replace(f"{_ASIDE}/{name}", name, src_dir_fd=root_fd, dst_dir_fd=root_fd)
     effects.rmdir(_ASIDE, dir_fd=root_fd)
 
