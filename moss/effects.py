@@ -87,14 +87,17 @@ class Effects:
             fault.filename, fault.filename2 = name, None
             raise _placed(fault, dir_fd) from None
 
-    def mkdir(self, name: str, mode: int = 0o755, /, *, dir_fd: int | None = None) -> None:
-        """Make a directory with exactly these permissions, whatever the umask."""
+    def mkdir(self, name: str, mode: int = 0o755, /, *, dir_fd: int | None = None, exact: bool = True) -> None:
+        """Make a directory with exactly these permissions, whatever the umask.
+
+        `exact=False` takes what the file system gives: FAT has no permissions.
+        """
         try:
             os.mkdir(name, mode, dir_fd=dir_fd)
             found = os.stat(name, dir_fd=dir_fd, follow_symlinks=False).st_mode
         except OSError as fault:
             raise _placed(fault, dir_fd) from None
-        if stat.S_IMODE(found) != mode:
+        if exact and stat.S_IMODE(found) != mode:
             self.chmod(name, mode, dir_fd=dir_fd)
 
     def unlink(self, name: str, /, *, dir_fd: int | None = None) -> None:

@@ -12,7 +12,7 @@ Running it twice gives the same as once. It runs, under the lock, before every c
 import os
 from collections.abc import Callable
 
-from moss.db import factory, generations, journal, trees
+from moss.db import boot, factory, generations, journal, trees
 from moss.db.connection import Database
 from moss.discard import discard
 from moss.effects import Effects
@@ -21,6 +21,7 @@ from moss.generation import JournalEntry, Status
 from moss.local import apply_local_changes, propose_local_changes
 from moss.reporter import Reporter
 from moss.root import GenerationId, Root, generation_of_tree
+from moss.store import Store
 from moss.switch import settle_archives
 
 _BOOT = "(switched from outside moss, as at boot)"
@@ -43,6 +44,7 @@ def recover(root: Root, database: Database, effects: Effects, now: int, reporter
     settle_trees(root, database, effects, reporter)
     if _forget_dirty_spare(database):
         effects.commit_point("spare is forgotten")
+    _tell(settle_boot_entries(root, database, effects), reporter)
     return None
 
 
@@ -56,7 +58,8 @@ def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry
         factory.record_copies(database, copies)
         journal.finish(database, entry.id, "done", now)
     effects.commit_point("transaction done")
-    return warnings
+    menu = settle_boot_entries(root, database, effects)
+    return warnings if menu is None else (*warnings, menu)
 
 
 def _settle_local_state(
@@ -78,6 +81,7 @@ def undo(
         _forget_dirty_spare(database)
         journal.finish(database, entry.id, "undone", now)
     effects.commit_point("transaction undone")
+    _tell(settle_boot_entries(root, database, effects), reporter)
 
 
 def settle_trees(root: Root, database: Database, effects: Effects, reporter: Reporter) -> None:
@@ -100,6 +104,23 @@ def settle_trees(root: Root, database: Database, effects: Effects, reporter: Rep
 
 def _known_in(database: Database) -> Callable[[GenerationId], bool]:
     return lambda number: generations.generation(database, number) is not None
+
+
+def settle_boot_entries(root: Root, database: Database, effects: Effects) -> str | None:
+    """Let the boot menu say what the record says; what is wrong where it cannot be brought up to date."""
+    if boot.said_place(database) is None and not root.is_host:
+        return None
+    # Most systems are not booted: what it takes is loaded where there is a menu, and then before the exchange of
+    # /usr, since every changing command recovers first.
+    from moss.boot.keeping import settle
+
+    with Store(root.store, effects) as store:
+        return settle(root, database, store, effects, trees.next_to_boot(database))
+
+
+def _tell(warning: str | None, reporter: Reporter) -> None:
+    if warning is not None:
+        reporter.warning(warning)
 
 
 def _clean_spare(database: Database) -> GenerationId | None:
@@ -140,6 +161,7 @@ def _follow(
         factory.record_copies(database, copies)
         journal.finish(database, entry, "done", now)
     effects.commit_point("record follows /usr")
+    _tell(settle_boot_entries(root, database, effects), reporter)
     if live == pending:
         for warning in (f"generation {live} is active since the machine was booted, as it was to be", *warnings):
             reporter.warning(warning)

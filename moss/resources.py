@@ -36,6 +36,11 @@ def tour_directory() -> str:
     return _first_of(os.path.join(_PACKAGE, "_data", "tour"), os.path.join(_PACKAGE, os.pardir, "fixtures", "tour"))
 
 
+def initrd_directory() -> str:
+    """What runs in an initrd, and how dracut, initramfs-tools and systemd take it in."""
+    return os.path.join(_PACKAGE, "boot", "initrd")
+
+
 def _text(path: str) -> str:
     with open(path, encoding="utf-8") as file:
         return file.read()

@@ -18,6 +18,7 @@ LAYERS = (
     ("moss.recover",),
     ("moss.bundle",),
     ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
+    ("moss.boot",),
     ("moss.materialise", "moss.audit", "moss.examine"),
     ("moss.difference", "moss.whole", "moss.discard", "moss.left_behind"),
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
@@ -50,7 +51,10 @@ OWNERS = {
     "elftools": "moss.scan",
 }
 
-PURE = ("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl")
+PURE = (
+    *("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl"),
+    *("moss.boot.entry", "moss.boot.plan", "moss.boot.commandline"),
+)
 WORLD = {"os", "io", "pathlib", "time", "datetime", "socket", "subprocess", "shutil", "tempfile", "urllib"}
 EDGES = {"solver.__main__"}
 """Where a pure package meets files: its command line."""

@@ -118,6 +118,15 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         ),
     ),
     (
+        "Booting",
+        (
+            Verb(("boot", "status"), "booting:boot_status", "Show the boot menu's entries"),
+            Verb(("boot", "sync"), "booting:boot_sync", "Bring the boot menu up to date"),
+            Verb(("boot", "forget"), "booting:boot_forget", "Keep no boot entries any more"),
+            Verb(("boot", "hooks"), "booting:boot_hooks", "Write what an initrd needs to switch generations"),
+        ),
+    ),
+    (
         "For makers of packages",
         (
             Verb(("inspect",), "inspection:inspect", "Show what a stone holds, or check every byte of it"),

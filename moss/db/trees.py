@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from moss.db.changes import keep_changes
 from moss.db.connection import Database
+from moss.db.generations import active
 from moss.root import GenerationId
 from moss.seal import Seal
 from solver.values import value
@@ -73,6 +74,11 @@ def pending(database: Database) -> GenerationId | None:
     """The generation that the next boot is to switch to."""
     row = database.connection.execute("SELECT generation FROM pending").fetchone()
     return None if row is None else GenerationId(row[0])
+
+
+def next_to_boot(database: Database) -> GenerationId | None:
+    """The generation that the machine's next boot is to bring up: the pending one, else the active one."""
+    return pending(database) or active(database)
 
 
 def set_pending(database: Database, generation: GenerationId | None) -> None:

@@ -8,6 +8,7 @@ from moss.errors import NotFound
 from moss.generation import Generation, Status
 from moss.left_behind import left_behind
 from moss.operations.interruption import uninterrupted
+from moss.operations.menu import check_menu
 from moss.operations.previous import is_archived, previous_generation
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, ready_to_switch, under_way
@@ -53,6 +54,7 @@ def activate(system: System, activation: Activation) -> Outcome:
         return Outcome(target, activation.base, 0.0)
     with as_moss_error(f"activate generation {target}"):
         check_switchable(system.root, activation.base)
+        check_menu(system, target)
         with under_way(system, activation.operation, activation.base) as entry:
             ready = ready_to_switch(system, entry, target)
             with uninterrupted():

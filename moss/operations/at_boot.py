@@ -1,10 +1,9 @@
 """At boot: a generation that is ready, and left to the next boot to switch to.
 
-    stage     as every commit: packages, files, the tree, durable (moss.operations.commit)
+    stage     as every commit: packages, files, the tree, its boot entry, durable (moss.operations.commit)
     name      the tree gets its generation's name in the archive
-    entry     HERE the entry that boots it is written, once moss writes boot entries: the tree that it
-              names is durable by now, and nothing has said yet that the generation is there
     record    in one transaction: complete, pending, the transaction done. This is the commit point
+    menu      its entry sorts before the active one's
 
 A crash before the record leaves the old state: recovery removes the tree. When the machine has booted into
 the pending generation, the record follows (moss.recover), as it follows any switch made at boot. Any other
@@ -19,8 +18,10 @@ from moss.errors import UsageError
 from moss.generation import JournalEntry
 from moss.operations.activate import Activation
 from moss.operations.interruption import uninterrupted
+from moss.operations.menu import check_menu
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, under_way
+from moss.recover import settle_boot_entries
 from moss.root import GenerationId
 from moss.seal import Seal
 
@@ -34,8 +35,13 @@ def refuse_first(base: GenerationId | None) -> None:
         )
 
 
-def leave_made_to_boot(system: System, entry: JournalEntry, number: GenerationId, sealed: Seal) -> None:
-    """The tree in the spare's place is complete and durable: name it, and let the record say what it waits for."""
+def leave_made_to_boot(
+    system: System, entry: JournalEntry, number: GenerationId, sealed: Seal
+) -> tuple[str, ...]:
+    """The tree in the spare's place is complete and durable: name it, and let the record say what it waits for.
+
+    Returns what the person should know of the boot menu.
+    """
     with uninterrupted():
         system.effects.rename(system.root.spare, system.root.archive(number))
         system.effects.fsync(system.root.trees)
@@ -46,12 +52,15 @@ def leave_made_to_boot(system: System, entry: JournalEntry, number: GenerationId
             trees.set_pending(system.record, number)
             journal.finish(system.record, entry.id, "done", system.clock())
         system.effects.commit_point("left to the next boot")
+        return _menu_follows(system)
 
 
 def activate_at_boot(system: System, activation: Activation) -> Outcome:
     """Leave an archived generation to the next boot; the active one: nothing is pending any more."""
     started = time.monotonic()
     target = activation.target.id
+    with as_moss_error(f"leave generation {target} to the next boot"):
+        check_menu(system, target)
     with (
         as_moss_error(f"leave generation {target} to the next boot"),
         under_way(system, activation.operation, activation.base) as entry,
@@ -61,4 +70,10 @@ def activate_at_boot(system: System, activation: Activation) -> Outcome:
             trees.set_pending(system.record, None if target == activation.base else target)
             journal.finish(system.record, entry.id, "done", system.clock())
         system.effects.commit_point("left to the next boot")
-    return Outcome(target, activation.base, time.monotonic() - started, at_boot=True)
+        warnings = _menu_follows(system)
+    return Outcome(target, activation.base, time.monotonic() - started, warnings, at_boot=True)
+
+
+def _menu_follows(system: System) -> tuple[str, ...]:
+    warning = settle_boot_entries(system.root, system.record, system.effects)
+    return () if warning is None else (warning,)

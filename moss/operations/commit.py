@@ -3,7 +3,7 @@
     fetch     stones verified
     stage     packages and generation on record, new files in the store, durable together;
               collisions and missing space end it here
-    make      the tree, out of a spare one by difference or in full, durable
+    make      the tree, out of a spare one by difference or in full, durable; then its boot entry
     switch    the tree and /usr change places: the commit point
     finish    the old tree archived, /etc and /var follow, the record says so
 
@@ -28,6 +28,7 @@ from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
 from moss.operations.interruption import uninterrupted
+from moss.operations.menu import add_to_menu, check_menu
 from moss.operations.space import check_space
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, ready_to_switch, under_way
@@ -70,9 +71,10 @@ def commit(
             tree = _stage(system, plan, entry, fetched, arrivals, store)
             sealed = make_tree(system, plan.result, tree, store)
             _make_skeleton(system)
+            add_to_menu(system, plan.result)
             if at_boot:
-                leave_made_to_boot(system, entry, plan.result, sealed)
-                return Outcome(plan.result, plan.base, time.monotonic() - started, at_boot=True)
+                warnings = leave_made_to_boot(system, entry, plan.result, sealed)
+                return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, at_boot=True)
             entry = ready_to_switch(system, entry, plan.result, sealed)
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)
@@ -182,6 +184,7 @@ def _stage(
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, packages_of_it)
         check_space(system.root.state_directory, system.root.store, system.record, incoming, tree, arrivals)
+        check_menu(system, system.active, plan.result)
         count = len(fetched) + sum(len(arrival.wanted) for arrival in arrivals)
         if count:
             system.reporter.stage(f"unpacking {count} packages")

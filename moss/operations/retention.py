@@ -12,6 +12,7 @@ from moss.db.freeing import Freed, freed_with
 from moss.effects import as_moss_error
 from moss.errors import MossError, NotFound, UsageError
 from moss.generation import Generation, Status
+from moss.operations.menu import take_from_menu
 from moss.operations.previous import previous_generation
 from moss.operations.system import System
 from moss.operations.upkeep import collect, give_up, kept_count
@@ -73,6 +74,7 @@ def retire(system: System, retirement: Retirement) -> Retired:
         if retirement.remember is not None:
             settings.set_retention(system.record, retirement.remember)
             system.effects.commit_point("retention set")
+        take_from_menu(system, [generation.id for generation in retirement.going])
         for generation in retirement.going:
             give_up(system, generation.id)
         freed = collect(system, store)

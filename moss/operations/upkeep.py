@@ -20,6 +20,7 @@ from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.layout import Entry
 from moss.merge import Resolver
+from moss.operations.menu import take_from_menu
 from moss.operations.previous import previous_generation
 from moss.operations.system import System
 from moss.operations.trees import advance_spare
@@ -125,12 +126,16 @@ def _whole_layout(system: System, number: GenerationId) -> WholeLayout:
 def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
     needed = (system.active, previous_generation(system), trees.pending(system.record))
     spared = [number for number in needed if number is not None]
-    due = trees.prunable(system.record, keep, spared)
+    # A tree that something still uses stays until nothing does.
+    due = [
+        number
+        for number in trees.prunable(system.record, keep, spared)
+        if user_of(system.root.archive(number)) is None
+    ]
+    take_from_menu(system, due)
     given_up: list[GenerationId] = []
     for number in due:
         archive = system.root.archive(number)
-        if user_of(archive) is not None:
-            continue  # a tree that something still uses stays until nothing does
         if _may_become_spare(system, number, is_last=number == due[-1]):
             trees.retire_to_spare(system.record, number)
             system.effects.commit_point("generation retired")

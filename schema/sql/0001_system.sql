@@ -251,3 +251,12 @@ CREATE TABLE bundle_counter (
     counter INTEGER NOT NULL,
     PRIMARY KEY (system, public)
 ) STRICT, WITHOUT ROWID;
+
+-- Where the person said that boot entries are kept. No row: on the running system they are kept where its
+-- partitions are mounted, on another root there are none.
+CREATE TABLE boot_place (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    -- Directories that are, or stand for, the EFI system partition and $BOOT.
+    esp TEXT NOT NULL CHECK (esp <> ''),
+    boot TEXT NOT NULL CHECK (boot <> '')
+) STRICT;

@@ -1,0 +1,86 @@
+"""What a generation boots with, out of its layout; and where the person said that $BOOT is."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from moss.db.connection import Database
+from moss.db.packages import Asset
+from moss.root import GenerationId
+
+
+class BootFile(NamedTuple):
+    """A regular file of a generation."""
+
+    path: str
+    """Below /usr."""
+    asset: Asset
+    size: int
+    """Bytes."""
+
+
+def file_at(database: Database, generation: GenerationId, paths: Sequence[str]) -> BootFile | None:
+    """The first of these paths that the generation has a regular file at."""
+    for path in paths:
+        for found in _files(database, generation, "layout.path = ?", (path,)):
+            return found
+    return None
+
+
+def files_in(database: Database, generation: GenerationId, directory: str, ending: str) -> list[BootFile]:
+    """The regular files directly in a directory whose names end so, by name."""
+    low, high = f"{directory}/", f"{directory}0"
+    found = {
+        one.path: one
+        for one in _files(database, generation, "layout.path > ? AND layout.path < ?", (low, high))
+        if one.path.endswith(ending) and "/" not in one.path[len(low) :]
+    }
+    return [found[path] for path in sorted(found)]
+
+
+def folders_in(database: Database, directory: str) -> list[str]:
+    """The names of the folders in a directory, of whatever packages there are: few steps, however full they are."""
+    names: dict[str, None] = {}
+    low, high = f"{directory}/", f"{directory}0"
+    while True:
+        row = database.connection.execute(
+            "SELECT path FROM layout WHERE path > ? AND path < ? ORDER BY path LIMIT 1", (low, high)
+        ).fetchone()
+        if row is None:
+            return list(names)
+        name = str(row[0])[len(directory) + 1 :].split("/")[0]
+        names[name] = None
+        # Behind all that is in the folder: `0` comes after `/`. The folder itself may be a row of its own.
+        low = row[0] if row[0] == f"{directory}/{name}" else f"{directory}/{name}0"
+
+
+def _files(
+    database: Database, generation: GenerationId, where: str, values: Sequence[str]
+) -> Iterator[BootFile]:
+    rows = database.connection.execute(
+        "SELECT layout.path, asset.digest, asset.permissions, asset.uid, asset.gid, asset.xattrs, asset.size"
+        " FROM layout JOIN selection USING (package) JOIN asset ON asset.id = layout.asset"
+        f" WHERE {where} AND selection.generation = ? ORDER BY layout.path, layout.package",
+        (*values, generation),
+    )
+    for path, *asset, size in rows:
+        yield BootFile(path, Asset(*asset), size)
+
+
+def said_place(database: Database) -> tuple[str, str] | None:
+    """Where the person said that the EFI system partition and $BOOT are."""
+    row = database.connection.execute("SELECT esp, boot FROM boot_place").fetchone()
+    return None if row is None else (str(row[0]), str(row[1]))
+
+
+def say_place(database: Database, esp: str, boot: str) -> None:
+    database.connection.execute(
+        "INSERT INTO boot_place (one, esp, boot) VALUES (1, ?, ?)"
+        " ON CONFLICT (one) DO UPDATE SET esp = excluded.esp, boot = excluded.boot",
+        (esp, boot),
+    )
+
+
+def forget_place(database: Database) -> bool:
+    """Whether there was one."""
+    database.connection.execute("DELETE FROM boot_place")
+    return database.connection.changes() == 1
