@@ -14,8 +14,10 @@ from moss.db import packages
 from moss.digest import content_digest
 from moss.effects import Effects
 from moss.errors import CorruptData
+from moss.operations.cache import orphans
 from moss.operations.system import open_to_read
 from moss.operations.upkeep import keep_house, layout_of
+from moss.operations.verify import verify
 from moss.root import GenerationId
 from moss.store import Store, asset_name
 from tests.builders import File, metadata
@@ -210,6 +212,8 @@ def test_when_links_run_out_an_asset_gets_another_inode(tmp_path: Path, by_diffe
             assert audit(layout, str(root / "usr"), store, owners=True).is_clean
             upkeep = keep_house(system, keep=1)
             assert upkeep.audits == ()
+            assert verify(system).is_clean
+            assert list(orphans(system)) == []
             files_there = (path for path in (root / "usr/share/doc").rglob("*") if path.is_file())
             old = next(path for path in files_there if path.stat().st_ino == before)
             old.chmod(0o644)
