@@ -72,9 +72,7 @@ def measure(scratch: Path, debs: list[str], packages: list[str], runs: int) -> N
         print(row(name, typical(measured)))
     for mine, peer in (("export", "tar -c"), ("import", "tar -x"), ("export, import", "tar -c, tar -x")):
         for what in ("wall", "cpu"):
-            ratios = sorted(
-                getattr(a, what) / getattr(b, what) for a, b in zip(steps[mine], steps[peer], strict=True)
-            )
+            ratios = sorted(getattr(a, what) / getattr(b, what) for a, b in zip(steps[mine], steps[peer], strict=True))
             print(f"{mine} / {peer}, {what}: median {median(ratios):.2f}  (min {ratios[0]:.2f}, max {ratios[-1]:.2f})")
     size = bundle.stat().st_size
     print(f"bundle {size / 2**20:.1f} MiB: {size / whole:.3f} of the stones, {size / tar.stat().st_size:.3f} of tar's")
