@@ -11,7 +11,7 @@ A core that needs a hole of the encoding is no proof: the hole is widened and th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import takewhile
+from itertools import count, takewhile
 
 from solver.deferred import Item
 from solver.encode import Encoder
@@ -21,6 +21,7 @@ from solver.preferences import Measure
 from solver.sat import Counter, OutOfBudgetError
 from solver.values import value
 
+_SETTLED_AFTER = 30  # questions, so that what they decided is not propagated for ever
 _KEEPING = (Measure.REMOVED, Measure.DOWNGRADED)
 
 
@@ -226,7 +227,17 @@ class Optimiser:
             if not open_packages:
                 return
             decided.update(open_packages)
-            self._decide([encoder.variable[package] for package in sorted(open_packages, key=self._place)])
+            open_packages.sort(key=self._place)
+            if len(open_packages) > 1:
+                self._guess(open_packages)
+            self._decide([encoder.variable[package] for package in open_packages])
+
+    def _guess(self, packages: Sequence[int]) -> None:
+        """A model with the best versions where it can be, which leaves less to decide."""
+        pool, variable = self.encoder.pool, self.encoder.variable
+        first = {pool.name(package): package for package in reversed(packages)}
+        self.sat.phases([variable[p] if first[pool.name(p)] == p else -variable[p] for p in packages])
+        self._solve(())
 
     def _place(self, package: int) -> tuple[bool, str, int]:
         pool = self.encoder.pool
@@ -240,7 +251,13 @@ class Optimiser:
         Most may not, so all that the model leaves out are asked for at once: whether one of them
         may. The answer's first is chosen, unless one of those before it may be, which is asked next."""
         most = len(variables)
-        while variables:
+        for asked_before in count():
+            if asked_before % _SETTLED_AFTER == 0:
+                self._settle()
+                fixed = self.ground.fixed
+                variables = [v for v in variables if v not in fixed and -v not in fixed]
+            if not variables:
+                return
             there = list(takewhile(self._holds, variables))
             self.ground.harden(there)
             variables = variables[len(there) :]
@@ -248,10 +265,11 @@ class Optimiser:
             if not asked:
                 continue
             if self._solve_any(asked):
-                most = next(at for at, variable in enumerate(asked) if self._holds(variable)) or len(variables)
+                first = next(at for at, variable in enumerate(asked) if self._holds(variable))
+                most = max(1, min(first, len(asked) // 2))
             else:
                 self.ground.harden([-variable for variable in asked])
-                left_out, most = set(asked), len(variables)
+                left_out, most = set(asked), 4 * len(asked)
                 variables = [variable for variable in variables if variable not in left_out]
 
     def _holds(self, variable: int) -> bool:
