@@ -4,15 +4,15 @@ Called within the transaction that a commit makes: `record` writes the rows, `un
 they need, and only then, when those are durable, is the transaction committed.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from moss.bundle.gather import read_asset
 from moss.bundle.packages import CarriedPackage
 from moss.bundle.read import Bundle, Delta
 from moss.db import bundles, packages
-from moss.db.carrying import asset_with_content
+from moss.db.carrying import asset_with_content, assets_with_content
 from moss.db.connection import Database
-from moss.db.packages import Asset, asset_of
+from moss.db.packages import Asset
 from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest, content_digest
 from moss.errors import CorruptData, NotFound
 from moss.generation import PackageId
@@ -38,11 +38,15 @@ class Arrival:
         self.bundle = bundle
         self._whole = whole
         self.wanted = frozenset(wanted)
-        self.lacking: set[Asset] = set()
-        """What the store does not have of them; this and what follows is known once `record` has found it out."""
-        self.sizes: dict[ContentDigest, int] = {}
+        self.sizes: Mapping[ContentDigest, int] = {}
+        """The bytes of their contents; this and what follows is known once `record` has found it out."""
         self.rows = Rows(0, 0, 0)
-        self._assets: dict[ContentDigest, set[Asset]] = {}
+        self._contents: set[ContentDigest] = set()
+        self._first_new, self._last_new = 0, -1
+
+    def lacking(self, database: Database) -> Iterator[tuple[Asset, int]]:
+        """What the store does not have of them, which `record` has written down; each with its bytes."""
+        return packages.new_assets(database, packages.Recorded(PackageId(0), self._first_new, self._last_new))
 
     def record(self, database: Database) -> dict[str, PackageId]:
         """Write down the packages: candidate key to row. Raises NotFound where the bundle builds on
@@ -71,12 +75,11 @@ class Arrival:
                 sizes=self.sizes,
             )
             rows[package.candidate_key] = recorded.package
-            lacking = {asset for asset, _ in packages.new_assets(database, recorded)}
-            self.lacking |= lacking
-            for entry in layout:
-                if entry.digest is not None:
-                    self._assets.setdefault(entry.digest, set()).add(asset_of(entry))
-            made = rows_of(layout, len(lacking))
+            self._last_new = recorded.last_new
+            if not self._first_new:
+                self._first_new = recorded.first_new
+            self._contents.update(entry.digest for entry in layout if entry.digest is not None)
+            made = rows_of(layout, recorded.last_new - recorded.first_new + 1)
             self.rows = Rows(*(sum(pair) for pair in zip(self.rows, made, strict=True)))
         origin, signer = self.bundle.manifest.origin, self.bundle.signer
         bundles.raise_counter(database, origin.system, b"" if signer is None else signer.raw, origin.counter)
@@ -87,46 +90,59 @@ class Arrival:
         total = self.bundle.content_size + sum(delta.size for delta in self.bundle.deltas)
         done = 0
         for content in self._all_contents(database, store):
-            assets = self._assets.pop(content.digest, None)
-            if assets is not None:
-                clash = store_content(content, sorted(assets), self.lacking, store)
-                if clash is not None:
-                    raise _not_the_same(self.bundle, clash, store)
+            if content.digest in self._contents:
+                self._store(content, database, store)
             done += content.size
             reporter.progress(done, total, "bytes")
-        self._assets.pop(EMPTY_CONTENT, None)
         self._copy_rest(database, store)
+
+    def _store(self, content: Content, database: Database, store: Store) -> None:
+        """Write it as each asset that is lacking; an asset that is there must have the same bytes."""
+        found = assets_with_content(database, content.digest)
+        lacking = {asset for number, asset in found if self._is_new(number)}
+        present = [asset for number, asset in found if number < self._first_new]
+        clash = store_content(content, [*present[:1], *sorted(lacking)], lacking, store)
+        if clash is not None:
+            raise _not_the_same(self.bundle, clash, store)
 
     def _all_contents(self, database: Database, store: Store) -> Iterator[Content]:
         for delta, frame in self.bundle.patches():
-            if delta.new in self._assets:
+            if delta.new in self._contents:
                 new = apply_patch(_old(delta, database, store), frame, delta.size, self.bundle.name)
                 if content_digest(new) != delta.new:
                     raise CorruptData(f"the patch for {delta.new.hex()} gives other bytes", file=self.bundle.name)
                 yield Content(delta.new, delta.size, iter((memoryview(new),)))
-        yield from self.bundle.contents() if self._whole else self.bundle.some_contents(self._assets)
+        yield from self.bundle.contents() if self._whole else self.bundle.some_contents(self._contents)
+
+    def _is_new(self, number: int) -> bool:
+        """Whether the asset of this number is one that was written down here."""
+        return self._first_new <= number <= self._last_new
 
     def _copy_rest(self, database: Database, store: Store) -> None:
-        """What is left has its content in the store already, under other metadata."""
-        for assets in self._assets.values():
-            for asset in sorted(assets & self.lacking):
-                source = _present(asset, self.lacking, database)
-                if source is None:
-                    raise _lacks(self.bundle, asset.digest)
-                store.copy(source, asset)
+        """What is not carried has its content in the store already, under other metadata."""
+        patched = {delta.new for delta in self.bundle.deltas}
+        for asset, _ in self.lacking(database):
+            if asset.digest == EMPTY_CONTENT or asset.digest in self.bundle.index or asset.digest in patched:
+                continue
+            number, source = assets_with_content(database, asset.digest)[0]
+            if self._is_new(number):
+                raise _lacks(self.bundle, asset.digest)
+            store.copy(source, asset)
 
 
 class _Sizes(dict[ContentDigest, int]):
-    """The bytes of each content: what the bundle carries, and what the store has."""
+    """The bytes of each content: what the bundle carries, and what the store has. Few are kept here."""
 
     def __init__(self, bundle: Bundle, database: Database) -> None:
-        super().__init__((part.digest, part.end - part.start) for part in bundle.index)
-        self.update((delta.new, delta.size) for delta in bundle.deltas)
+        super().__init__((delta.new, delta.size) for delta in bundle.deltas)
         self[EMPTY_CONTENT] = 0
         self._bundle = bundle
         self._database = database
 
     def __missing__(self, digest: ContentDigest) -> int:
+        size = self._bundle.index.size_of(digest)
+        if size is not None:
+            return size
         found = asset_with_content(self._database, digest)
         if found is None:
             raise _lacks(self._bundle, digest)
@@ -155,11 +171,6 @@ def _not_the_same(bundle: Bundle, asset: Asset, store: Store) -> CorruptData:
         if sound
         else ["put the store's file back from a backup", "look at the disk's health: dmesg"],
     )
-
-
-def _present(asset: Asset, lacking: set[Asset], database: Database) -> Asset | None:
-    found = asset_with_content(database, asset.digest)
-    return None if found is None or found[0] in lacking else found[0]
 
 
 def _old(delta: Delta, database: Database, store: Store) -> bytes:

@@ -30,11 +30,12 @@ def check_bundle(bundle: Bundle, reporter: Reporter, key: PublicKey | None = Non
 
 def _judge_wholeness(bundle: Bundle) -> None:
     """Every layout can be read; a bundle that builds on nothing holds every package and every content."""
-    held = {part.digest for part in bundle.index} | {delta.new for delta in bundle.deltas} | {EMPTY_CONTENT}
+    made = {delta.new for delta in bundle.deltas} | {EMPTY_CONTENT}
     builds_on_nothing = bundle.manifest.base is None
     if builds_on_nothing and not all(package.carried for package in bundle.manifest.packages):
         raise CorruptData("says that it builds on nothing, and lacks packages", file=bundle.name)
     for carried in bundle.packages():
         for entry in carried.layout():
-            if builds_on_nothing and entry.digest is not None and entry.digest not in held:
+            digest = entry.digest
+            if builds_on_nothing and digest is not None and digest not in made and digest not in bundle.index:
                 raise carried.place.fault(f"the content of /usr/{entry.path} is not in the bundle")

@@ -2,7 +2,9 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
 from moss.bundle.packages import encode_package
@@ -49,19 +51,48 @@ def gather(
     """Put packages and whatever of their contents `base` does not have into a bundle."""
     _gather_packages(writer, database, carried)
     carrying.set_apart(database, [one.package for one in carried], base)
-    wanted = list(carrying.contents(database))
     names = {one.package: one.metadata.name for one in carried}
-    patched = _gather_patches(wanted, names, database, store, writer.level) if base else {}
-    whole = [one for one in wanted if one.asset.digest not in patched]
-    writer.add(PayloadKind.INDEX, encode_index(list(_ranges(whole))), len(whole))
-    if patched:
-        _add_patches(writer, patched)
-    total = sum(one.size for one in whole)
-    reporter.stage(f"packing {len(whole)} files")
-    writer.add_contents(_pieces(whole, total, store, reporter))
-    return Gathered(
-        len(whole), total, len(patched), sum(delta.size for delta, _ in patched.values())
-    )
+    with Patches(writer.spool_directory) as patches:
+        if base:
+            _gather_patches(patches, names, database, store, writer.level)
+
+        def whole() -> Iterator[Carried]:
+            return (one for one in carrying.contents(database) if one.asset.digest not in patches.deltas)
+
+        count, total = _add_index(writer, whole())
+        if patches.deltas:
+            _add_patches(writer, patches)
+        reporter.stage(f"packing {count} files")
+        writer.add_contents(_pieces(whole(), total, store, reporter))
+        return Gathered(count, total, len(patches.deltas), sum(one.size for one in patches.deltas.values()))
+
+
+class Patches:
+    """Patches on their way into a bundle: the frames lie in an unnamed file."""
+
+    def __init__(self, spool_directory: str | None) -> None:
+        self.deltas: dict[ContentDigest, Delta] = {}
+        """By the new content, in the order in which they were added."""
+        self._sizes: list[int] = []
+        self._file = tempfile.TemporaryFile(dir=spool_directory)  # noqa: SIM115 - closed in __exit__
+
+    def __enter__(self) -> "Patches":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, delta: Delta, frame: bytes) -> None:
+        self.deltas[delta.new] = delta
+        self._sizes.append(len(frame))
+        self._file.write(frame)
+
+    def frames(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        for size in self._sizes:
+            yield self._file.read(size)
 
 
 def _gather_packages(writer: BundleWriter, database: Database, carried: Sequence[Selected]) -> None:
@@ -78,11 +109,16 @@ def _gather_packages(writer: BundleWriter, database: Database, carried: Sequence
         writer.add(PayloadKind.PACKAGES, b"".join(together), len(together))
 
 
-def _ranges(whole: Iterable[Carried]) -> Iterator[ContentRange]:
-    position = 0
+def _add_index(writer: BundleWriter, whole: Iterable[Carried]) -> tuple[int, int]:
+    """How many contents, and how many bytes of them."""
+    index = bytearray()
+    count = position = 0
     for one in whole:
-        yield ContentRange(position, position + one.size, one.asset.digest)
+        index += encode_index([ContentRange(position, position + one.size, one.asset.digest)])
         position += one.size
+        count += 1
+    writer.add(PayloadKind.INDEX, bytes(index), count)
+    return count, position
 
 
 def _pieces(whole: Iterable[Carried], total: int, store: Store, reporter: Reporter) -> Iterator[bytes]:
@@ -135,17 +171,13 @@ def _damaged(store: Store, name: str) -> CorruptData:
     )
 
 
-_Patched = dict[ContentDigest, tuple[Delta, bytes]]
-
-
 def _gather_patches(
-    wanted: Sequence[Carried], names: dict[PackageId, str], database: Database, store: Store, level: int
-) -> _Patched:
-    """Which of these contents are best carried as a difference from one that the receiver has."""
-    patched: _Patched = {}
+    patches: Patches, names: dict[PackageId, str], database: Database, store: Store, level: int
+) -> None:
+    """Make those of contents that are best carried as a difference from one that the receiver has."""
     olds: dict[str, dict[str, tuple[Asset, int]]] = {}
     compressor = FrameCompressor(level)
-    for one in wanted:
+    for one in carrying.contents(database):
         if not _LEAST_PATCHED <= one.size <= MAX_PATCHED:
             continue
         name = names[one.package]
@@ -158,8 +190,7 @@ def _gather_patches(
         new_bytes = b"".join(read_asset(store, one.asset, one.size))
         patch = make_patch(b"".join(read_asset(store, old, old_size)), new_bytes, level)
         if len(patch) <= _WORTHWHILE * len(compressor.frame(new_bytes)):
-            patched[one.asset.digest] = Delta(old.digest, one.asset.digest, one.size), patch
-    return patched
+            patches.add(Delta(old.digest, one.asset.digest, one.size), patch)
 
 
 def _by_path(files: Iterable[tuple[str, Asset, int]]) -> dict[str, tuple[Asset, int]]:
@@ -175,11 +206,11 @@ def _unnumbered(path: str) -> str:
     return "\0" + re.sub(r"[0-9]+", "", path)
 
 
-def _add_patches(writer: BundleWriter, patched: _Patched) -> None:
-    writer.add(PayloadKind.DELTA_INDEX, encode_deltas([delta for delta, _ in patched.values()]), len(patched))
+def _add_patches(writer: BundleWriter, patches: Patches) -> None:
+    writer.add(PayloadKind.DELTA_INDEX, encode_deltas(list(patches.deltas.values())), len(patches.deltas))
     together: list[bytes] = []
     size = 0
-    for _, frame in patched.values():
+    for frame in patches.frames():
         together.append(encode_patch(frame))
         size += len(frame)
         if size >= TOGETHER:

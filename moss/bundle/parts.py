@@ -27,8 +27,8 @@ _LIMITS = {
     PayloadKind.BUNDLE_MANIFEST: 8 * MIB,
     PayloadKind.SIGNATURE: 4096,
     PayloadKind.PACKAGES: 256 * MIB,
-    PayloadKind.INDEX: 64 * MIB,
-    PayloadKind.DELTA_INDEX: 64 * MIB,
+    PayloadKind.INDEX: 32 * MIB,
+    PayloadKind.DELTA_INDEX: 8 * MIB,
     PayloadKind.DELTAS: 64 * MIB,
     PayloadKind.CONTENT: 16 * MIB,
 }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
+from moss.bundle.index import ContentIndex
 from moss.bundle.manifest import SIGNED_PREFIX, Manifest, Part, decode_manifest
 from moss.bundle.packages import CarriedPackage, decode_packages
 from moss.bundle.parallel import in_order
@@ -21,7 +22,7 @@ from moss.digest import ContentDigest
 from moss.errors import TrustFailure
 from moss.stone.container import HEADER_SIZE, MIB, PayloadKind, Place, StoneKind
 from moss.stone.content import Content, cut_contents
-from moss.stone.records import ContentRange, decode_index
+from moss.stone.records import ContentRange
 from moss.stone.streams import Source
 from moss.trust import PUBLIC_SIZE, SIGNATURE_SIZE, PublicKey, is_signed_by
 
@@ -60,7 +61,7 @@ class Bundle:
     manifest: Manifest
     signer: PublicKey | None
     """Who signed the manifest; whether that is somebody to trust is another question."""
-    index: tuple[ContentRange, ...]
+    index: ContentIndex
     deltas: tuple[Delta, ...]
     _kept: tuple[StoredPart, ...] = field(repr=False)
     _source: Source = field(repr=False)
@@ -70,7 +71,7 @@ class Bundle:
     @property
     def content_size(self) -> int:
         """Bytes of all contents that are carried whole."""
-        return self.index[-1].end if self.index else 0
+        return self.index.end
 
     def packages(self) -> Iterator[CarriedPackage]:
         """The packages that are carried, each what the manifest says it is. May be asked for again."""
@@ -143,17 +144,18 @@ def open_bundle(file: BinaryIO, name: str) -> Bundle:
     signer = _signer(source, plain)
     first = [part for part in manifest.parts if part.kind in _AT_ONCE]
     kept = [read_part(source, part) for part in first]
-    index: tuple[ContentRange, ...] = ()
+    index: ContentIndex | None = None
     deltas: tuple[Delta, ...] = ()
     for one in kept:
         if one.part.kind is PayloadKind.INDEX:
-            index = decode_index(one.unpacked(), one.part.records, one.place)
+            index = ContentIndex(one.unpacked(), one.part.records, one.place)
         elif one.part.kind is PayloadKind.DELTA_INDEX:
             deltas = _decode_deltas(one.unpacked(), one.part.records, one.place)
     whole = sum(part.plain_size for part in manifest.parts if part.kind is PayloadKind.CONTENT)
-    if whole != (index[-1].end if index else 0):
-        raise place.fault(f"its contents have {whole} bytes, the index covers {index[-1].end if index else 0}")
-    if {delta.new for delta in deltas} & {part.digest for part in index}:
+    assert index is not None, "parts without an index were refused"
+    if whole != index.end:
+        raise place.fault(f"its contents have {whole} bytes, the index covers {index.end}")
+    if any(delta.new in index for delta in deltas):
         raise place.fault("a content is carried whole and as a difference")
     rest_offset = source.offset
     packed = tuple(one for one in kept if one.part.kind is PayloadKind.PACKAGES)

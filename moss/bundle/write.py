@@ -47,6 +47,7 @@ class BundleWriter:
 
     def __init__(self, spool_directory: str | None, level: int = DEFAULT_LEVEL) -> None:
         self.level = level
+        self.spool_directory = spool_directory
         self.parts: list[Part] = []
         self._checksums: list[bytes] = []
         self._spool = tempfile.TemporaryFile(dir=spool_directory)  # noqa: SIM115 - closed in __exit__

@@ -61,6 +61,14 @@ def files_of_base(database: Database, name: str) -> Iterator[tuple[str, Asset, i
         yield path, Asset(*asset), size
 
 
+def assets_with_content(database: Database, digest: ContentDigest) -> list[tuple[int, Asset]]:
+    """Every asset that has this content, with its number, oldest first."""
+    rows = database.connection.execute(
+        "SELECT id, digest, permissions, uid, gid, xattrs FROM asset WHERE digest = ? ORDER BY id", (digest,)
+    )
+    return [(int(number), Asset(*asset)) for number, *asset in rows]
+
+
 def asset_with_content(database: Database, digest: ContentDigest) -> tuple[Asset, int] | None:
     """A file object in the store that has this content, and its bytes."""
     row = database.connection.execute(

@@ -85,7 +85,7 @@ def needed(
 ) -> Needs:
     """What unpacking these and making the tree takes; `block` is the file system's, in bytes."""
     lacking = [new_assets(record, one.recorded) for one in incoming]
-    lacking += [((asset, one.sizes[asset.digest]) for asset in one.lacking) for one in arrivals]
+    lacking += [one.lacking(record) for one in arrivals]
     counted = [
         _of_assets(chain.from_iterable(lacking), store, block),
         *(_of_rows(one.rows) for one in incoming),

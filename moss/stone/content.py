@@ -1,6 +1,6 @@
 """File contents as they come out of a content payload, verified on the way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from moss.digest import ContentDigest, content_digest, content_hasher
@@ -53,7 +53,7 @@ class InMemory:
 
 
 def cut_contents(
-    ranges: Sequence[ContentRange], read: Callable[[int], bytes | memoryview], place: Place
+    ranges: Iterable[ContentRange], read: Callable[[int], bytes | memoryview], place: Place
 ) -> Iterator[Content]:
     """Each range's content in turn, whether or not its chunks are taken; CorruptData for a wrong digest."""
     rest = memoryview(b"")
