@@ -129,9 +129,20 @@ class Bundle:
         return Place(self.name, self._source.offset, what)
 
 
-def open_bundle(file: BinaryIO, name: str) -> Bundle:
+class Head(NamedTuple):
+    """The beginning of a bundle, by which it can be judged whether to read on."""
+
+    name: str
+    manifest: Manifest
+    signer: PublicKey | None
+
+
+def open_bundle(file: BinaryIO, name: str, judge: Callable[[Head], object] = bool) -> Bundle:
     """Read all that comes before patches and contents. Raises CorruptData with the place of the first
-    fault, TrustFailure for a signature that is not one, FormatTooNew where a later moss may know better."""
+    fault, TrustFailure for a signature that is not one, FormatTooNew where a later moss may know better.
+
+    `judge` raises what keeps this bundle from being read on, before more of it is.
+    """
     source = Source(file, name)
     payloads = read_file_header(source, StoneKind.BUNDLE)
     plain, place = read_first(source, PayloadKind.BUNDLE_MANIFEST)
@@ -142,6 +153,7 @@ def open_bundle(file: BinaryIO, name: str) -> Bundle:
         )
     _judge_parts(manifest, place)
     signer = _signer(source, plain)
+    judge(Head(name, manifest, signer))
     first = [part for part in manifest.parts if part.kind in _AT_ONCE]
     kept = [read_part(source, part) for part in first]
     index: ContentIndex | None = None

@@ -1,13 +1,12 @@
 """sync --from: the generation in a bundle, made here."""
 
-from moss.bundle.read import open_bundle
 from moss.cli.as_json import plan_data
 from moss.cli.changing import Proposal, carry_out, opened
 from moss.cli.files import input_file, name_of
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
 from moss.errors import NeedsConfirmation
-from moss.operations.bundled import propose_bundle
+from moss.operations.bundled import open_vouched, propose_bundle
 from moss.operations.commit import commit
 
 
@@ -22,7 +21,8 @@ def sync_from(session: Session, path: str, *, unsigned: bool, at_boot: bool) -> 
     words = ["sync", "--from", path, *(["--unsigned"] if unsigned else [])]
     with input_file(path) as stream, opened(session, *words, at_boot=at_boot) as system:
         session.stage(f"reading {name_of(path)}")
-        plan, arrival = propose_bundle(system, open_bundle(stream, name_of(path)), unsigned=unsigned)
+        bundle = open_vouched(system, stream, name_of(path), unsigned=unsigned)
+        plan, arrival = propose_bundle(system, bundle)
         for warning in plan.warnings:
             session.warning(warning)
         proposal = Proposal(

@@ -1,6 +1,6 @@
 """Packages from a state bundle: who vouches for it, and what it would make of this system.
 
-    open -> vouched -> propose -> (the person says yes) -> commit, with the bundle as what arrives
+    open, if somebody vouches -> propose -> (the person says yes) -> commit, with the bundle as what arrives
 """
 
 import hashlib
@@ -8,10 +8,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from typing import BinaryIO
 
 from moss.bundle.arrival import NEW_RECEIPT, Arrival
 from moss.bundle.manifest import BundledPackage, Manifest
-from moss.bundle.read import Bundle, open_bundle
+from moss.bundle.read import Bundle, Head, open_bundle
 from moss.db import bundles, generations, packages
 from moss.digest import PackageDigest
 from moss.errors import NotFound, TrustFailure
@@ -23,28 +24,38 @@ from moss.operations.system import System
 from moss.package import Metadata, Published
 from moss.plan import Chosen, Plan, Removal, Space, difference
 from moss.repository import BUNDLE_PREFIX, Candidate, Repository
+from moss.trust import PublicKey
 
 
-def vouched(system: System, bundle: Bundle, *, unsigned: bool) -> str:
-    """Who vouches for a bundle, in words. TrustFailure where nobody does and the person did not accept
-    that, or where a newer bundle of the same exporter was taken before."""
-    signer = bundle.signer
-    name = next((key.name for key in keys(system) if key.public == signer), None)
-    if name is None and not unsigned:
-        raise _unvouched(bundle)
-    _refuse_replay(system, bundle)
+def open_vouched(system: System, file: BinaryIO, name: str, *, unsigned: bool) -> Bundle:
+    """Open a bundle that somebody vouches for. TrustFailure where nobody does and the person did not accept
+    that, or where a newer bundle of the same exporter was taken before; little was read of it then."""
+
+    def judge(head: Head) -> None:
+        if not unsigned and _pinned_name(system, head.signer) is None:
+            raise _unvouched(head)
+        _refuse_replay(system, head)
+
+    return open_bundle(file, name, judge)
+
+
+def _pinned_name(system: System, signer: PublicKey | None) -> str | None:
+    return next((key.name for key in keys(system) if key.public == signer), None)
+
+
+def _who_vouches(system: System, signer: PublicKey | None) -> str:
+    name = _pinned_name(system, signer)
     if name is not None:
         return f"signed by {name}"
     return "signed by nobody" if signer is None else f"signed by {signer}, which is not pinned here"
 
 
-def propose_bundle(system: System, bundle: Bundle, *, unsigned: bool) -> tuple[Plan, Arrival]:
+def propose_bundle(system: System, bundle: Bundle) -> tuple[Plan, Arrival]:
     """What making the bundle's generation would change here, and the packages that come for it.
 
-    Raises TrustFailure, NotFound where it builds on packages that this system does not have, CorruptData.
+    Raises NotFound where it builds on packages that this system does not have, CorruptData.
     """
     manifest = bundle.manifest
-    trust = vouched(system, bundle, unsigned=unsigned)
     _refuse_lacking(system, bundle)
     here = installed(system)
     chosen = _chosen(system, bundle, here)
@@ -64,7 +75,7 @@ def propose_bundle(system: System, bundle: Bundle, *, unsigned: bool) -> tuple[P
         ),
         space=_space(system, bundle),
         proof=None,
-        origin=f"{describe_origin(manifest)}, {trust}",
+        origin=f"{describe_origin(manifest)}, {_who_vouches(system, bundle.signer)}",
     )
     arriving = [
         one.candidate.digest for one in chosen if one.candidate is not None and one.present is None
@@ -84,8 +95,7 @@ def arrivals_of(
     """What comes from repositories that are bundles: opened anew, and judged anew."""
     arrivals = []
     for repository, digests in wanted:
-        bundle = open_repository_bundle(repository.uri, open_files)
-        vouched(system, bundle, unsigned=repository.unsigned)
+        bundle = _open_of(system, repository, open_files)
         carried = {package.digest for package in bundle.manifest.packages if package.carried}
         if missing := set(digests) - carried:
             raise NotFound(
@@ -123,21 +133,20 @@ class BundleSource:
 def bundle_source(system: System, repository: Repository) -> BundleSource:
     """Open, and judge who vouches for it. Its file is closed again: what is installed is read anew."""
     with ExitStack() as open_files:
-        bundle = open_repository_bundle(repository.uri, open_files)
-        vouched(system, bundle, unsigned=repository.unsigned)
+        bundle = _open_of(system, repository, open_files)
         origin, signer = bundle.manifest.origin, bundle.signer
         bundles.raise_counter(system.record, origin.system, b"" if signer is None else signer.raw, origin.counter)
         system.effects.commit_point("bundle seen")
         return BundleSource(bundle)
 
 
-def open_repository_bundle(uri: str, open_files: ExitStack) -> Bundle:
+def _open_of(system: System, repository: Repository, open_files: ExitStack) -> Bundle:
     """The bundle that is a repository's."""
-    place = uri.removeprefix(BUNDLE_PREFIX)
-    return open_bundle(open_files.enter_context(open_uri(place)), place)
+    place = repository.uri.removeprefix(BUNDLE_PREFIX)
+    return open_vouched(system, open_files.enter_context(open_uri(place)), place, unsigned=repository.unsigned)
 
 
-def _unvouched(bundle: Bundle) -> TrustFailure:
+def _unvouched(bundle: Head) -> TrustFailure:
     if bundle.signer is None:
         return TrustFailure(
             f"{bundle.name} is not signed: nothing vouches for what it holds",
@@ -153,7 +162,7 @@ def _unvouched(bundle: Bundle) -> TrustFailure:
     )
 
 
-def _refuse_replay(system: System, bundle: Bundle) -> None:
+def _refuse_replay(system: System, bundle: Head) -> None:
     origin, signer = bundle.manifest.origin, bundle.signer
     taken = bundles.counter(system.record, origin.system, None if signer is None else signer.raw)
     if origin.counter < taken:
