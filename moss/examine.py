@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from moss.digest import EMPTY_CONTENT, ContentDigest, content_digest_of_file
-from moss.layout import Entry, EntryKind, directory
+from moss.layout import Entry, EntryKind, directory, path_fault, regular, symlink
 from moss.reporter import Reporter
 from moss.root import DECLARED_ENTRIES
 from moss.xattrs import applied, found_on
@@ -110,6 +110,34 @@ def examine(
         found_on(place, all_of_them=owners) != applied(entry.xattrs, all_of_them=owners)
     ):
         yield Damage(path, DamageKind.ATTRIBUTES, "has other extended attributes than were installed", entry)
+
+
+def entries_of(usr: str, reading: Reading, *, owners: bool) -> list[Entry]:
+    """What a tree holds, as a layout would say it; what no layout can say is left out."""
+    found: list[Entry] = []
+    pending = [""]
+    while pending:
+        where = pending.pop()
+        with os.scandir(os.path.join(usr, where)) as there:
+            names = sorted(there, key=lambda one: one.name)
+        for one in names:
+            path = f"{where}/{one.name}" if where else one.name
+            if path in DECLARED_ENTRIES or path_fault(path):
+                continue
+            status = one.stat(follow_symlinks=False)
+            uid, gid = (status.st_uid, status.st_gid) if owners else (0, 0)
+            permissions = stat.S_IMODE(status.st_mode)
+            if one.is_dir(follow_symlinks=False):
+                found.append(directory(path, permissions, uid, gid))
+                pending.append(path)
+            elif one.is_symlink():
+                found.append(symlink(path, os.readlink(one.path), uid, gid))
+            elif one.is_file(follow_symlinks=False):
+                digest = reading.digest(one.path, status)
+                if isinstance(digest, bytes):
+                    attributes = found_on(one.path, all_of_them=owners)
+                    found.append(regular(path, digest, permissions, uid, gid, attributes))
+    return sorted(found)
 
 
 def _content_fault(

@@ -13,14 +13,14 @@ import os
 from collections.abc import Callable
 
 from moss.db import boot, factory, generations, journal, trees
-from moss.db.connection import Database
+from moss.db.connection import REMEDY, Database
 from moss.discard import discard
 from moss.effects import Effects
 from moss.errors import CorruptData
 from moss.generation import JournalEntry, Status
 from moss.local import apply_local_changes, propose_local_changes
 from moss.reporter import Reporter
-from moss.root import GenerationId, Root, generation_of_tree
+from moss.root import STATE_FILE, GenerationId, Root, generation_of_tree, generations_held
 from moss.store import Store
 from moss.switch import settle_archives
 
@@ -171,9 +171,16 @@ def _follow(
 
 
 def _check_known(root: Root, database: Database, live: GenerationId | None) -> None:
-    if live is not None and generations.generation(database, live) is None:
-        raise CorruptData(
-            f"says generation {live}, which this system's record does not know",
-            file=os.path.join(root.usr, ".stateID"),
-            remedies=["put the system's own .moss/db back from a backup", "use another root: moss -D DIRECTORY …"],
-        )
+    """Refuse where trees are younger than the record: it would call them nobody's."""
+    last = generations.next_number(database)
+    for held, usr in generations_held(root).items():
+        is_known = generations.generation(database, held) is not None
+        if not is_known and (held == live or held >= last):
+            raise CorruptData(
+                f"says generation {held}, which this system's record does not know",
+                file=os.path.join(usr, STATE_FILE),
+                remedies=[
+                    "put the system's own .moss/db back from a backup", REMEDY,
+                    "use another root: moss -D DIRECTORY …",
+                ],
+            )  # fmt: skip

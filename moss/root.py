@@ -3,6 +3,7 @@
     ROOT/usr                         the active generation; `.stateID` in it says which
     ROOT/.moss/db/moss.db            the record
     ROOT/.moss/db/repositories.db    what repositories offer: a cache
+    ROOT/.moss/copy/moss.db          a copy of the record, as of the last upkeep
     ROOT/.moss/lock                  held while a transaction is under way; says by whom
     ROOT/.moss/keys/NAME             secret halves of keys that sign here (0600)
     ROOT/.moss/assets/<2 hex>/…      the store
@@ -106,6 +107,14 @@ class Root:
         return self.below(".moss", "cache", "universes")
 
     @property
+    def copies(self) -> str:
+        return self.below(".moss", "copy")
+
+    @property
+    def record_copy(self) -> str:
+        return self.below(".moss", "copy", "moss.db")
+
+    @property
     def lost(self) -> str:
         return self.below(".moss", "lost")
 
@@ -131,3 +140,17 @@ def generation_of_tree(usr: str) -> GenerationId | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return GenerationId(int(text)) if text.isdigit() else None
+
+
+def generations_held(root: Root) -> dict[GenerationId, str]:
+    """The trees there are besides the spare, by what they say and where they are."""
+    found: dict[GenerationId, str] = {}
+    for name in sorted(os.listdir(root.trees)) if os.path.isdir(root.trees) else ():
+        usr = os.path.join(root.trees, name, "usr")
+        held = generation_of_tree(usr)
+        if held is not None and name == str(held):
+            found[held] = usr
+    live = generation_of_tree(root.usr)
+    if live is not None:
+        found[live] = root.usr
+    return dict(sorted(found.items()))

@@ -5,16 +5,21 @@ Store      3f/3f5a…e1 has other content than was installed     from hello 1.0-
 Tree 4     /usr/bin/hello has other content than was installed  from the store
 """
 
+import time
+from collections.abc import Sequence
 from typing import Annotated
 
+from moss.cli.as_json import moment_data
 from moss.cli.changing import Proposal, agreed, answer_data, opened
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
-from moss.cli.text import Page, count, plain, size
+from moss.cli.text import Page, count, listed, moment, plain, size
 from moss.examine import Damage, DamageKind
 from moss.operations.mending import Mended, Mending, mend, propose_mending
+from moss.operations.rebuild import Rebuild, Rebuilt, propose_rebuild, rebuild, record_faults
+from moss.operations.system import default_effects
 from moss.operations.verify import TreeState, Verification, verify, verify_generation
-from moss.root import GenerationId
+from moss.root import GenerationId, Root
 
 CORRUPT = 7
 """The exit code when something is damaged, as docs/exit-codes.md says."""
@@ -30,7 +35,12 @@ def verify_system(
 ) -> Answer:
     """Reads every file of every generation and of the store, and compares content, permissions, owners and
     links with the record. --fix takes what is damaged from another generation, the store, or the
-    repositories' packages, puts what does not belong into /.moss/lost, and says what it could not mend."""
+    repositories' packages, puts what does not belong into /.moss/lost, and says what it could not mend. A
+    damaged record comes back from its copy, or from the trees."""
+    root = Root.at(session.settings.directory)
+    faults = record_faults(root)
+    if faults:
+        return _mend_record(session, root, faults) if fix else _found(Verification(faults, (), (), (), {}, 0, 0))
     if not fix:
         with session.reading() as system:
             found = verify(system)
@@ -52,6 +62,65 @@ def verify_system(
         answer_data(proposal, mended_data(done)),
         exit_code=CORRUPT if done.left else 0,
     )
+
+
+def _mend_record(session: Session, root: Root, faults: tuple[str, ...]) -> Answer:
+    """What every other mend rests on comes first, and alone."""
+    settings = session.settings
+    found = propose_rebuild(root, faults)
+    proposal = Proposal(
+        text=lambda _: rebuild_text(found),
+        data=lambda: verification_data(Verification(faults, (), (), (), {}, 0, 0)) | {"rebuild": rebuild_data(found)},
+    )
+    instead = agreed(session, proposal)
+    if instead is not None:
+        return instead._replace(exit_code=CORRUPT)
+    session.when_interrupted(lambda: "moss verify --fix begins anew")
+    done = rebuild(
+        root, default_effects(), session, lambda: int(time.time()), command="moss verify --fix", wait=settings.wait
+    )
+    nothing_else = mended_data(Mended(put_aside=list(done.put_aside)))
+    generations = [*done.from_copy, *(one.generation for one in done.adopted)]
+    return Answer(
+        lambda _: rebuilt_text(done), answer_data(proposal, nothing_else | {"generations": generations})
+    )
+
+
+def rebuild_text(found: Rebuild) -> str:
+    lines = [f"Record: {plain(fault)}" for fault in found.faults]
+    if found.copied_at is not None:
+        lines.append(f"Its copy of {moment(found.copied_at)} is sound and takes its place; so come back:")
+        lines.append(f"  {_numbers(found.from_copy)}, with packages, wishes and history")
+    else:
+        lines.append("There is no sound copy of it; what the trees say comes back, history and settings do not:")
+    if found.from_trees:
+        lines.append(f"  {_numbers(found.from_trees)}, as its tree has it: packages are recognised by their files")
+    return "".join(line + "\n" for line in lines)
+
+
+def rebuilt_text(done: Rebuilt) -> str:
+    lines = [f"Put aside: {plain(path)}" for path in done.put_aside]
+    if done.from_copy:
+        lines.append(f"From the copy: {_numbers(done.from_copy)}.")
+    for one in done.adopted:
+        known = listed([plain(label) for label in one.packages]) or "no package"
+        rest = f"; {count(one.left_over, 'file')} of no known package are kept as one" if one.left_over else ""
+        lines.append(f"From its tree: generation {one.generation} with {known}{rest}.")
+    lines.append("The record is whole again. Look at the files too: moss verify")
+    return "".join(line + "\n" for line in lines)
+
+
+def rebuild_data(found: Rebuild) -> dict[str, object]:
+    return {
+        "copied_at": moment_data(found.copied_at),
+        "from_copy": list(found.from_copy),
+        "from_trees": list(found.from_trees),
+    }
+
+
+def _numbers(generations: Sequence[int]) -> str:
+    word = "generation" if len(generations) == 1 else "generations"
+    return f"{word} {listed(list(map(str, generations)))}" if generations else "no generation"
 
 
 def state_verify(
@@ -168,6 +237,7 @@ def verification_data(found: Verification, mending: Mending | None = None) -> di
         ],
         "files": found.files,
         "bytes": found.bytes,
+        "rebuild": None,
     }
 
 
@@ -182,4 +252,5 @@ def mended_data(done: Mended) -> dict[str, object]:
         "trees": done.trees,
         "put_aside": list(done.put_aside),
         "left": list(done.left),
+        "generations": [],
     }

@@ -14,6 +14,8 @@ from moss.resources import schema_texts
 from solver.values import value
 
 APPLICATION_ID = 0x6D6F7373  # "moss"
+REMEDY = "moss verify --fix"
+"""What mends a damaged record, see moss/operations/rebuild.py."""
 CACHE_VERSION = 3
 """Raised when schema/cache/repositories.sql changes; an older cache is made anew."""
 
@@ -171,7 +173,7 @@ def _refuse_newer(database: Database, known: int) -> None:
 
 
 @contextmanager
-def told_in_words(path: str, remedy: str = "put it back from a backup, with no moss at work") -> Iterator[None]:
+def told_in_words(path: str, remedy: str = REMEDY) -> Iterator[None]:
     """SQLite's complaints about the file, in the user's words."""
     try:
         yield

@@ -161,6 +161,12 @@ def metadata_of(database: Database, package: PackageId) -> Metadata:
     return metadata_from(*row)
 
 
+def recorded(database: Database) -> list[tuple[PackageId, Metadata]]:
+    """Every package on record, by name, the newest row of a name first."""
+    rows = list(database.connection.execute("SELECT id FROM package ORDER BY name, id DESC"))
+    return [(PackageId(identity), metadata_of(database, PackageId(identity))) for (identity,) in rows]
+
+
 def layout_of(database: Database, package: PackageId) -> list[Entry]:
     """The package's entries in the order of their paths."""
     return [entry for _, entry in _entries(database, "layout.package = ?", (package,))]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from moss.db import generations
-from moss.db.connection import Database, open_record, open_repository_cache, told_in_words
+from moss.db.connection import REMEDY, Database, open_record, open_repository_cache, told_in_words
 from moss.effects import Effects, as_moss_error
-from moss.errors import MossError, NotFound, PermissionRefused
+from moss.errors import CorruptData, MossError, NotFound, PermissionRefused
 from moss.reporter import Reporter, Silence
 from moss.resources import rescue_script
-from moss.root import GenerationId, Root
+from moss.root import GenerationId, Root, generations_held
 from solver.values import value
 
 
@@ -53,6 +53,7 @@ def open_to_read(directory: str, reporter: Reporter | None = None) -> Iterator[S
     if not os.path.isdir(root.path):
         raise NotFound(f"{root.path} is not a directory", remedies=["make it: mkdir -p DIRECTORY"])
     _check_readable(root)
+    refuse_without_record(root)
     record = open_record(root.database, writable=False)
     offers = open_repository_cache(root.repository_cache, writable=False)
     try:
@@ -86,6 +87,7 @@ def open_to_change(
     with as_moss_error(f"prepare {root.path}"):
         _prepare(root, effects)
     with hold(root.lock_file, command=command, now=clock(), wait=wait, reporter=reporter):
+        refuse_without_record(root)
         record = open_record(root.database, writable=True)
         offers = open_repository_cache(root.repository_cache, writable=True)
         try:
@@ -97,6 +99,20 @@ def open_to_change(
         finally:
             record.close()
             offers.close()
+
+
+def refuse_without_record(root: Root) -> None:
+    """CorruptData when there are generations and no record: a new one would call their trees nobody's."""
+    if os.path.exists(root.database):
+        return
+    held = generations_held(root)
+    if held:
+        raise CorruptData(
+            "is missing, and with it the record of what this system is",
+            file=root.database,
+            because=[f"these generations are there: {', '.join(map(str, held))}"],
+            remedies=[REMEDY],
+        )
 
 
 def _check_readable(root: Root) -> None:

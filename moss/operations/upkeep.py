@@ -4,6 +4,7 @@
     retention  the oldest generation beyond those kept gives its tree to the next one
     advance    the spare becomes a copy of the active tree: the next change does no more than itself
     collect    packages and assets that no generation has any more
+    copy       the copy of the record follows it
 
 Interrupted anywhere, the next command's recovery and the next upkeep do the rest.
 """
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from moss.audit import Audit, audit
 from moss.busy import user_of
 from moss.db import generations, packages, paths, settings, trees
+from moss.db.copying import update_copy
 from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
 from moss.effects import as_moss_error
@@ -62,7 +64,16 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
         if audit_trees:
             advance_spare(system, store)
         freed = collect(system, store)
+        if audit_trees:
+            copy_record(system)
     return Upkeep(audits, given_up, freed)
+
+
+def copy_record(system: System) -> None:
+    """Bring the copy of the record up to date; what that costs goes with what changed."""
+    if not os.path.isdir(system.root.copies):
+        system.effects.mkdir(system.root.copies, 0o700)
+    update_copy(system.record, system.root.record_copy, system.effects)
 
 
 def kept_count(system: System) -> int:

@@ -16,7 +16,7 @@ makes it real.
 import os
 import random
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,7 +105,7 @@ class Disk:
         return True
 
 
-def read_disk(top: Path, *, without: str) -> Disk:
+def read_disk(top: Path, *, without: Collection[str]) -> Disk:
     """The tree below a directory; what is in `without` (relative) is left out."""
     disk = Disk({})
     known: dict[int, int] = {}
@@ -117,7 +117,7 @@ def read_disk(top: Path, *, without: str) -> Disk:
         number = known[status.st_ino] = len(disk.nodes)
         node = disk.nodes[number] = Node(status.st_mode, status.st_uid, status.st_gid)
         if stat.S_ISDIR(status.st_mode):
-            if os.path.relpath(path, top) != without:
+            if os.path.relpath(path, top) not in without:
                 for name in sorted(os.listdir(path)):
                     node.entries[name] = read(os.path.join(path, name))
             return number

@@ -85,6 +85,9 @@ class Story:
         return self.events[instant].done.database if instant < len(self.events) else self.last_database
 
 
+HIDDEN = (".moss/db/", ".moss/copy")
+
+
 def record(name: str, folder: Path) -> Story:
     history, commands = STORIES[name]
     place = Place(folder)
@@ -93,7 +96,7 @@ def record(name: str, folder: Path) -> Story:
     log = folder / "effects.log"
     before = facts_of(place.root)
     known = known_faults(place.root, folder) if place.damaged else frozenset[str]()
-    start = read_disk(place.root, without=".moss/db")
+    start = read_disk(place.root, without=(".moss/db", ".moss/copy"))
     start_copy, done, told = start.copy(), list[Done](), list[tuple[tuple[str, ...], int, Facts]]()
     last = 0
     for words in commands:
@@ -113,7 +116,7 @@ def _check_model(disk: Disk, place: Place, scratch_root: Path) -> None:
     write_out(disk, scratch_root)
     ours, theirs = listing(scratch_root), listing(place.root)
     for found in (ours, theirs):
-        for path in [path for path in found if path.startswith(".moss/db/") or path == ".moss/lock"]:
+        for path in [path for path in found if path.startswith(HIDDEN) or path == ".moss/lock"]:
             del found[path]
     differing = {path for path in ours.keys() | theirs.keys() if ours.get(path) != theirs.get(path)}
     assert not differing, f"these were changed without an effect: {sorted(differing)[:5]}"

@@ -33,6 +33,9 @@ class Done:
     """Which copy of the record was current just before this effect."""
 
 
+BY_SQLITE = ("/.moss/copy/",)
+"""Where SQLite writes what nobody reads unless the record is lost: it makes that durable by itself."""
+
 class Recording(Effects):
     """Does everything, and writes it down."""
 
@@ -43,6 +46,8 @@ class Recording(Effects):
         self._seen: tuple[tuple[int, int, int], ...] = ()
 
     def note(self, kind: str, *paths: str, value: Any = None, site: str = "") -> None:
+        if any(part in f"{path}/" for path in paths for part in BY_SQLITE):
+            return
         self._log.write(pickle.dumps(Done(kind, paths, value, site, self._copied())))
 
     def _copied(self) -> int:

@@ -1,0 +1,131 @@
+"""The copy of the record is the record, whatever happened in between, and costs what changed."""
+
+import os
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from moss.db.copying import update_copy
+from moss.operations.system import open_to_change
+from tests.counting import CountingEffects
+from tests.test_spare import fill, go_elsewhere, step, tidy
+from tests.test_transactions import Repository
+
+SLOW = bool(os.environ.get("MOSS_SLOW"))
+
+
+def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+        tables = [name for (name,) in database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        found = {name: sorted(database.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}
+    database.close()
+    return found
+
+
+def record_of(root: Path) -> Path:
+    return root / ".moss/db/moss.db"
+
+
+def copy_of(root: Path) -> Path:
+    return root / ".moss/copy/moss.db"
+
+
+@pytest.mark.slow_too
+def test_the_copy_follows_every_history(tmp_path: Path) -> None:
+    for seed in range(12 if SLOW else 1):
+        chance = random.Random(seed)
+        repository = Repository(tmp_path / f"packages-{seed}")
+        labels = fill(repository, chance)
+        root = tmp_path / f"root-{seed}"
+        chosen: dict[str, str] = {}
+        for _ in range(12 if SLOW else 7):
+            chosen = step(root, repository, labels, chosen, chance)
+            if chance.random() < 0.3:
+                go_elsewhere(root, repository, chance)
+            if chance.random() < 0.8:  # several changes may come between two copies
+                tidy(root, repository, keep=chance.choice((1, 2, 3)))
+                assert rows(copy_of(root)) == rows(record_of(root)), f"history {seed}"
+        inode = copy_of(root).stat().st_ino
+        tidy(root, repository, keep=1)
+        assert copy_of(root).stat().st_ino == inode, "it was carried over, not made anew"
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "garbage", "another schema", "rows of another"])
+def test_a_copy_that_cannot_be_carried_on_is_made_anew(tmp_path: Path, damage: str) -> None:
+    repository = Repository(tmp_path / "packages")
+    labels = fill(repository, random.Random(1))
+    root = tmp_path / "root"
+    chosen = step(root, repository, labels, {}, random.Random(2))
+    tidy(root, repository, keep=3)
+    copy = copy_of(root)
+    match damage:
+        case "gone":
+            copy.unlink()
+        case "cut":
+            os.truncate(copy, copy.stat().st_size // 2)
+        case "garbage":
+            copy.write_bytes(b"garbage" * 1000)
+        case "another schema":
+            with sqlite3.connect(copy) as database:
+                database.execute("CREATE TABLE more (id INTEGER PRIMARY KEY)")
+        case "rows of another":
+            with sqlite3.connect(copy) as database:
+                database.execute("UPDATE package SET digest = 'f' || substr(digest, 2) WHERE id = 1")
+                database.execute("INSERT INTO setting VALUES ('retention', 9)")
+    step(root, repository, labels, chosen, random.Random(3))
+    tidy(root, repository, keep=3)
+    assert rows(copy_of(root)) == rows(record_of(root))
+
+
+def test_a_copy_costs_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes written to the copy, and effects: the same beside a big package as beside a small one."""
+    from tests.builders import metadata
+    from tests.test_transactions import changing, make
+
+    written = []
+    for size in (20, 2000):
+        repository = Repository(tmp_path / f"packages-{size}")
+        repository.publish("big", metadata("big"), {f"share/big/{number:05}": f"{number}" for number in range(size)})
+        repository.publish("p-1", metadata("p", "1"), {"bin/p": "1"})
+        repository.publish("p-2", metadata("p", "2"), {"bin/p": "2"})
+        root = tmp_path / f"root-{size}"
+        make(root, repository, "big", "p-1")
+        tidy(root, repository, keep=3)
+        make(root, repository, "big", "p-2")
+        before = copy_of(root).read_bytes()
+        effects = CountingEffects()
+        with changing(root, repository) as system:
+            update_copy(system.record, str(copy_of(root)), effects)
+        after = copy_of(root).read_bytes()
+        pages = range(0, max(len(before), len(after)), 4096)
+        written.append((sum(before[at : at + 4096] != after[at : at + 4096] for at in pages), effects.total))
+    assert written[1][0] <= written[0][0] + 6, written  # deeper trees of pages
+    assert written[0][1] == written[1][1]
+
+
+def test_a_damaged_record_never_reaches_a_good_copy(tmp_path: Path) -> None:
+    from moss.errors import CorruptData
+
+    repository = Repository(tmp_path / "packages")
+    labels = fill(repository, random.Random(1))
+    root = tmp_path / "root"
+    step(root, repository, labels, {}, random.Random(2))
+    tidy(root, repository, keep=3)
+    before = rows(copy_of(root))
+    with open_to_change(str(root), command="moss test") as system:
+        system.record.connection.wal_checkpoint()
+    with record_of(root).open("r+b") as record:
+        record.seek(4096 * 3)
+        record.write(os.urandom(4096 * 6))
+    with pytest.raises(CorruptData, match=r"damaged|not a sound"), open_to_change(str(root), command="x") as system:
+        copy_of(root).chmod(0o600)
+        with sqlite3.connect(copy_of(root)) as copy:  # so that it would be copied whole
+            copy.execute("CREATE TABLE more (id INTEGER PRIMARY KEY)")
+        update_copy(system.record, str(copy_of(root)), system.effects)
+    with sqlite3.connect(copy_of(root)) as copy:
+        copy.execute("DROP TABLE more")
+    assert rows(copy_of(root)) == before
