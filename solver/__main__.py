@@ -1,6 +1,7 @@
 """python -m solver [-criteria CRITERIA] PROBLEM SOLUTION: a CUDF solver. `-` is a stream.
 
-Exit 0 with a solution or FAIL written, 2 where the arguments or the problem cannot be read.
+Exit 0 with a solution or FAIL written, 2 where the arguments or the problem cannot be read,
+130 after Ctrl-C.
 """
 
 import sys
@@ -48,4 +49,7 @@ def _refuse(message: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

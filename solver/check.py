@@ -43,20 +43,20 @@ def check(problem: Problem, budget: Callable[[], bool] | None = None) -> tuple[B
         pool = Pool(problem.universes, (), problem.priorities, problem.architectures)
         facts = Request(facts=problem.request.facts)
         broken = sorted(_broken(pool, facts, budget), key=lambda package: pool.candidate(package))
-        return tuple(_explained(pool, facts, package) for package in broken)
+        return tuple(_explained(pool, facts, package, budget) for package in broken)
     finally:
         if collecting:
             gc.enable()
 
 
-def _explained(pool: Pool, facts: Request, package: int) -> Broken:
+def _explained(pool: Pool, facts: Request, package: int, budget: Callable[[], bool] | None) -> Broken:
     candidate = pool.candidate(package)
     wish = Wish(Relation(candidate.name, Operator.EQ, candidate.version))
 
     def start(encoder: Encoder) -> None:
         encoder.want(package, (Kind.WISHED, wish))
 
-    return Broken(candidate, find_conflict(pool, facts, start=start))
+    return Broken(candidate, find_conflict(pool, facts, start=start, budget=budget))
 
 
 def _broken(pool: Pool, facts: Request, budget: Callable[[], bool] | None) -> list[int]:

@@ -25,14 +25,15 @@ def find_conflict(
     request: Request,
     backend: str = "minisat22",
     start: Callable[[Encoder], None] = Encoder.start,
+    budget: Callable[[], bool] | None = None,
 ) -> Conflict:
     """A minimal conflict of a request that cannot be met, and further ones that share no rule of
-    the request with it. `start` emits what is asked for."""
-    search = Search(pool, request, backend, start)
+    the request with it. `start` emits what is asked for. Raises OutOfBudgetError."""
+    search = Search(pool, request, backend, start, budget=budget)
     cores: list[list[Said]] = []
     dropped: set[int] = set()
     while len(cores) < _MOST_CONFLICTS and (core := search.core(dropped)) is not None:
-        cores.append(_minimal(pool, request, [search.said[at] for at in core], backend, start))
+        cores.append(_minimal(pool, request, [search.said[at] for at in core], backend, start, budget))
         asked = {search.selector[said] for said in cores[-1] if said[0] in FROM_REQUEST}
         if not asked:
             break
@@ -56,8 +57,9 @@ class Search:
         start: Callable[[Encoder], None] = Encoder.start,
         *,
         asked_only: bool = False,
+        budget: Callable[[], bool] | None = None,
     ) -> None:
-        self.sat = Sat(backend)
+        self.sat = Sat(backend, budget)
         self.selector: dict[Said, int] = {}
         self.said: dict[int, Said] = {}
         self.chosen: set[int] = set()
@@ -113,14 +115,15 @@ def _minimal(
     core: list[Said],
     backend: str,
     start: Callable[[Encoder], None],
+    budget: Callable[[], bool] | None,
 ) -> list[Said]:
     """The core without what it does not need, each rule left out once, in order. The rules are
     encoded again, in full and alone, so this also checks the core independently."""
     clauses, definitions = _exactly(pool, request, core, start)
-    assert _smaller(clauses, definitions, core, backend) is not None, "a core is a core"
+    assert _smaller(clauses, definitions, core, backend, budget) is not None, "a core is a core"
     at = 0
     while at < len(core):
-        smaller = _smaller(clauses, definitions, core[:at] + core[at + 1 :], backend)
+        smaller = _smaller(clauses, definitions, core[:at] + core[at + 1 :], backend, budget)
         if smaller is None:
             at += 1
         else:
@@ -155,9 +158,10 @@ def _smaller(
     definitions: list[list[int]],
     rules: list[Said],
     backend: str,
+    budget: Callable[[], bool] | None,
 ) -> list[Said] | None:
     """Some of the rules that cannot hold together; None where all can."""
-    sat = Sat(backend)
+    sat = Sat(backend, budget)
     every = [*definitions, *(clause for said in rules for clause in clauses[said])]
     top = max((abs(literal) for clause in every for literal in clause), default=0)
     for clause in definitions:

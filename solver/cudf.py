@@ -70,6 +70,7 @@ def parse_problem(text: str, criteria: tuple[Measure, ...] = TRENDY) -> Problem:
     """The problem a document states. Raises CudfError."""
     packages: list[Package] = []
     installed: list[str] = []
+    known = set[str]()
     keeps: list[Wish] = []
     request: _Stanza | None = None
     for stanza in _stanzas(text):
@@ -77,6 +78,9 @@ def parse_problem(text: str, criteria: tuple[Measure, ...] = TRENDY) -> Problem:
             raise CudfError(stanza.line, "the request is not the last stanza")
         if "package" in stanza.properties:
             package = _package(stanza)
+            if package.key in known:
+                raise CudfError(stanza.line, f"{package} is given twice")
+            known.add(package.key)
             packages.append(package)
             if _boolean(*stanza.get("installed", "false")):
                 installed.append(package.key)
@@ -88,8 +92,6 @@ def parse_problem(text: str, criteria: tuple[Measure, ...] = TRENDY) -> Problem:
     if request is None:
         raise CudfError(text.count("\n") + 1, "no request")
     asked, single = _request(request, packages, installed, keeps)
-    if len({package.key for package in packages}) < len(packages):
-        raise CudfError(1, "two packages of one name and version")
     universe = Universe.of(_single(packages, single))
     return Problem((universe,), tuple(installed), asked, criteria)
 

@@ -34,7 +34,6 @@ class Sat:
 
         # One more clause. Called for every one, so nothing stands between.
         self.add: Callable[[Sequence[int]], None] = partial(function("add_cl"), self._solver)
-        self._solve = function("solve")
         self._core, self._model = function("core"), function("model")
         self._propagate, self._phases = function("propagate"), function("setphases")
         self._delete, self._limit = function("del"), function("cbudget")
@@ -53,11 +52,10 @@ class Sat:
     def solve(self, assumptions: Sequence[int] = ()) -> bool:
         """Whether the clauses can all hold with the assumptions. Raises OutOfBudgetError."""
         self.calls += 1
-        if self._may_go_on is None:
-            return bool(self._solve(self._solver, assumptions, 1))
-        while self._may_go_on():
+        # In slices also without a budget: Ctrl-C is heard between two calls, never within one.
+        while self._may_go_on is None or self._may_go_on():
             self._limit(self._solver, _SLICE)
-            answer = self._solve_limited(self._solver, assumptions, 1, 0)
+            answer = self._solve_limited(self._solver, assumptions, 0, 0)
             if answer is not None:
                 return bool(answer)
         raise OutOfBudgetError

@@ -55,7 +55,7 @@ def solve(
         pool = make_pool(problem)
         optimum = optimise(pool, problem, budget, effort)
         if optimum is None:
-            return find_conflict(pool, problem.request, effort.backend)
+            return find_conflict(pool, problem.request, effort.backend, budget=budget)
         return describe(pool, problem, optimum)
     except OutOfBudgetError as error:
         raise NoAnswerError("the time ended before an answer was found") from error

@@ -58,16 +58,15 @@ def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
         lines += _line("From", plain(plan.origin), page)
     steps = _steps(plan.base, plan.result, at_boot)
     lines += _line("Result", steps if plan.proof is None else f"{steps}; {proof_text(plan.proof)}", page)
-    if page.verbose and plan.proof is not None and plan.proof.levels:
-        lines += _line("Proof", _levels(plan.proof), page)
+    lines += _proof(plan.proof, page)
     return "".join(line + "\n" for line in lines)
 
 
 def nothing_text(plan: Plan, already: str, page: Page) -> str:
     """A plan that changes nothing, which may still have something to tell."""
-    if not plan.held:
-        return f"Nothing to do: {already}.\n"
-    lines = [f"Nothing to do: {count(len(plan.held), 'newer version')} held back.", *rows_text(_held(plan.held), page)]
+    why = f"{count(len(plan.held), 'newer version')} held back" if plan.held else already
+    unsure = f" This is {proof_text(plan.proof)}." if plan.proof is not None and not plan.proof.proven else ""
+    lines = [f"Nothing to do: {why}.{unsure}", *rows_text(_held(plan.held), page), *_proof(plan.proof, page)]
     return "".join(line + "\n" for line in lines)
 
 
@@ -229,6 +228,10 @@ def _why_held(held: Held) -> str:
 
 def _some(names: Sequence[str]) -> str:
     return listed(names) if len(names) <= 3 else f"{names[0]}, {names[1]} and {len(names) - 2} more"
+
+
+def _proof(proof: Proof | None, page: Page) -> list[str]:
+    return _line("Proof", _levels(proof), page) if page.verbose and proof is not None and proof.levels else []
 
 
 def _levels(proof: Proof) -> str:

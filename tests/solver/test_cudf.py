@@ -124,6 +124,10 @@ def test_keep_says_what_must_stay(keep: str, kept: list[str]) -> None:
         (3, "package: a\nversion: 1\nversion: 2\n\nrequest: y\n"),
         (3, "request: y\n\npackage: a\nversion: 1\n"),
         (1, "universe: a\n"),
+        (4, "package: a\nversion: 1\n\npackage: a\nversion: 1\n\nrequest: y\n"),
+        (2, "package: a\nversion: 1\0\n\nrequest: y\n"),
+        (5, "package: a\nversion: 1\n\nrequest: y\ninstall: a b\n"),
+        (3, "package: a\nversion: 1\nconflicts: a ==\n\nrequest: y\n"),
         (3, "package: a\nversion: 1\n"),
     ],
 )
