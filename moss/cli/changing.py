@@ -187,7 +187,6 @@ def _told_at_boot(outcome: Outcome, page: Page) -> str:
     done = f"Generation {outcome.generation} is ready for the next boot"
     return (
         f"{page.green(done)} ({duration(outcome.seconds)}); until then generation {outcome.previous} is active.\n"
-        f"moss writes no boot entries yet: boot it with moss.fstx={outcome.generation} on the kernel's command line.\n"
         f"To have it now: moss state activate {outcome.generation}\n"
         f"To drop it:     moss state activate {outcome.previous} --at-boot\n"
     )

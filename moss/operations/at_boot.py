@@ -18,7 +18,7 @@ from moss.errors import UsageError
 from moss.generation import JournalEntry
 from moss.operations.activate import Activation
 from moss.operations.interruption import uninterrupted
-from moss.operations.menu import check_menu
+from moss.operations.menu import check_menu, has_menu
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, under_way
 from moss.recover import settle_boot_entries
@@ -52,7 +52,7 @@ def leave_made_to_boot(
             trees.set_pending(system.record, number)
             journal.finish(system.record, entry.id, "done", system.clock())
         system.effects.commit_point("left to the next boot")
-        return _menu_follows(system)
+        return _menu_follows(system, number)
 
 
 def activate_at_boot(system: System, activation: Activation) -> Outcome:
@@ -70,10 +70,15 @@ def activate_at_boot(system: System, activation: Activation) -> Outcome:
             trees.set_pending(system.record, None if target == activation.base else target)
             journal.finish(system.record, entry.id, "done", system.clock())
         system.effects.commit_point("left to the next boot")
-        warnings = _menu_follows(system)
+        warnings = _menu_follows(system, target)
     return Outcome(target, activation.base, time.monotonic() - started, warnings, at_boot=True)
 
 
-def _menu_follows(system: System) -> tuple[str, ...]:
+def _menu_follows(system: System, number: GenerationId) -> tuple[str, ...]:
     warning = settle_boot_entries(system.root, system.record, system.effects)
+    if warning is None and number != system.active and not has_menu(system):
+        warning = (
+            f"moss keeps no boot entries for this system: it boots generation {number} where the boot loader gives "
+            f"the kernel moss.fstx={number}; moss boot sync --esp DIRECTORY keeps them from now on"
+        )
     return () if warning is None else (warning,)

@@ -40,6 +40,15 @@ def add_to_menu(system: System, staged: GenerationId) -> None:
             keeping.apply(proposed, store, system.effects)
 
 
+def has_menu(system: System) -> bool:
+    """Whether moss keeps boot entries for this system."""
+    if not _may_have_one(system):
+        return False
+    from moss.boot import keeping
+
+    return keeping.boot_place(system.root, system.record) is not None
+
+
 def take_from_menu(system: System, leaving: Collection[GenerationId]) -> None:
     """Take the entries of generations out, before their trees go. MossError where that cannot be done."""
     if not leaving or not _may_have_one(system):

@@ -93,6 +93,7 @@ def test_update_rollback_and_forth(place: Place, moss: Moss) -> None:
 
 def test_an_update_can_be_left_to_the_next_boot(place: Place, moss: Moss) -> None:
     ended = moss(*at(place), "update", "-y", "--at-boot", "--json")
+    assert "moss.fstx=2" in json.loads(ended.out)["warnings"][0], "this system has no boot menu"
     assert json.loads(ended.out)["data"]["outcome"]["at_boot"] is True
     assert (place.root / "usr/.stateID").read_text() == "1\n"
     assert "at the next boot" in moss(*at(place), "state", "list").out

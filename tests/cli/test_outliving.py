@@ -97,6 +97,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "share/factory/etc/tool.conf": f"version {version}\n",
             "lib/tmpfiles.d/tool.conf": "C /etc/tool.conf - - - -\nd /var/lib/tööl 0750 - - -\n",
             "lib/sysusers.d/tool.conf": f'u tool{version} - "A tool"\n',
+            "lib/os-release": 'ID=testos\nPRETTY_NAME="Test OS"\n',
+            f"lib/modules/6.{version}/vmlinuz": f"kernel {version}",
         }
         write_package(packages, metadata("tool", version), files)
         moss("index", str(packages))
@@ -131,6 +133,15 @@ def loaded_late(root: Path, fault: str, *words: str) -> tuple[int, list[str]]:
 def test_nothing_is_loaded_after_the_exchange(root: Path, options: str) -> None:
     for words in (("update", "-y"), ("rollback", "-y"), ("state", "activate", "1", "-y")):
         assert loaded_late(root, "", *words, *OPTIONS[options]) == (0, []), words
+
+
+@pytest.mark.parametrize("options", ["text", "json"])
+def test_nor_where_there_is_a_boot_menu(root: Path, tmp_path: Path, options: str) -> None:
+    (tmp_path / "esp").mkdir()
+    moss("-D", str(root), "boot", "sync", "--esp", str(tmp_path / "esp"), "-y")
+    for words in (("update", "-y"), ("rollback", "-y"), ("state", "activate", "1", "-y")):
+        assert loaded_late(root, "", *words, *OPTIONS[options]) == (0, []), words
+    assert len(list((tmp_path / "esp/loader/entries").iterdir())) == 3
 
 
 @pytest.mark.parametrize(
