@@ -14,14 +14,12 @@ from typing import Any
 from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches
 from solver.joined import Joined
 from solver.model import Operator
-from solver.names import Name, Names, Offer
+from solver.names import BYTEWISE, Name, Names, Offer
 from solver.version import Scheme
 
 # Packages, and how many of them come before the others.
 Matches = tuple[list[int], int]
 
-# Schemes whose sort keys are compared as they are: elsewhere a missing release equals every release.
-_BYTEWISE = {int(Scheme.DEB), int(Scheme.INTEGER)}
 _COMPARE: dict[Operator, Callable[[Any, bytes], bool]] = {
     Operator.LT: operator.lt,
     Operator.LE: operator.le,
@@ -41,7 +39,7 @@ class Capability:
         self.offers, self.own = offers, own
         self.everything = self.preferring([package for package, _, _ in offers])
         # The only scheme, where versions can be compared as bytes.
-        self.scheme = offers[0][1] if offers and offers[0][1] in _BYTEWISE else -1
+        self.scheme = offers[0][1] if offers and offers[0][1] in BYTEWISE else -1
         for _, scheme, version in offers:
             if scheme != self.scheme or version is None:
                 self.scheme = -1

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 
 from solver.joined import Joined
+from solver.version import Scheme
 
 # A package, the scheme and the sort key of the version it offers.
 Offer = tuple[int, int, bytes | None]
 
+# Schemes whose sort keys are compared as they are: elsewhere a missing release equals every release.
+BYTEWISE = {int(Scheme.DEB), int(Scheme.INTEGER)}
 EVERYWHERE = ("", "all", "noarch")
 _TURNED = bytes(255 - byte for byte in range(256))
 
@@ -26,14 +29,15 @@ class Name:
     are installed, and where it is found as a capability: in which universe under which number.
 
     Where several universes are joined, `offers` are the versions with their schemes and sort keys,
-    and `alone` says that nothing but these packages provides the name."""
+    `alone` says that nothing but these packages provides the name, and `descending` that each
+    version is newer than the next, as nothing else tells them apart."""
 
-    __slots__ = ("alone", "installed", "offers", "text", "versions", "where")
+    __slots__ = ("alone", "descending", "installed", "offers", "text", "versions", "where")
 
     def __init__(self, versions: tuple[int, ...], installed: tuple[int, ...], where: Sequence[tuple[int, int]]) -> None:
         self.versions, self.installed, self.where = versions, installed, where
         self.offers: list[Offer] = []
-        self.alone = False
+        self.alone = self.descending = False
         self.text: bytes | None = None
 
 
@@ -157,6 +161,8 @@ class Names:
         name = self._made(tuple([package for _, _, package, _ in placed]), where)
         name.offers = [(package, place[2], key) for place, _, package, key in placed]
         name.alone = not providers
+        places = {place for place, _, _, _ in placed}
+        name.descending = len(places) == 1 and len(of_version) == len(placed) and placed[0][0][2] in BYTEWISE
         return name
 
     def _first_of_key(self, package: int, alike: Sequence[int]) -> int:

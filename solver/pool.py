@@ -252,6 +252,9 @@ class Pool(Joined):
 
     def is_newer(self, package: int, than: int) -> bool | None:
         """Whether a package is newer than another; None where their schemes differ."""
+        name = self.name(package)
+        if name.descending and than in name.versions:
+            return name.versions.index(package) < name.versions.index(than)
         a, i, _ = self.at(package)
         b, j, _ = self.at(than)
         if a.scheme[i] != b.scheme[j]:
