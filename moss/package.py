@@ -104,11 +104,14 @@ class DeferredMetadata(Metadata):
         scheme: Scheme,
         read: Callable[[], Metadata],
     ) -> None:
-        for field, given in (
-            ("name", name), ("version", version), ("release", release), ("build_release", build_release),
-            ("architecture", architecture), ("scheme", scheme), ("_read", read),
-        ):  # fmt: skip
-            object.__setattr__(self, field, given)
+        put = object.__setattr__  # past the one that refuses; written out, for there are thousands
+        put(self, "name", name)
+        put(self, "version", version)
+        put(self, "release", release)
+        put(self, "build_release", build_release)
+        put(self, "architecture", architecture)
+        put(self, "scheme", scheme)
+        put(self, "_read", read)
 
     def __getattr__(self, name: str) -> object:
         # Only fields whose slots are empty yet come here.

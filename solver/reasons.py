@@ -195,6 +195,7 @@ class Reasons(Mapping[str, tuple[Reason, ...]]):
         self._found: dict[int, list[Reason | _Use]] | None = None
         self._package: dict[str, int] = {}
         self._formulas: dict[int, Formula] = {}
+        self._candidates: dict[int, Candidate] = {}
 
     def told(self, key: str) -> Iterator[Reason]:
         """One by one, the nearest first."""
@@ -212,10 +213,12 @@ class Reasons(Mapping[str, tuple[Reason, ...]]):
         if not isinstance(found, tuple):
             return found
         needs, by, number = found
-        pool, formula = self._paths.pool, self._formulas.get(number)
+        pool, formula, candidate = self._paths.pool, self._formulas.get(number), self._candidates.get(by)
         if formula is None:
             formula = self._formulas[number] = pool.formula(number)
-        return Needed(pool.candidate(by), formula) if needs else Recommended(pool.candidate(by), formula)
+        if candidate is None:
+            candidate = self._candidates[by] = pool.candidate(by)
+        return Needed(candidate, formula) if needs else Recommended(candidate, formula)
 
     def __getitem__(self, key: str) -> tuple[Reason, ...]:
         found = self._all()
@@ -267,15 +270,19 @@ class _Paths:
 
     def walk(self) -> None:
         """Breadth first, so that the first reason is the nearest to the request."""
-        users, chosen = self.users, self.chosen
-        for package in self.todo:
+        users, chosen, found, todo = self.users, self.chosen, self.found, self.todo
+        for package in todo:
             for needs, number in _uses(self.pool, package):
                 known = users.get(number)
                 if known is None:
-                    known = users[number] = sorted(chosen & set(self.pool.users(number)))
+                    known = users[number] = sorted({other for other in self.pool.users(number) if other in chosen})
                 for other in known:
-                    if other != package:
-                        self.note(other, (needs, package, number))
+                    if other in found:
+                        if other != package:
+                            found[other].append((needs, package, number))
+                    else:
+                        found[other] = [(needs, package, number)]
+                        todo.append(other)
         self.todo = []
 
     def alone(self, package: int) -> None:
