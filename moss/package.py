@@ -5,7 +5,6 @@ Format v1 knows plain capabilities only (`depends`, `provides`, `conflicts`). Wh
 package has them they supersede the plain ones, which then hold the part that upstream can read.
 """
 
-from collections.abc import Callable
 
 from moss.capability import Capability
 from moss.digest import PackageDigest
@@ -75,61 +74,6 @@ class Metadata:
             provides=tuple(Provide(str(capability), None) for capability in self.provides),
             conflicts=tuple(Relation(str(capability)) for capability in self.conflicts),
         )
-
-
-_DEFERRED = frozenset(
-    (
-        *("summary", "description", "homepage", "source_id", "licenses", "depends", "provides", "conflicts"),
-        *("build_depends", "rich_relations", "source_digest"),
-    )
-)
-
-
-class DeferredMetadata(Metadata):
-    """Metadata of which only what tells packages apart has been read; the rest is read when someone asks.
-
-    A thousand packages of a plan are named and compared, and hardly one is asked what it depends on.
-    """
-
-    __slots__ = ("_read",)
-    _read: Callable[[], Metadata]
-
-    def __init__(
-        self,
-        name: str,
-        version: str,
-        release: int,
-        build_release: int,
-        architecture: str,
-        scheme: Scheme,
-        read: Callable[[], Metadata],
-    ) -> None:
-        put = object.__setattr__  # past the one that refuses; written out, for there are thousands
-        put(self, "name", name)
-        put(self, "version", version)
-        put(self, "release", release)
-        put(self, "build_release", build_release)
-        put(self, "architecture", architecture)
-        put(self, "scheme", scheme)
-        put(self, "_read", read)
-
-    def __getattr__(self, name: str) -> object:
-        # Only fields whose slots are empty yet come here.
-        if name not in _DEFERRED:
-            raise AttributeError(name)
-        whole = self._read()
-        for field in _DEFERRED:
-            object.__setattr__(self, field, getattr(whole, field))
-        return getattr(whole, name)
-
-    def __eq__(self, other: object) -> bool:
-        return self._whole() == (other._whole() if isinstance(other, DeferredMetadata) else other)
-
-    def __hash__(self) -> int:
-        return hash(self._whole())
-
-    def _whole(self) -> Metadata:
-        return Metadata(**{name: getattr(self, name) for name in Metadata.__match_args__})
 
 
 @value

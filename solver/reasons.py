@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from operator import attrgetter
 from typing import TypeVar
 
-from solver.model import Formula, Relation, relations_of
+from solver.model import Relation, relations_of
 from solver.objective import Optimum
 from solver.pool import Pool
 from solver.problem import Problem
@@ -32,6 +32,7 @@ from solver.solution import (
     Updated,
     Wished,
 )
+from solver.values import later
 
 Found = TypeVar("Found")
 
@@ -194,7 +195,6 @@ class Reasons(Mapping[str, tuple[Reason, ...]]):
         self._paths = _Paths(pool, request, chosen, before)
         self._found: dict[int, list[Reason | _Use]] | None = None
         self._package: dict[str, int] = {}
-        self._formulas: dict[int, Formula] = {}
         self._candidates: dict[int, Candidate] = {}
 
     def told(self, key: str) -> Iterator[Reason]:
@@ -212,17 +212,22 @@ class Reasons(Mapping[str, tuple[Reason, ...]]):
     def _told(self, found: Reason | _Use) -> Reason:
         if not isinstance(found, tuple):
             return found
-        needs, by, number = found
-        pool, formula, candidate = self._paths.pool, self._formulas.get(number), self._candidates.get(by)
-        if formula is None:
-            formula = self._formulas[number] = pool.formula(number)
-        if candidate is None:
-            candidate = self._candidates[by] = pool.candidate(by)
-        return Needed(candidate, formula) if needs else Recommended(candidate, formula)
+        by = self._candidates.get(found[1])
+        if by is None:
+            by = self._candidates[found[1]] = self._paths.pool.candidate(found[1])
+        kind: type[Reason] = Needed if found[0] else Recommended
+        return later(kind, lambda: self._whole(found), by=by)
+
+    def _whole(self, found: Reason | _Use) -> Reason:
+        if not isinstance(found, tuple):
+            return found
+        needs, by, formula = found
+        pool = self._paths.pool
+        return (Needed if needs else Recommended)(pool.candidate(by), pool.formula(formula))
 
     def __getitem__(self, key: str) -> tuple[Reason, ...]:
         found = self._all()
-        return tuple(map(self._told, found[self._package[key]]))
+        return tuple(map(self._whole, found[self._package[key]]))
 
     def __iter__(self) -> Iterator[str]:
         self._all()

@@ -51,8 +51,42 @@ def ordered_value(cls: type[_T]) -> type[_T]:
 
 def replace(old: _T, /, **changes: Any) -> _T:
     """The value with some fields changed."""
-    names: tuple[str, ...] = old._fields  # type: ignore[attr-defined]
-    return type(old)(**({name: getattr(old, name) for name in names} | changes))
+    of: Any = old
+    changed: _T = of._class(**({name: getattr(old, name) for name in of._fields} | changes))
+    return changed
+
+
+def later(cls: type[_T], make: Callable[[], _T], /, **known: Any) -> _T:
+    """A value of which some fields are known already. The others are taken from what `make` gives, when
+    one of them is first asked for; of a thousand such values hardly one is."""
+    kind: Any = _LATER.get(cls)
+    if kind is None:
+        kind = _LATER[cls] = type(cls)(cls.__name__, (cls,), dict(_LATER_BODY))  # type: ignore[misc]
+    self = kind.__new__(kind)
+    put = object.__setattr__
+    put(self, "_make", make)
+    for name, item in known.items():
+        put(self, name, item)
+    promised: _T = self
+    return promised
+
+
+def _fill_in(self: Any, name: str) -> Any:
+    """Called for an attribute that is not there: a field that is not known yet, or nothing at all."""
+    if name not in self._fields:
+        raise AttributeError(f"{self._class.__qualname__} has no {name}")
+    whole = self._make()
+    for field_name in self._fields:
+        object.__setattr__(self, field_name, getattr(whole, field_name))
+    return getattr(whole, name)
+
+
+_LATER: dict[type, Any] = {}
+_LATER_BODY = {
+    "__slots__": ("_make",),
+    "__getattr__": _fill_in,
+    "__reduce__": lambda self: (self._class, tuple(getattr(self, name) for name in self._fields)),
+}
 
 
 def _made(cls: type[_T], *, ordered: bool) -> type[_T]:
@@ -76,8 +110,10 @@ def _made(cls: type[_T], *, ordered: bool) -> type[_T]:
         "__setstate__": _restore,
         "__replace__": replace,
     }
-    made: type[_T] = type(cls)(cls.__name__, cls.__bases__, body)  # type: ignore[misc]
-    return made
+    made: Any = type(cls)(cls.__name__, cls.__bases__, body)  # type: ignore[misc]
+    made._class = made  # of values that are completed later too
+    finished: type[_T] = made
+    return finished
 
 
 def _described(default: Any) -> Field:
@@ -92,15 +128,15 @@ def _key_of(names: tuple[str, ...]) -> Callable[[Any], Any]:
 def _comparing(key: Callable[[Any], Any], *, ordered: bool) -> dict[str, Callable[..., Any]]:
     """The methods that compare; values of different classes are neither equal nor ordered."""
     methods: dict[str, Callable[..., Any]] = {
-        "__eq__": lambda a, b: key(a) == key(b) if a.__class__ is b.__class__ else NotImplemented,
+        "__eq__": lambda a, b: key(a) == key(b) if a._class is getattr(b, "_class", None) else NotImplemented,
         "__hash__": lambda a: hash(key(a)),
     }
     if ordered:
         methods |= {
-            "__lt__": lambda a, b: key(a) < key(b) if a.__class__ is b.__class__ else NotImplemented,
-            "__le__": lambda a, b: key(a) <= key(b) if a.__class__ is b.__class__ else NotImplemented,
-            "__gt__": lambda a, b: key(a) > key(b) if a.__class__ is b.__class__ else NotImplemented,
-            "__ge__": lambda a, b: key(a) >= key(b) if a.__class__ is b.__class__ else NotImplemented,
+            "__lt__": lambda a, b: key(a) < key(b) if a._class is getattr(b, "_class", None) else NotImplemented,
+            "__le__": lambda a, b: key(a) <= key(b) if a._class is getattr(b, "_class", None) else NotImplemented,
+            "__gt__": lambda a, b: key(a) > key(b) if a._class is getattr(b, "_class", None) else NotImplemented,
+            "__ge__": lambda a, b: key(a) >= key(b) if a._class is getattr(b, "_class", None) else NotImplemented,
         }
     return methods
 
@@ -139,7 +175,7 @@ def _compiled_init(cls: Any) -> Callable[..., None]:
 
 def _repr(self: Any) -> str:
     said = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._fields)
-    return f"{self.__class__.__qualname__}({said})"
+    return f"{self._class.__qualname__}({said})"
 
 
 def _refuse(self: Any, name: str, *_: object) -> None:

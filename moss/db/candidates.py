@@ -11,8 +11,9 @@ from moss.db.connection import Database
 from moss.db.statements import metadata_from, statement_of
 from moss.debian.index import Listed, listed_again, metadata_from_paragraph
 from moss.digest import PackageDigest
-from moss.package import DeferredMetadata, Metadata, Published
+from moss.package import Metadata, Published
 from moss.repository import Candidate, Revision, candidate_key_of
+from solver.values import later
 from solver.version import Scheme
 
 _BRIEFLY = (
@@ -192,5 +193,9 @@ def _candidate(row: Sequence[Any], statement: Callable[[], tuple[str | None, str
         assert said is not None
         return metadata_from(name, version, release, build_release, architecture, scheme, said)
 
-    metadata = DeferredMetadata(name, version, release, build_release, architecture, _SCHEMES[scheme], read)
+    # Packages are named and compared by the thousand, and hardly one is asked what it depends on.
+    metadata = later(
+        Metadata, read, name=name, version=version, release=release, build_release=build_release,
+        architecture=architecture, scheme=_SCHEMES[scheme],
+    )  # fmt: skip
     return Candidate(repository, key, metadata, uri, PackageDigest(digest), size, installed_size)

@@ -36,6 +36,7 @@ from solver import (
 )
 from solver import Reason as ChoiceReason
 from solver.reasons import one_by_one
+from solver.values import later
 
 
 def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFAULT) -> Plan:
@@ -169,13 +170,18 @@ def _reason(reasons: Iterator[ChoiceReason]) -> Reason | None:
         match reason:
             case Wished(wish):
                 return Reason(wish=wish.origin or str(wish.formula))
-            case Needed(by, formula) | Recommended(by, formula):
-                return Reason(package=by.name, needs=str(formula))
+            case Needed() | Recommended():
+                return _needed(reason)
             case Supplements(formula):
                 return Reason(needs=str(formula))
             case _:
                 continue
     return None
+
+
+def _needed(reason: Needed | Recommended) -> Reason:
+    by = reason.by.name
+    return later(Reason, lambda: Reason(package=by, needs=str(reason.formula)), wish=None, package=by)
 
 
 def _why_removed(solution: Solution, here: list[Selected], name: str) -> str:

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from solver.values import field, ordered_value, replace, value
+from solver.values import field, later, ordered_value, replace, value
 
 
 @ordered_value
@@ -103,3 +103,27 @@ def test_a_derived_value_has_the_fields_and_checks_of_its_base() -> None:
 
 def test_a_value_without_fields_equals_every_other() -> None:
     assert Empty() == Empty() and hash(Empty()) == hash(Empty()) and repr(Empty()) == "Empty()"
+
+
+def test_a_value_completed_later_is_as_any_other_and_is_completed_once() -> None:
+    made: list[int] = []
+
+    def make() -> Ours:
+        made.append(1)
+        return Ours(1, 5, ("a",))
+
+    one = later(Ours, make, x=1)
+    assert isinstance(one, Ours) and one.x == 1 and made == []
+    assert one.tags == ("a",) and one.y == 5 and made == [1]
+    for promised in (one, later(Ours, make, x=1)):
+        assert promised == Ours(1, 5, ("a",)) == promised and hash(promised) == hash(Ours(1, 5, ("a",)))
+        assert repr(promised) == repr(Ours(1, 5, ("a",))) and promised < Ours(2)
+        assert pickle.loads(pickle.dumps(promised)) == promised == copy.copy(promised)
+        assert replace(promised, y=2) == Ours(1, 2, ("a",)) and type(replace(promised, y=2)) is Ours
+    with pytest.raises(AttributeError):
+        one.y = 3  # type: ignore[misc]
+    with pytest.raises(AttributeError, match="has no nothing"):
+        _ = one.nothing  # type: ignore[attr-defined]
+    match later(Ours, make, x=1):
+        case Ours(x, y):
+            assert (x, y) == (1, 5)
