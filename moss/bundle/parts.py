@@ -26,10 +26,10 @@ from moss.stone.streams import Source, unpack_payload
 _LIMITS = {
     PayloadKind.BUNDLE_MANIFEST: 8 * MIB,
     PayloadKind.SIGNATURE: 4096,
-    PayloadKind.PACKAGES: 256 * MIB,
+    PayloadKind.PACKAGES: 32 * MIB,
     PayloadKind.INDEX: 32 * MIB,
     PayloadKind.DELTA_INDEX: 8 * MIB,
-    PayloadKind.DELTAS: 64 * MIB,
+    PayloadKind.DELTAS: 32 * MIB,
     PayloadKind.CONTENT: 16 * MIB,
 }
 """The most that a part may have, unpacked; what is stored is never more than that and a little."""

@@ -22,6 +22,7 @@ from moss.digest import ContentDigest
 from moss.errors import TrustFailure
 from moss.stone.container import HEADER_SIZE, MIB, PayloadKind, Place, StoneKind
 from moss.stone.content import Content, cut_contents
+from moss.stone.patches import MAX_PATCHED
 from moss.stone.records import ContentRange
 from moss.stone.streams import Source
 from moss.trust import PUBLIC_SIZE, SIGNATURE_SIZE, PublicKey, is_signed_by
@@ -253,6 +254,8 @@ def _decode_deltas(plain: bytes, records: int, place: Place) -> tuple[Delta, ...
     if len(plain) != records * _DELTA.size:
         raise place.fault(f"{len(plain)} bytes are not {records} records of {_DELTA.size} bytes")
     deltas = tuple(Delta(ContentDigest(old), ContentDigest(new), size) for old, new, size in _DELTA.iter_unpack(plain))
+    if large := next((delta for delta in deltas if not 0 < delta.size <= MAX_PATCHED), None):
+        raise place.fault(f"the content with digest {large.new.hex()} has {large.size} bytes, no patch gives so many")
     if len({delta.new for delta in deltas}) != len(deltas):
         raise place.fault("a content occurs twice")
     return deltas

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from moss.bundle.manifest import SIGNED_PREFIX, Manifest, Part, decode_manifest
 from moss.bundle.parallel import in_order
+from moss.bundle.parts import part_fault
 from moss.digest import payload_checksum
 from moss.errors import UsageError
 from moss.stone.container import (
@@ -110,6 +111,8 @@ class BundleWriter:
         return Written(size, whole)
 
     def _keep(self, made: "_Made") -> None:
+        if fault := part_fault(made.part):
+            raise UsageError(f"this is more than a bundle can hold: {fault}")
         self.parts.append(made.part)
         self._checksums.append(made.checksum)
         self._spool.write(made.stored)

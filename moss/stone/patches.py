@@ -34,6 +34,8 @@ def apply_patch(old: bytes, patch: bytes, size: int, name: str) -> bytes:
     history = zstandard.ZstdCompressionDict(old, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
     decompressor = zstandard.ZstdDecompressor(dict_data=history, max_window_size=_MAX_WINDOW)
     try:
+        if zstandard.get_frame_parameters(patch).content_size not in (zstandard.CONTENTSIZE_UNKNOWN, size):
+            raise CorruptData(f"a patch does not give {size} bytes", file=name)
         new = decompressor.decompress(patch, max_output_size=size + 1, allow_extra_data=False)
     except zstandard.ZstdError as fault:
         raise CorruptData(f"a patch is damaged ({fault})", file=name) from fault

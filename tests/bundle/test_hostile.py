@@ -1,5 +1,6 @@
 """Bundles that were cut, damaged, mixed or made to lie: refused with the reason, and nothing has changed."""
 
+import hashlib
 import json
 import os
 import random
@@ -11,7 +12,10 @@ from typing import Any
 
 import pytest
 import xxhash
+import zstandard
+from jsonschema import Draft202012Validator
 
+from moss.resources import schema_directory
 from moss.trust import SecretKey, new_key
 from tests.builders import snapshot
 from tests.bundle.conftest import Moss, Pair
@@ -255,10 +259,6 @@ def test_lies_about_contents_are_refused(target: Target) -> None:
     """The digests of the parts are true, and what is in them does not fit together."""
     (secret,) = (target.pair.a / ".moss/keys").iterdir()
     key = SecretKey(bytes.fromhex(secret.read_text().strip().partition(":")[2]))
-    import hashlib
-
-    import zstandard
-
     parts = Parts.of(target.new)
 
     def with_plain(kind: int, change: Any) -> bytes:
@@ -293,6 +293,51 @@ def test_lies_about_contents_are_refused(target: Target) -> None:
     target.refuses(with_plain(PACKAGES, lambda plain: plain + b"\0" * 56))
     target.refuses(with_plain(PACKAGES, lambda plain: plain.replace(b"share/extra", b"../../extra")))
     target.refuses(with_plain(PACKAGES, lambda plain: plain.replace(b"share/extra", b"share\n\x1b[2Jx")))
+
+
+def test_bytes_with_the_right_checksum_and_another_digest_are_refused(target: Target) -> None:
+    """XXH3 can be made to fit by anybody; SHA-256 is what the signature is about."""
+    parts = Parts.of(target.new)
+    tried = 0
+    for kind in (PACKAGES, INDEX, CONTENT):
+        at = parts.first(kind)
+        payload = parts.payloads[at]
+        if payload.compression == 1:
+            changed = [bytes((payload.stored[0] ^ 1,)) + payload.stored[1:]]
+        else:
+            plain = zstandard.decompress(payload.stored, payload.plain_size)
+            packer = zstandard.ZstdCompressor(level=3)
+            places = range(0, len(plain), 3)
+            flipped = (plain[:place] + bytes((plain[place] ^ 1,)) + plain[place + 1 :] for place in places)
+            changed = [made for made in map(packer.compress, flipped) if len(made) == len(payload.stored)][:3]
+        for stored in changed:
+            payloads = list(parts.payloads)
+            payloads[at] = replace(payload, stored=stored)
+            assert "SHA-256 differs" in target.refuses(Parts(parts.header, payloads).pack())
+            tried += 1
+    assert tried >= 3
+
+
+def test_what_would_fill_the_memory_is_refused(target: Target) -> None:
+    """Sizes are judged before anything of that size is allocated."""
+    parts = Parts.of(target.new)
+    bomb = Payload(b"[" + b"[]," * (1 << 21), 0, 1, MANIFEST, 1)
+    bomb.plain_size = len(bomb.stored)
+    target.refuses(Parts(parts.header, [bomb, *parts.payloads[1:]]).pack())
+    deep = replace(parts.payloads[0], stored=b"[" * 200_000, plain_size=200_000)
+    target.refuses(Parts(parts.header, [deep, *parts.payloads[1:]]).pack())
+    large = replace(parts.payloads[0], stored=b" " * (9 << 20), plain_size=9 << 20)
+    assert "limit" in target.refuses(Parts(parts.header, [large, *parts.payloads[1:]]).pack())
+    raw = bytearray(target.new)
+    raw[32:40] = struct.pack(">Q", 1 << 60)
+    raw[40:48] = struct.pack(">Q", 1 << 60)
+    target.refuses(bytes(raw))
+
+
+def test_a_manifest_is_what_its_schema_says(target: Target) -> None:
+    schema = json.loads(Path(schema_directory(), "json", "bundle-manifest.schema.json").read_text(encoding="utf-8"))
+    for raw in (target.new, target.old, target.export("lacking", "--for", target.pair.files / "receipt")):
+        Draft202012Validator(schema).validate(Parts.of(raw).manifest)
 
 
 def test_a_newer_format_is_told(target: Target) -> None:
