@@ -448,6 +448,7 @@ _REMEDIES: dict[int, tuple[str, ...]] = {
     errno.ENFILE: ("the machine has too many open files: see fs.file-max",),
     errno.EXDEV: ("keep /usr and /.moss on one file system",),
     errno.EBUSY: ("unmount or stop what uses it: see findmnt and fuser",),
+    errno.ENOTSUP: ("use a file system that keeps extended attributes, such as ext4, xfs or btrfs",),
     errno.EMLINK: ("the file system allows no more hard links to this file: moss state prune",),
     errno.ENOTEMPTY: ("look at what is in it, and move it away",),
     errno.EEXIST: ("look at what is there, and move it away",),

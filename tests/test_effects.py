@@ -340,6 +340,7 @@ def test_remove_tree_refuses_when_something_is_mounted_in_it(tmp_path, plain):
         (errno.ENFILE, MossError),
         (errno.EXDEV, MossError),
         (errno.EMLINK, MossError),
+        (errno.ENOTSUP, MossError),
         (errno.ELOOP, MossError),
         (errno.EBUSY, MossError),
     ],

@@ -13,7 +13,7 @@ from moss.audit import audit
 from moss.db import packages
 from moss.digest import content_digest
 from moss.effects import Effects
-from moss.errors import CorruptData
+from moss.errors import CorruptData, MossError
 from moss.operations.cache import orphans
 from moss.operations.system import open_to_read
 from moss.operations.upkeep import keep_house, layout_of
@@ -85,6 +85,23 @@ def test_capabilities_are_recorded_and_not_applied_by_an_ordinary_user(tmp_path:
         assert b"security.capability" in entry.xattrs
         usr = str(tmp_path / "root/usr")
         assert audit([entry], usr, store, owners=False).is_clean
+
+
+@needs_root
+def test_a_file_system_without_extended_attributes_is_told_and_nothing_is_done(tmp_path: Path) -> None:
+    noted = {"bin/noted": File(b"one", 0o755, xattrs={"user.note": b"x"})}
+    repository = published(tmp_path / "packages", plain={"bin/plain": b"plain"}, noted=noted)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "ramfs", "none", str(disk)], check=True)
+    try:
+        make(disk / "root", repository, "plain")
+        with pytest.raises(MossError) as caught:
+            make(disk / "root", repository, "plain", "noted")
+        assert "extended attributes, such as ext4" in caught.value.remedies[0]
+        assert check_invariants(disk / "root") == 1
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"some"], ids=["empty", "copied"])

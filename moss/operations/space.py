@@ -62,7 +62,7 @@ def check_space(
     status = os.statvfs(state_directory)
     needs = needed(record, incoming, tree, store, status.f_frsize, arrivals)
     free = status.f_bavail * status.f_frsize
-    if needs.size > free:
+    if status.f_blocks and needs.size > free:  # some file systems have no size, and say 0
         raise NoSpace(
             f"this needs up to {needs.size:,} bytes on the file system of {state_directory}, and {free:,} are free",
             remedies=["moss state prune", "make room, or remove packages you do not need: moss remove"],
