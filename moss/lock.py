@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from moss.effects import as_moss_error
 from moss.errors import Locked
 from moss.reporter import Reporter
-from solver.values import value
+from solver.values import replace, value
 
 _TRY_AGAIN_SECONDS = 0.1
 
@@ -22,6 +22,8 @@ class Holder:
     pid: int
     command: str
     since: int
+    is_at_work: bool = True
+    """False: it ended without a word, and the lock is free."""
 
     def __str__(self) -> str:
         at = time.strftime("%H:%M:%S", time.localtime(self.since))
@@ -50,6 +52,20 @@ def hold(path: str, *, command: str, now: int, wait: float, reporter: Reporter) 
                 os.ftruncate(fd, 0)
     finally:
         os.close(fd)
+
+
+def holder_of(path: str) -> Holder | None:
+    """Who holds a lock, or held it last and never let go; None when nobody does. Takes nothing."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        holder = _holder(fd)
+    finally:
+        os.close(fd)
+    # Not by trying the lock: who changes the system in that instant would find it taken.
+    return None if holder is None else replace(holder, is_at_work=os.path.exists(f"/proc/{holder.pid}"))
 
 
 def _take(fd: int, path: str, wait: float, reporter: Reporter) -> None:

@@ -137,14 +137,14 @@ class Session:
     def fail(self, error: MossError) -> None:
         self._display.clear()
         if self.settings.json:
-            write(self._out, envelope.failure(error, self._said_directory))
+            write(self._out, envelope.failure(error, self.said_directory))
         else:
             if isinstance(error, Interrupted) and is_terminal(self._err):
                 write(self._err, "\n")  # the terminal has just shown ^C there
-            write(self._err, error_text(error, self.error_page, self._said_directory))
+            write(self._err, error_text(error, self.error_page, self.said_directory))
 
     @property
-    def _said_directory(self) -> str | None:
+    def said_directory(self) -> str | None:
         """The root, where the command line names it: what is suggested must then name it too."""
         directory = self.settings.directory
         return None if directory in ("/", os.environ.get("MOSS_ROOT")) else directory

@@ -90,6 +90,7 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     (
         "Health",
         (
+            Verb(("doctor",), "diagnosis:doctor", "Find what is wrong with the system"),
             Verb(("verify",), "verifying:verify_system", "Find damaged files, and mend them"),
             Verb(("state", "verify"), "verifying:state_verify", "Find damaged files in one generation"),
         ),

@@ -51,7 +51,7 @@ class Rebuilt:
     put_aside: tuple[str, ...]
 
 
-def record_faults(root: Root) -> tuple[str, ...]:
+def record_faults(root: Root, *, quick: bool = False) -> tuple[str, ...]:
     """What is wrong with the record, in sentences; none when it is sound and knows what is there."""
     held = generations_held(root)
     if not os.path.exists(root.database):
@@ -64,7 +64,7 @@ def record_faults(root: Root) -> tuple[str, ...]:
             raise
         return (fault.message,)
     with closing(record):
-        wrong = soundness.faults(record)
+        wrong = soundness.faults(record, quick=quick)
         if wrong:
             return wrong
         unknown = _unknown(record, held)

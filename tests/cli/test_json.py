@@ -61,6 +61,7 @@ COMMANDS = {
     "state-unkeep": ["state unkeep 1 -n"],
     "state-remove": ["state remove 1 -n", "state remove -y 1"],
     "state-prune": ["state prune", "state prune --keep 1 -n", "state prune -y --keep 1 --remember"],
+    "doctor": ["doctor"],
     "verify": ["verify", "verify --fix", "verify --fix -n"],
     "state-verify": ["state verify", "state verify 1"],
     "cache-clean": ["cache clean -n", "cache clean -y"],
