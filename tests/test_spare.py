@@ -452,26 +452,6 @@ def test_the_rollback_target_and_kept_generations_are_never_given_up(tmp_path: P
     assert differences(root, 5) == []
 
 
-def test_an_update_counts_effects_by_what_changed_and_not_by_the_system(tmp_path: Path) -> None:
-    from tests.counting import CountingEffects
-
-    counts = []
-    for size in (20, 400):
-        repository = Repository(tmp_path / f"packages-{size}")
-        big: dict[str, Content] = {f"share/big/{number:04}": f"{number}" for number in range(size)}
-        repository.publish("big", metadata("big"), big)
-        for version in range(3):
-            repository.publish(f"p-{version}", metadata("p", str(version)), {"bin/p": f"{version}"})
-        root = tmp_path / f"root-{size}"
-        for number in range(5):
-            make(root, repository, "big", f"p-{number % 3}")
-            tidy(root, repository, keep=2)
-        effects = CountingEffects()
-        make(root, repository, "big", "p-2", effects=effects)
-        counts.append(effects.total)
-    assert counts[0] == counts[1]
-
-
 def test_plans_name_what_the_engine_made(tmp_path: Path, plain: Repository) -> None:
     root = tmp_path / "root"
     with changing(root, plain) as system:
