@@ -1,7 +1,6 @@
 """The spare tree: by difference and in full are two ways to the same tree, whatever the history."""
 
 import os
-import random
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,9 +14,8 @@ from moss.db import trees
 from moss.difference import TreeDifference
 from moss.effects import Effects
 from moss.generation import PackageId
-from moss.merge import LayoutCollision
 from moss.operations import commit as committing
-from moss.operations.activate import activate, propose_activation, propose_rollback
+from moss.operations.activate import activate, propose_rollback
 from moss.operations.commit import commit
 from moss.operations.queries import installed, summaries
 from moss.operations.system import System, open_to_change
@@ -27,47 +25,13 @@ from moss.reporter import Silence
 from moss.root import GenerationId
 from moss.seal import Seal
 from tests.builders import Content, Dir, File, Link, metadata, snapshot
+from tests.histories import run_histories
 from tests.test_transactions import Repository, changing, check_invariants, crash_at, make, plan_for
 from tests.trees import differences
 
 SLOW = bool(os.environ.get("MOSS_SLOW"))
-HISTORIES = 60 if SLOW else 5
-STEPS = 10
-STRIDE = 1 if SLOW else 5
-
-
-def random_files(chance: random.Random) -> dict[str, Content]:
-    """A few paths out of a small pool, so that packages meet: files become directories and back,
-    links lead to directories, directories are stated with modes of their own."""
-    names = ("a", "b", "c", "d", "e", "f")
-    own = chance.choice(names)
-    files: dict[str, Content] = {}
-    for _ in range(chance.randint(1, 7)):
-        path = "/".join([chance.choice((own, own, chance.choice(names))) for _ in range(chance.randint(1, 4))])
-        kind = chance.random()
-        if kind < 0.55:
-            files[path] = File(chance.choice((b"x", b"y", b"z")), chance.choice((0o644, 0o755, 0o4755)))
-        elif kind < 0.65:
-            files[path] = File(b"", chance.choice((0o644, 0o600)))
-        elif kind < 0.80:
-            files[path] = Link(chance.choice((*names, "../a", "nowhere", "/usr/b", "../../c")))
-        else:
-            files[path] = Dir(chance.choice((0o755, 0o700, 0o555)))
-    return {
-        path: content for path, content in files.items()
-        if isinstance(content, Dir) or not any(other.startswith(f"{path}/") for other in files)
-    }  # fmt: skip
-
-
-def fill(repository: Repository, chance: random.Random, packages: int = 8, versions: int = 3) -> dict[str, list[str]]:
-    labels: dict[str, list[str]] = {}
-    for package in range(packages):
-        for version in range(versions):
-            label = f"p{package}-{version}"
-            files: dict[str, Content] = {**random_files(chance), f"own/{package}/file": f"{label}"}
-            repository.publish(label, metadata(f"p{package}", str(version)), files)
-            labels.setdefault(f"p{package}", []).append(label)
-    return labels
+HISTORIES = 500 if SLOW else 8
+STRIDE = 1 if SLOW else 7
 
 
 @dataclass
@@ -99,49 +63,11 @@ def tidy(root: Path, repository: Repository, keep: int, effects: Effects | None 
 
 
 @pytest.mark.slow_too
-def test_trees_are_the_same_by_difference_and_in_full(tmp_path: Path, ways: Ways) -> None:
-    for seed in range(HISTORIES):
-        chance = random.Random(seed)
-        repository = Repository(tmp_path / f"packages-{seed}")
-        labels = fill(repository, chance)
-        root = tmp_path / f"root-{seed}"
-        chosen: dict[str, str] = {}
-        for _ in range(STEPS):
-            chosen = step(root, repository, labels, chosen, chance)
-            assert differences(root) == [], f"history {seed}"
-            event = chance.random()
-            if event < 0.2 and (root / ".moss/root").exists():
-                go_elsewhere(root, repository, chance)
-            tidy(root, repository, keep=chance.choice((1, 2, 3)))
-            check_with_spare(root)
-    assert ways.by_difference > HISTORIES, ways
-    assert ways.in_full > HISTORIES, ways
-
-
-def step(
-    root: Path, repository: Repository, labels: dict[str, list[str]], chosen: dict[str, str], chance: random.Random
-) -> dict[str, str]:
-    """A new generation a few packages away from the last; what collides is tried otherwise."""
-    for _ in range(20):
-        wanted = dict(chosen)
-        for name in chance.sample(sorted(labels), chance.randint(1, 2)):
-            if name in wanted and chance.random() < 0.4:
-                del wanted[name]
-            else:
-                wanted[name] = chance.choice(labels[name])
-        try:
-            make(root, repository, *wanted.values())
-        except LayoutCollision:
-            continue
-        return wanted
-    return chosen
-
-
-def go_elsewhere(root: Path, repository: Repository, chance: random.Random) -> None:
-    with changing(root, repository) as system:
-        there = [summary.generation.id for summary in summaries(system) if summary.has_tree]
-        activate(system, propose_activation(system, chance.choice(there)))
-    assert differences(root) == []
+def test_trees_are_the_same_by_difference_and_in_full() -> None:
+    found = run_histories(range(HISTORIES))
+    assert found.by_difference > HISTORIES, found
+    assert found.in_full > HISTORIES, found
+    assert set(found.events) == {"activated", "pruned", "stray"}
 
 
 def check_with_spare(root: Path) -> None:
@@ -238,7 +164,7 @@ def test_a_crash_anywhere_in_upkeep_is_mended_by_the_next_command(tmp_path: Path
         assert differences(root) == []
         if finished:
             break
-    assert point > 20
+    assert point > 15
 
 
 def test_what_no_generation_has_any_more_leaves_the_store(tmp_path: Path, plain: Repository) -> None:

@@ -20,7 +20,7 @@ from moss.operations.upkeep import keep_house, layout_of
 from moss.operations.verify import verify
 from moss.root import GenerationId
 from moss.store import Store, asset_name
-from tests.builders import File, metadata
+from tests.builders import Content, File, metadata
 from tests.filesystems import mounted, needs_mounts
 from tests.test_transactions import Repository, changing, check_invariants, make
 from tests.trees import differences
@@ -302,3 +302,25 @@ def test_no_setuid_file_is_within_an_ordinary_users_reach_outside_the_active_tre
         assert as_nobody("test", "-e", str(path)).returncode != 0
     for directory in (root / ".moss", *(root / ".moss").glob("*/")):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@pytest.mark.slow
+def test_the_store_of_three_generations_is_their_distinct_contents_and_little_more(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "packages")
+    root = tmp_path / "root"
+    for version in range(3):
+        for package in range(4):
+            files: dict[str, Content] = {
+                f"share/p{package}/{at % 20}/{at}": f"{at} of {at % 3 and package} in {version * (at % 5 == 0)}" * 9
+                for at in range(1500)
+            }
+            repository.publish(f"p{package}-{version}", metadata(f"p{package}", str(version)), files)
+        make(root, repository, *(f"p{package}-{version}" for package in range(4)))
+    contents: set[bytes] = set()
+    for usr in (root / "usr", root / ".moss/root/1/usr", root / ".moss/root/2/usr"):
+        contents |= {path.read_bytes() for path in usr.rglob("*") if path.is_file() and path.name != ".stateID"}
+    assert len(contents) > 5000
+    there = [path.lstat() for path in (root / ".moss/assets").rglob("*")]
+    files_there = [status for status in there if stat.S_ISREG(status.st_mode)]
+    assert sum(status.st_size for status in files_there) <= 1.05 * sum(map(len, contents))
+    assert len({status.st_ino for status in there}) <= 1.05 * len(contents)
