@@ -43,16 +43,19 @@ def needed(pool: Pool, request: Request, chosen: Set[int], automatic: Set[int]) 
     reached = {package for package in chosen if package not in automatic}
     for relation in _relations_asked(request):
         reached |= chosen & set(pool.match(relation))
-    todo = sorted(reached)
+    left, looked_at, todo = set(chosen) - reached, set[int](), sorted(reached)
     while todo:
-        package = todo.pop()
-        for _, formula in _uses(pool, package):
-            for other in set(pool.users(formula)) & chosen - reached:
-                reached.add(other)
-                todo.append(other)
+        for _, formula in _uses(pool, todo.pop()):
+            if formula not in looked_at:  # the same formula reaches the same packages
+                looked_at.add(formula)
+                found = left.intersection(pool.users(formula))
+                left -= found
+                reached |= found
+                todo += found
         if not todo and pool.has_supplements:
-            todo = [p for p in sorted(chosen - reached) if _supplements(pool, p, reached)]
+            todo = [p for p in sorted(left) if _supplements(pool, p, reached)]
             reached.update(todo)
+            left -= set(todo)
     return reached
 
 
