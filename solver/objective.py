@@ -88,6 +88,8 @@ class Optimiser:
             if not self.sat.solve([self.ground.guard, *assumptions, *encoder.closed]):
                 return False
             self.model = model = self.sat.model()
+            # No clause speaks of the last variables.
+            model += [-variable for variable in range(len(model) + 1, encoder.top + 1)]
             if not encoder.deferred:
                 self.is_current = True
                 return True

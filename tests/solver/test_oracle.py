@@ -41,3 +41,7 @@ def check(seed: int) -> bool:
 def test_the_answer_is_the_one_that_trying_every_set_finds(part: int) -> None:
     verdicts = [check(seed) for seed in range(part, COUNT, SLICES)]
     assert verdicts.count(True) > 10 and verdicts.count(False) > 10
+
+
+def test_a_package_that_no_clause_speaks_of_is_left_out() -> None:
+    assert check(16116)
