@@ -221,16 +221,17 @@ class Effects:
 
         number = errno.ENOSYS
         if self._renameat2 is not None:
-            ctypes.set_errno(0)
-            if not self._renameat2(
-                _AT_FDCWD if src_dir_fd is None else src_dir_fd,
-                os.fsencode(source),
-                _AT_FDCWD if dst_dir_fd is None else dst_dir_fd,
-                os.fsencode(target),
-                flag,
-            ):
-                return
-            number = ctypes.get_errno()
+            number = errno.EINTR
+            while number == errno.EINTR:  # what Python does for the calls that it has
+                if not self._renameat2(
+                    _AT_FDCWD if src_dir_fd is None else src_dir_fd,
+                    os.fsencode(source),
+                    _AT_FDCWD if dst_dir_fd is None else dst_dir_fd,
+                    os.fsencode(target),
+                    flag,
+                ):
+                    return
+                number = ctypes.get_errno()
         fault = _placed(OSError(number, os.strerror(number), source, None, target), src_dir_fd, dst_dir_fd)
         if number in (errno.ENOSYS, errno.EINVAL):
             raise MossError(
@@ -302,15 +303,18 @@ class Effects:
             finally:
                 os.close(fd)
         except OSError as fault:
+            if not isinstance(target, int):
+                fault.filename = target
             raise _placed(fault, dir_fd if isinstance(target, str) else target) from None
 
     def syncfs(self, fd: int, /) -> None:
         """Make durable all of the file system that `fd` is on."""
         import ctypes
 
-        if self._syncfs(fd):
+        while self._syncfs(fd):
             number = ctypes.get_errno()
-            raise _placed(OSError(number, os.strerror(number)), fd)
+            if number != errno.EINTR:
+                raise _placed(OSError(number, os.strerror(number)), fd)
 
     def commit_point(self, name: str, /) -> None:
         """Mark a database commit, which is durable without passing through here."""
@@ -378,10 +382,19 @@ def absolute_name(name: str, dir_fd: int | None) -> str:
     return os.path.join(directory, name) if name else directory
 
 
+def open_placed(name: str, flags: int, *, dir_fd: int | None = None) -> int:
+    """Open what is there, to read; a fault names it by its absolute path."""
+    try:
+        return os.open(name, flags | os.O_CLOEXEC, dir_fd=dir_fd)
+    except OSError as fault:
+        raise _placed(fault, dir_fd) from None
+
+
 def _placed(fault: OSError, dir_fd: int | None, second_dir_fd: int | None = None) -> OSError:
     """The same fault, naming the file by its absolute path."""
-    if isinstance(fault.filename, str | None):
-        fault.filename = absolute_name(fault.filename or "", dir_fd)
+    if isinstance(fault.filename, str | int | None):  # Python names a descriptor by its number
+        name = fault.filename if isinstance(fault.filename, str) else ""
+        fault.filename = absolute_name(name, dir_fd)
     if isinstance(fault.filename2, str):
         fault.filename2 = absolute_name(fault.filename2, second_dir_fd)
     return fault

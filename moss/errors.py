@@ -14,7 +14,8 @@
     ├─ FormatTooNew              11  FORMAT_TOO_NEW
     ├─ TriggerFailed             12  TRIGGER_FAILED
     ├─ Recovered                 13  RECOVERED            an interrupted transaction was recovered; run again
-    └─ Interrupted              130  INTERRUPTED
+    └─ Interrupted              130  INTERRUPTED          Ctrl-C
+       └─ Terminated            143  TERMINATED           asked to end, by SIGTERM or SIGHUP
 
 Exit code 0 is success and 100 means "updates are available" (`list updates --check`); neither is an
 error. The numbers are documented in docs/exit-codes.md and are never given a new meaning.
@@ -145,3 +146,12 @@ class Recovered(MossError):
 class Interrupted(MossError):
     code = "INTERRUPTED"
     exit_code = 130
+
+
+class Terminated(Interrupted):
+    code = "TERMINATED"
+    exit_code = 143
+
+
+class EndRequested(KeyboardInterrupt):
+    """SIGTERM or SIGHUP has come: what is done about Ctrl-C is done about it."""

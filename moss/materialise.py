@@ -7,7 +7,7 @@ from types import TracebackType
 
 from moss.db.packages import asset_of
 from moss.digest import EMPTY_CONTENT
-from moss.effects import Effects
+from moss.effects import Effects, open_placed
 from moss.layout import Entry, EntryKind
 from moss.root import STATE_FILE, GenerationId
 from moss.store import Store
@@ -76,7 +76,7 @@ class _Descent:
         parent, _, name = directory.rpartition("/")
         above = self.into(parent)
         self._effects.mkdir(name, mode, dir_fd=above)
-        fd = os.open(name, _DIRECTORY, dir_fd=above)
+        fd = open_placed(name, _DIRECTORY, dir_fd=above)
         self._open.append((directory, fd))
         return fd
 

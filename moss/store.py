@@ -28,7 +28,7 @@ from typing import TypedDict
 
 from moss.db.packages import Asset
 from moss.digest import EMPTY_CONTENT, ContentDigest, content_digest_of_file, content_hasher
-from moss.effects import Effects
+from moss.effects import Effects, open_placed
 from moss.errors import CorruptData
 from moss.xattrs import attributes_in
 
@@ -154,7 +154,7 @@ class Store:
             self._effects.write_new(name, content, dir_fd=self.fd, **_metadata(asset))
 
     def _opener(self, name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.fd)
+        return open_placed(name, flags | os.O_NOFOLLOW, dir_fd=self.fd)
 
 
 class _Metadata(TypedDict):

@@ -17,6 +17,7 @@ from moss.cli.session import Answer, Session
 from moss.cli.text import Page, duration, plain
 from moss.db import trees
 from moss.errors import Locked, MossError, Recovered
+from moss.operations.interruption import ended_on_request
 from moss.operations.system import System, open_to_change, open_to_read
 from moss.root import GenerationId, Root, generation_of_tree
 
@@ -54,7 +55,10 @@ def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[Sys
             yield system
         return
     command = shlex.join(["moss", *words, *(["--at-boot"] if at_boot else [])])
-    with open_to_change(settings.directory, session, command=command, wait=settings.wait) as system:
+    with (
+        ended_on_request(),
+        open_to_change(settings.directory, session, command=command, wait=settings.wait) as system,
+    ):
         if system.recovered is not None:
             raise Recovered(
                 f"an interrupted transaction had to be recovered first: {system.recovered}",
@@ -134,7 +138,10 @@ def tidy_up(session: Session, command: str, keep_house: Callable[..., Upkeep], *
     """Upkeep, once the answer has been given. It is owed to nobody: where another moss is at work
     already, that one does it; Ctrl-C ends it, and the next change does the rest."""
     try:
-        with open_to_change(session.settings.directory, session, command=f"{command} (upkeep)") as system:
+        with (
+            ended_on_request(),
+            open_to_change(session.settings.directory, session, command=f"{command} (upkeep)") as system,
+        ):
             found = keep_house(system, audit_trees=audit_after)
     except (Locked, KeyboardInterrupt):
         return

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     from moss.cli.session import Session
     from moss.cli.settings import Settings
     from moss.cli.verbs import Incomplete, find
-    from moss.errors import Interrupted, MossError
+    from moss.errors import EndRequested, Interrupted, MossError, Terminated
 
     # Until the options have been read: what can be known of them.
     session = Session(Settings(json="--json" in arguments), typed=tuple(arguments))
@@ -57,8 +57,9 @@ def main(arguments: Sequence[str]) -> int:
         if answer.afterwards is not None:
             answer.afterwards()
         return answer.exit_code
-    except KeyboardInterrupt:
-        return _failed(session, Interrupted(f"interrupted: {session.state_after_interruption}"))
+    except KeyboardInterrupt as interruption:
+        kind = Terminated if isinstance(interruption, EndRequested) else Interrupted
+        return _failed(session, kind(f"interrupted: {session.state_after_interruption}"))
     except MossError as error:
         return _failed(session, error)
 

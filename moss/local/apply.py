@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from moss.digest import content_hasher
-from moss.effects import Effects
+from moss.effects import Effects, open_placed
 from moss.errors import CorruptData, MossError
 from moss.local.changes import STAGE, Change, LocalChanges, Rewrite, Why
 from moss.local.made import Made, MadeKind, made_at
@@ -73,7 +73,7 @@ class _Applying:
             with self._parent(STAGE) as (parent, name):
                 assert parent is not None
                 self.effects.mkdir(name, 0o700, dir_fd=parent)
-                stage = os.open(name, os.O_RDONLY | _DIRECTORY & ~os.O_PATH, dir_fd=parent)
+                stage = open_placed(name, os.O_RDONLY | _DIRECTORY & ~os.O_PATH, dir_fd=parent)
         else:
             stage = os.dup(self.root_fd)
         try:
@@ -191,7 +191,7 @@ class _Applying:
         try:
             for part in parents:
                 try:
-                    below = os.open(part, _DIRECTORY, dir_fd=directory)
+                    below = open_placed(part, _DIRECTORY, dir_fd=directory)
                 except (FileNotFoundError, NotADirectoryError):
                     opened = None
                     break
@@ -217,7 +217,7 @@ def _checked(source: bytes | str | None, made: Made) -> Iterator[bytes]:
         yield source
         return
     hasher = content_hasher()
-    fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = open_placed(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         while chunk := os.read(fd, _CHUNK):
             hasher.update(chunk)
@@ -230,7 +230,7 @@ def _checked(source: bytes | str | None, made: Made) -> Iterator[bytes]:
 
 def _content_at(name: str, dir_fd: int) -> bytes | None:
     try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+        fd = open_placed(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     except FileNotFoundError:
         return None
     with open(fd, "rb") as file:
@@ -238,7 +238,7 @@ def _content_at(name: str, dir_fd: int) -> bytes | None:
 
 
 def _has_entries(name: str, dir_fd: int) -> bool:
-    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+    fd = open_placed(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         return bool(os.listdir(fd))
     finally:

@@ -5,6 +5,7 @@ import stat
 from enum import Enum
 
 from moss.digest import content_digest, content_hasher
+from moss.effects import open_placed
 from solver.values import replace, value
 
 _CHUNK = 1 << 20
@@ -77,7 +78,7 @@ def made_at(name: str, *, dir_fd: int | None = None) -> Made | None:
 
 
 def _digest_at(name: str, dir_fd: int | None) -> str:
-    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    fd = open_placed(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
     try:
         hasher = content_hasher()
         while chunk := os.read(fd, _CHUNK):

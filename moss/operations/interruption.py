@@ -1,10 +1,34 @@
-"""Around the commit point nothing may stop half way: signals wait until it is passed."""
+"""Ctrl-C and requests to end: what was begun is undone; around the commit point they wait until it is passed."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+from moss.errors import EndRequested
+
+_REQUESTS = (signal.SIGTERM, signal.SIGHUP)
+_HELD_BACK = {signal.SIGINT, *_REQUESTS}
+
+
+@contextmanager
+def ended_on_request() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise EndRequested while inside, as Ctrl-C raises KeyboardInterrupt.
+
+    A signal that is ignored (nohup) stays ignored.
+    """
+    before = {number: signal.getsignal(number) for number in _REQUESTS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(*_: object) -> None:
+    raise EndRequested
 
 
 @contextmanager

@@ -29,17 +29,17 @@ class Outcome(NamedTuple):
 @contextmanager
 def under_way(system: System, operation: str, base: GenerationId | None) -> Iterator[JournalEntry]:
     """A transaction on record; whatever ends it early is undone before it is told."""
-    identity = journal.begin(
-        system.record,
-        operation=operation,
-        command=system.command,
-        from_generation=base,
-        started_at=system.clock(),
-    )
-    system.effects.commit_point("transaction begun")
-    entry = journal.under_way(system.record)
-    assert entry is not None and entry.id == identity
     try:
+        identity = journal.begin(
+            system.record,
+            operation=operation,
+            command=system.command,
+            from_generation=base,
+            started_at=system.clock(),
+        )
+        system.effects.commit_point("transaction begun")
+        entry = journal.under_way(system.record)
+        assert entry is not None and entry.id == identity
         yield entry
     except BaseException:  # also Ctrl-C: undone now if /usr has not changed, else finished by the next command
         current = journal.under_way(system.record)

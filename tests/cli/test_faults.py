@@ -136,4 +136,5 @@ def test_exit_codes_keep_their_meaning() -> None:
         "TRIGGER_FAILED": 12,
         "RECOVERED": 13,
         "INTERRUPTED": 130,
+        "TERMINATED": 143,
     }

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.crash.world import Place
+from tests.crash.world import Place, copy_tree
 
 History = Callable[[Place], None]
 
@@ -149,12 +149,16 @@ def keyed(place: Place) -> None:
 
 
 def bundled(place: Place) -> None:
-    """Another system's generation is at hand in a bundle."""
+    """What another system, which was like this one and was updated since, has exported for it."""
     spare(place)
+    receipt = place.folder / "receipt"
+    place.moss("receipt", "-o", str(receipt))
     other = Place(place.folder / "other")
-    offered(other)
-    other.install("linker", "more")
-    other.moss("export", "-o", str(place.folder / "bundle"))
+    other.folder.mkdir()
+    copy_tree(place.root, other.root)
+    other.moss("update", "-y")
+    other.install("linker")
+    other.moss("export", "--for", str(receipt), "-o", str(place.folder / "bundle"))
 
 
 def interrupted(

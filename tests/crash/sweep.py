@@ -1,10 +1,11 @@
 """Stop every operation before and after every durable effect, run the next command, and look.
 
-    python -m tests.crash.sweep [--every N] [--jobs N] [OPERATION…]
+    python -m tests.crash.sweep [--every N] [--jobs N] [--request INT|TERM] [OPERATION…]
 
 Each stop is a child process that ends by os._exit, so nothing cleans up. Then, in processes of their own:
 two commands that only look, the next command that changes (it recovers), and at some of the stops the same
-command again and a rollback. After each the invariants must hold (`tests/crash/invariants.py`). Prints where
+command again and a rollback. With --request the process gets that signal there instead: it must undo or finish by
+itself what it was at, and say which. After each the invariants must hold (`tests/crash/invariants.py`). Prints where
 each operation was stopped, and every fault; the exit code tells whether there was one.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -34,7 +36,19 @@ from tests.crash.invariants import (
     listing,
 )
 from tests.crash.operations import HISTORIES, OPERATIONS, RECOVER, Operation
-from tests.crash.world import BROKEN, STOPPED, Ended, Place, Stop, copy_tree, holding, run, run_and_stop, stops_of
+from tests.crash.world import (
+    BROKEN,
+    STOPPED,
+    Ended,
+    Place,
+    Stop,
+    copy_tree,
+    holding,
+    run,
+    run_and_request,
+    run_and_stop,
+    stops_of,
+)
 
 AGAIN_EVERY = 4
 """At how many stops the same command is given again; a rollback follows at every other of them."""
@@ -69,8 +83,10 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def sweep(operation: Operation, history: str, folder: Path, every: int = 1, offset: int = 0) -> Swept:
-    """Stop it at every `every`-th place."""
+def sweep(
+    operation: Operation, history: str, folder: Path, every: int = 1, offset: int = 0, request: str | None = None
+) -> Swept:
+    """Stop it at every `every`-th place, or send it a signal there."""
     place = Place(folder)
     HISTORIES[history](place)
     words = [word.format(packages=place.packages) for word in operation.words]
@@ -96,7 +112,12 @@ def sweep(operation: Operation, history: str, folder: Path, every: int = 1, offs
         shutil.rmtree(place.root, ignore_errors=True)
         copy_tree(template, place.root)
         swept.stops[stop.kind, stop.phase] += 1
-        for fault in _stopped(place, words, stop, before, done, own):
+        found = (
+            _stopped(place, words, stop, before, done, own)
+            if request is None
+            else _requested(place, words, stop, before, done, own, request)
+        )
+        for fault in found:
             if fault.partition(" is ")[0] in known:
                 continue  # that was so before
             swept.faults.append(f"{stop.moment} {stop.kind} {stop.target} ({stop.phase}): {fault}")
@@ -124,6 +145,37 @@ def _stopped(place: Place, words: Sequence[str], stop: Stop, before: Facts, done
     if held is not None:
         run(root, *RECOVER)
         yield from (f"let go: {fault}" for fault in faults(root))
+
+
+EXIT = {"INT": 130, "TERM": 143}
+
+
+def _requested(
+    place: Place, words: Sequence[str], stop: Stop, before: Facts, done: Facts, own: Listing, request: str
+) -> Iterator[str]:
+    root = place.root
+    with holding(root / place.held if place.held else None) as fd:
+        ended = run_and_request(root, words, stop.number, signal.Signals[f"SIG{request}"])
+        now = facts_of(root)
+        if stop.phase in ("switched", "done"):
+            allowed = [done.active]
+        else:
+            allowed = [now.active] if stop.phase == "switching" else [before.active]
+        if ended.code == 0 and stop.phase == "done":
+            pass  # upkeep is given up without a word
+        elif ended.code == 13 and before.active == done.active:
+            pass  # it came while the command recovered, and was held back
+        elif ended.code != EXIT[request]:
+            yield f"it ended with {ended}"
+        elif before.active != done.active:
+            told = "nothing was changed" if now.active == before.active else "the change was made before that"
+            if told not in " ".join(ended.said.split()):
+                yield f"generation {now.active} is active, and it said {ended.said}"
+        yield from _faults_of(run(root, *RECOVER), (3, 13) if stop.phase == "alone" else (3,))
+        yield from faults(root, waiting=fd is not None)
+        now = facts_of(root)
+        yield from faults_of_outcome(allowed, before, done, now)
+        yield from _of_the_admin(own, now)
 
 
 def _forward(place: Place, words: Sequence[str], done: Facts) -> Iterator[str]:
@@ -161,17 +213,17 @@ def _faults_of(ended: Ended, allowed: Sequence[int]) -> Iterator[str]:
         yield f"exit {ended.code}: {ended.said.strip()[-300:]}"
 
 
-def _task(names: tuple[int, str, int, int]) -> Swept:
-    number, history, every, offset = names
+def _task(names: tuple[int, str, int, int, str | None]) -> Swept:
+    number, history, every, offset, request = names
     with scratch() as folder:
-        return sweep(OPERATIONS[number], history, folder, every, offset)
+        return sweep(OPERATIONS[number], history, folder, every, offset, request)
 
 
-def all_swept(chosen: Sequence[str], every: int, jobs: int) -> Iterator[Swept]:
+def all_swept(chosen: Sequence[str], every: int, jobs: int, request: str | None) -> Iterator[Swept]:
     """Every operation after every history, the work of each in two parts."""
     parts = 2
     tasks = [
-        (number, history, every * parts, part)
+        (number, history, every * parts, part, request)
         for number, operation in enumerate(OPERATIONS)
         if not chosen or operation.name in chosen
         for history in operation.histories
@@ -209,10 +261,11 @@ def main() -> int:
     parser.add_argument("operations", nargs="*", metavar="OPERATION")
     parser.add_argument("--every", type=int, default=1, help="only every N-th stop")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--request", choices=list(EXIT), help="send this signal instead")
     options = parser.parse_args()
     started = time.monotonic()
     found: list[Swept] = []
-    for swept in all_swept(options.operations, options.every, options.jobs):
+    for swept in all_swept(options.operations, options.every, options.jobs, options.request):
         found.append(swept)
         for fault in swept.faults:
             print(f"{swept.operation}, {HISTORIES[swept.history].__doc__} {fault}", flush=True)

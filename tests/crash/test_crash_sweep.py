@@ -36,6 +36,15 @@ def test_a_stop_at_any_effect_leaves_the_old_or_the_new(operation: str, history:
     assert operation in table([swept])
 
 
+@pytest.mark.parametrize("request_", ["INT", "TERM"])
+def test_a_request_to_end_is_heeded_or_waits(request_: str) -> None:
+    chosen = next(one for one in OPERATIONS if one.name == "update")
+    with scratch() as folder:
+        swept = sweep(chosen, "spare", folder, 41, request=request_)
+    assert swept.faults == []
+    assert swept.stops.total() >= 3
+
+
 def test_every_command_that_changes_a_system_is_stopped_somewhere() -> None:
     stopped = {operation.words[:2] for operation in OPERATIONS} | {operation.words[:1] for operation in OPERATIONS}
     for verb in VERBS:

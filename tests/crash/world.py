@@ -9,6 +9,7 @@ import importlib
 import os
 import pkgutil
 import shutil
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -82,23 +83,26 @@ class Stop(NamedTuple):
 
 
 class _Stopping(ObservedEffects):
-    """Ends the process at one observation, so that nothing cleans up; notes each until then."""
+    """Ends the process at one observation, so that nothing cleans up, or requests it to end; notes each until then."""
 
-    def __init__(self, at: int | None, notes: int | None = None) -> None:
+    def __init__(self, at: int | None, notes: int | None = None, request: signal.Signals | None = None) -> None:
         super().__init__(apply_owners=os.geteuid() == 0)
         self._at = at
+        self._request = request
         self._notes = notes
         self._number = 0
         self._phase = "alone"
 
     def observe(self, moment: Moment, kind: str, target: str) -> None:
-        if self._number == self._at:
+        if self._number == self._at and self._request is None:
             os._exit(STOPPED)
         if self._notes is not None:
             os.write(self._notes, f"{moment}\t{kind}\t{target}\t{self._phase}\n".encode())
         if moment == "after":
             self._phase = _phase_after(self._phase, kind, target)
         self._number += 1
+        if self._number - 1 == self._at and self._request is not None:
+            os.kill(os.getpid(), self._request)
 
 
 _PHASES = {
@@ -106,6 +110,7 @@ _PHASES = {
     "generation staged": "making",
     "ready to switch": "switching",
     "transaction done": "done",
+    "left to the next boot": "done",
     "transaction undone": "alone",
 }
 
@@ -129,6 +134,7 @@ def in_child(act: Callable[[], int], said: Path) -> int:
             os.dup2(out, 2)
             sys.stdout = os.fdopen(1, "w", closefd=False)
             sys.stderr = os.fdopen(2, "w", closefd=False)
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell had it ignored
             code = act()
         except BaseException:
             traceback.print_exc()
@@ -156,6 +162,12 @@ def run(root: Path, *words: str, effects: Callable[[], Effects] | None = None) -
 def run_and_stop(root: Path, words: Sequence[str], at: int) -> Ended:
     """A command that is stopped at the `at`-th observation, over all of its openings of the system."""
     stopping = _Stopping(at)
+    return run(root, *words, effects=lambda: stopping)
+
+
+def run_and_request(root: Path, words: Sequence[str], at: int, request: signal.Signals) -> Ended:
+    """A command that gets a signal at the `at`-th observation."""
+    stopping = _Stopping(at, request=request)
     return run(root, *words, effects=lambda: stopping)
 
 
