@@ -11,7 +11,7 @@ from moss.errors import MossError, UsageError
 from moss.operations.activate import activate, propose_activation, propose_rollback
 from moss.operations.at_boot import activate_at_boot
 from moss.operations.commit import commit
-from moss.operations.queries import summaries
+from moss.operations.queries import installed, summaries
 from moss.operations.retention import propose_pruning, propose_removal
 from moss.operations.system import open_to_read
 from moss.operations.transaction import Outcome
@@ -92,6 +92,19 @@ def test_the_record_follows_the_boot_that_was_waited_for(
         assert propose_rollback(system).target.id == 1
     assert check_invariants(root) == 2
     assert rollback(root, repository).generation == 1
+
+
+def test_who_only_looks_sees_what_the_machine_was_booted_into(root: Path, repository: Repository) -> None:
+    stage(root, repository, "tool-2")
+    with open_to_read(str(root)) as system:
+        assert system.active == 1
+    boot(root, 2)
+    with open_to_read(str(root)) as system:
+        assert system.active == 2
+        assert [one.metadata.version for one in installed(system)] == ["2"]
+        assert [(one.generation.id, one.active, one.previous, one.pending) for one in summaries(system)] == [
+            (1, False, True, False), (2, True, False, False),
+        ]  # fmt: skip
 
 
 def test_a_boot_into_another_generation_is_told_and_rollback_goes_where_the_machine_came_from(

@@ -125,7 +125,7 @@ def summaries(system: System) -> list[GenerationSummary]:
             package_count=len(generations.package_ids_of(system.record, generation.id)),
             has_tree=_has_tree(system, generation.id),
             kept_as=names.get(generation.id),
-            pending=generation.id == pending,
+            pending=generation.id == pending != active,
         )
         for generation in generations.generations(system.record)
         if generation.status is Status.COMPLETE

@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from moss.db import generations
+from moss.db import generations, journal
 from moss.db.connection import REMEDY, Database, open_record, open_repository_cache, told_in_words
 from moss.effects import Effects, as_moss_error
 from moss.errors import CorruptData, MossError, NotFound, PermissionRefused
+from moss.generation import Status
 from moss.reporter import Reporter, Silence
 from moss.resources import rescue_script
-from moss.root import GenerationId, Root, generations_held
+from moss.root import GenerationId, Root, generation_of_tree, generations_held
 from solver.values import value
 
 
@@ -31,10 +32,12 @@ class System:
     """What the person typed."""
     recovered: str | None = None
     """What recovery did before this command, in a sentence."""
+    booted: GenerationId | None = None
+    """For who only looks: the generation that /usr is, where the record does not follow yet."""
 
     @property
     def active(self) -> GenerationId | None:
-        return generations.active(self.record)
+        return generations.active(self.record) if self.booted is None else self.booted
 
 
 def _now() -> int:
@@ -58,7 +61,8 @@ def open_to_read(directory: str, reporter: Reporter | None = None) -> Iterator[S
     offers = open_repository_cache(root.repository_cache, writable=False)
     try:
         with told_in_words(root.database), record.snapshot(), offers.snapshot():
-            yield System(root, record, offers, default_effects(), reporter or Silence(), _now, "")
+            booted = _booted(root, record)
+            yield System(root, record, offers, default_effects(), reporter or Silence(), _now, "", booted=booted)
     finally:
         record.close()
         offers.close()
@@ -113,6 +117,21 @@ def refuse_without_record(root: Root) -> None:
             because=[f"these generations are there: {', '.join(map(str, held))}"],
             remedies=[REMEDY],
         )
+
+
+def _booted(root: Root, record: Database) -> GenerationId | None:
+    """The generation that the machine was booted into, while no change has let the record follow.
+
+    A transaction under way is no boot: what it has come to is in its own hands.
+    """
+    known = generations.active(record)
+    if known is None or journal.under_way(record) is not None:
+        return None
+    live = generation_of_tree(root.usr)
+    if live is None or live == known:
+        return None
+    found = generations.generation(record, live)
+    return live if found is not None and found.status is Status.COMPLETE else None
 
 
 def _check_readable(root: Root) -> None:
