@@ -65,7 +65,8 @@ def clean(system: System, cleaning: Cleaning) -> int:
 
 
 def orphans(system: System) -> Iterator[tuple[str, int]]:
-    """Files in the store without a row, left over from crashes: name relative to the store, and bytes."""
+    """Files in the store without a row, left over from crashes: name relative to the store, and the bytes that
+    come free with it. Nothing does while a tree has a link to it."""
     known = {asset_name(asset) for asset in packages.assets(system.record)}
     for path, room in _files_below(system.root.store):
         name = os.path.relpath(path, system.root.store)
@@ -77,4 +78,5 @@ def _files_below(directory: str) -> Iterator[tuple[str, int]]:
     for where, _, names in os.walk(directory):
         for name in sorted(names):
             path = os.path.join(where, name)
-            yield path, os.lstat(path).st_size
+            status = os.lstat(path)
+            yield path, status.st_size if status.st_nlink == 1 else 0

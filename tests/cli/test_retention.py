@@ -2,12 +2,14 @@
 
 import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from tests.builders import snapshot
 from tests.cli.conftest import Moss, Place
+from tests.test_verify import Machine
 from tests.trees import differences
 
 
@@ -134,3 +136,45 @@ def test_cleaning_takes_what_can_be_made_again_and_nothing_else(used: Place, mos
     assert not [path for path in (used.root / ".moss/cache").rglob("*") if Path(path).is_file()]
     assert differences(used.root) == [] == differences(used.root, 4, used.root / ".moss/root/4/usr")
     assert moss(*root, "remove", "hello", "-y").exit_code == 0, "universes are compiled again"
+
+
+def test_what_a_tree_still_links_to_frees_nothing(used: Place, moss: Moss) -> None:
+    """Counted are the inodes that go: by how much the files of the root really become less."""
+    orphan = used.root / ".moss/assets/00"
+    orphan.mkdir(exist_ok=True)
+    os.link(used.root / "usr/.stateID", orphan / ("00" * 16))
+    (orphan / ("01" * 16)).write_bytes(b"x" * 5000)
+    before = taken(used.root)
+    plan = answer(moss, used, "cache", "clean", "-n")["plan"]
+    done = answer(moss, used, "cache", "clean", "-y")["outcome"]
+    assert isinstance(plan, dict) and plan["orphans"] == 2 and plan["orphan_bytes"] == 5000
+    assert isinstance(done, dict) and done["freed_bytes"] == before - taken(used.root)
+
+
+def test_what_generations_share_comes_free_with_the_last_of_them(tmp_path: Path, moss: Moss) -> None:
+    """In a root with its hard links: tool 1 is in generations 1 and 2."""
+    machine = Machine(tmp_path)
+    place = Place(tmp_path, machine.packages, machine.root)
+    freed = []
+    for number in ("1", "2"):
+        before = taken(place.root)
+        plan = answer(moss, place, "state", "remove", number, "-n")["plan"]
+        done = answer(moss, place, "state", "remove", number, "-y")["outcome"]
+        assert isinstance(plan, dict) and isinstance(done, dict)
+        own = len(f"{number}\n")  # a tree's .stateID is nobody else's
+        assert plan["bytes"] == done["freed_bytes"] == before - taken(place.root) - own
+        freed.append(plan["bytes"])
+    assert freed == [0, len("one")], "tool 2 has all files of tool 1 but one"
+
+
+def taken(root: Path) -> int:
+    """Bytes of all regular files, each inode once; the record and its copy aside."""
+    inodes: dict[int, int] = {}
+    for folder, _, names in os.walk(root):
+        if folder.endswith(("/.moss/db", "/.moss/copy", "/.moss")):
+            continue
+        for name in names:
+            status = os.lstat(os.path.join(folder, name))
+            if stat.S_ISREG(status.st_mode):  # links are the trees' own
+                inodes[status.st_ino] = status.st_size
+    return sum(inodes.values())
