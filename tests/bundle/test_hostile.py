@@ -15,6 +15,8 @@ import xxhash
 import zstandard
 from jsonschema import Draft202012Validator
 
+from moss.db import bundles
+from moss.operations.system import open_to_change
 from moss.resources import schema_directory
 from moss.trust import SecretKey, new_key
 from tests.builders import snapshot
@@ -23,7 +25,7 @@ from tests.bundle.conftest import Moss, Pair
 SLOW = bool(os.environ.get("MOSS_SLOW"))
 CUTS = 200 if SLOW else 12
 FLIPS = 2000 if SLOW else 40
-MANIFEST, SIGNATURE, PACKAGES, INDEX, CONTENT = 128, 129, 130, 4, 2
+MANIFEST, SIGNATURE, PACKAGES, DELTA_INDEX, DELTAS, INDEX, CONTENT = 128, 129, 130, 131, 132, 4, 2
 
 
 @dataclass
@@ -77,6 +79,11 @@ class Parts:
     def first(self, kind: int) -> int:
         return next(at for at, payload in enumerate(self.payloads) if payload.kind == kind)
 
+    def plain(self, kind: int) -> bytes:
+        """What the first payload of a kind holds."""
+        payload = self.payloads[self.first(kind)]
+        return zstandard.decompress(payload.stored) if payload.compression == 2 else payload.stored
+
     def pack(self) -> bytes:
         header = self.header[:4] + struct.pack(">H", len(self.payloads)) + self.header[6:]
         return header + b"".join(payload.pack() for payload in self.payloads)
@@ -105,6 +112,27 @@ class Target:
         file.write_bytes(raw)
         ended = self.moss("-D", self.pair.b, "sync", "--from", file, *(words or ("-y",)))
         return ended.exit_code, ended.err
+
+    @property
+    def key(self) -> SecretKey:
+        """What machine `a` signs with: an exporter who lies."""
+        (secret,) = (self.pair.a / ".moss/keys").iterdir()
+        return SecretKey(bytes.fromhex(secret.read_text().strip().partition(":")[2]))
+
+    def lying(self, raw: bytes, kind: int, change: Any) -> bytes:
+        """The bundle with other plain bytes in a payload; sizes, digests and signature are made to fit."""
+        parts = Parts.of(raw)
+        at = parts.first(kind)
+        payload = parts.payloads[at]
+        told = bytes(change(bytearray(parts.plain(kind))))
+        stored = zstandard.compress(told)
+        payloads = list(parts.payloads)
+        payloads[at] = replace(payload, stored=stored, plain_size=len(told), compression=2)
+        manifest = parts.manifest
+        manifest["parts"][at - 2].update(
+            stored_size=len(stored), plain_size=len(told), compression=2, sha256=hashlib.sha256(stored).hexdigest()
+        )
+        return Parts(parts.header, payloads).say(manifest, self.key).pack()
 
     def seen(self) -> dict[str, object]:
         """All that is there, but what failing leaves on purpose: the record, files in the store without a row."""
@@ -246,34 +274,18 @@ def lies(manifest: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def test_lies_that_are_signed_are_refused_too(target: Target, moss: Moss) -> None:
-    (secret,) = (target.pair.a / ".moss/keys").iterdir()
-    key = SecretKey(bytes.fromhex(secret.read_text().strip().partition(":")[2]))
     parts = Parts.of(target.new)
     for what, told in lies(parts.manifest):
-        exit_code, why = target.offer(parts.say(told, key).pack())
+        exit_code, why = target.offer(parts.say(told, target.key).pack())
         assert exit_code in (6, 7), (what, exit_code, why)
         assert target.seen() == target.before, what
 
 
 def test_lies_about_contents_are_refused(target: Target) -> None:
     """The digests of the parts are true, and what is in them does not fit together."""
-    (secret,) = (target.pair.a / ".moss/keys").iterdir()
-    key = SecretKey(bytes.fromhex(secret.read_text().strip().partition(":")[2]))
-    parts = Parts.of(target.new)
 
     def with_plain(kind: int, change: Any) -> bytes:
-        at = parts.first(kind)
-        payload = parts.payloads[at]
-        plain = zstandard.decompress(payload.stored, payload.plain_size) if payload.compression == 2 else payload.stored
-        told = change(bytearray(plain))
-        stored = zstandard.compress(bytes(told))
-        payloads = list(parts.payloads)
-        payloads[at] = replace(payload, stored=stored, plain_size=len(told), compression=2)
-        manifest = parts.manifest
-        manifest["parts"][at - 2].update(
-            stored_size=len(stored), plain_size=len(told), compression=2, sha256=hashlib.sha256(stored).hexdigest()
-        )
-        return Parts(parts.header, payloads).say(manifest, key).pack()
+        return target.lying(target.new, kind, change)
 
     def flipped(at: int) -> Any:
         def change(plain: bytearray) -> bytearray:
@@ -285,7 +297,7 @@ def test_lies_about_contents_are_refused(target: Target) -> None:
     assert "other bytes than its digest says" in target.refuses(with_plain(CONTENT, flipped(5)))
     assert "bytes" in target.refuses(with_plain(CONTENT, lambda plain: plain[:-1]))
     assert "bytes" in target.refuses(with_plain(CONTENT, lambda plain: plain + b"x"))
-    target.refuses(with_plain(INDEX, flipped(7)))
+    assert "covers bytes" in target.refuses(with_plain(INDEX, flipped(7)))
     target.refuses(with_plain(INDEX, lambda plain: plain[:-1]))
     target.refuses(with_plain(INDEX, lambda plain: plain + plain[-32:]))
     target.refuses(with_plain(PACKAGES, flipped(0)))
@@ -293,6 +305,60 @@ def test_lies_about_contents_are_refused(target: Target) -> None:
     target.refuses(with_plain(PACKAGES, lambda plain: plain + b"\0" * 56))
     target.refuses(with_plain(PACKAGES, lambda plain: plain.replace(b"share/extra", b"../../extra")))
     target.refuses(with_plain(PACKAGES, lambda plain: plain.replace(b"share/extra", b"share\n\x1b[2Jx")))
+
+
+def test_lies_about_patches_are_refused(target: Target) -> None:
+    lacking = target.export("lacking", "--for", target.pair.files / "receipt")
+    parts = Parts.of(lacking)
+    index = parts.plain(INDEX)
+    assert parts.payloads[parts.first(DELTA_INDEX)].plain_size == 2 * 40
+
+    def exchanged(plain: bytearray) -> bytes:
+        """Each patch under the other one's name."""
+        middle = 4 + int.from_bytes(plain[:4], "big")
+        return bytes(plain[middle:] + plain[:middle])
+
+    target.refuses(target.lying(lacking, DELTAS, exchanged))
+    target.refuses(target.lying(lacking, DELTAS, lambda plain: plain[:-1]))
+    target.refuses(target.lying(lacking, DELTAS, lambda plain: plain + plain))
+    target.refuses(target.lying(lacking, DELTAS, lambda plain: plain[:40] + bytes((plain[40] ^ 1,)) + plain[41:]))
+    # Another new content's digest: then what a layout names is neither carried nor here.
+    exit_code, why = target.offer(
+        target.lying(lacking, DELTA_INDEX, lambda plain: plain[:16] + os.urandom(16) + plain[32:])
+    )
+    assert exit_code == 3 and "does not have" in " ".join(why.split())
+    assert target.seen() == target.before
+    # One that is carried whole, twice the same, an enormous size.
+    twice = target.lying(lacking, DELTA_INDEX, lambda plain: plain[:16] + index[16:32] + plain[32:])
+    assert "carried whole and as a difference" in target.refuses(twice)
+    target.refuses(target.lying(lacking, DELTA_INDEX, lambda plain: plain[:40] * 2))
+    enormous = target.lying(lacking, DELTA_INDEX, lambda plain: plain[:32] + b"\x7f" * 8 + plain[40:])
+    assert "no patch gives so many" in target.refuses(enormous)
+    # The old content of one patch under the other's: it unpacks to what nobody asked for, or not at all.
+    target.refuses(target.lying(lacking, DELTA_INDEX, lambda plain: plain[40:56] + plain[16:]))
+    assert target.offer(lacking)[0] == 0
+
+
+def test_a_patch_that_gives_other_bytes_is_refused(target: Target) -> None:
+    """Of the right size, so that only its digest tells."""
+    lacking = target.export("lacking", "--for", target.pair.files / "receipt")
+    parts = Parts.of(lacking)
+    sizes = parts.plain(DELTA_INDEX)
+    size = int.from_bytes(sizes[32:40], "big")
+    frame = zstandard.ZstdCompressor(level=3).compress(bytes(size))
+
+    def other(plain: bytearray) -> bytes:
+        middle = 4 + int.from_bytes(plain[:4], "big")
+        return struct.pack(">I", len(frame)) + frame + bytes(plain[middle:])
+
+    assert "gives other bytes" in target.refuses(target.lying(lacking, DELTAS, other))
+
+
+def test_how_far_an_exporter_has_counted_never_goes_back(target: Target) -> None:
+    with open_to_change(str(target.pair.b), command="moss test") as system:
+        for number, expected in ((5, 5), (3, 5), (9, 9)):
+            bundles.raise_counter(system.record, "0" * 32, b"", number)
+            assert bundles.counter(system.record, "0" * 32, b"") == expected
 
 
 def test_bytes_with_the_right_checksum_and_another_digest_are_refused(target: Target) -> None:
