@@ -93,7 +93,7 @@ def test_what_is_counted_is_enough_and_not_much_more(
     repository.publish("much", metadata("much"), kind(random.Random(1)))
     repository.publish("more", metadata("more"), {f"etc/{path}": what for path, what in kind(random.Random(2)).items()})
     found = counted(monkeypatch)
-    with mounted(tmp_path, "ext4", 160 * MIB, "-N", "20000") as disk:
+    with mounted(tmp_path, "ext4", 320 * MIB, "-N", "60000") as disk:
         root = disk / "root"
         make(root, repository, "base")
         for labels in (("base", "much"), ("base", "more"), ("base", "more", "much")):
