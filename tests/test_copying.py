@@ -8,12 +8,41 @@ from pathlib import Path
 import pytest
 
 from moss.db.copying import update_copy
+from moss.merge import LayoutCollision
+from moss.operations.activate import activate, propose_activation
+from moss.operations.queries import summaries
 from moss.operations.system import open_to_change
 from tests.counting import CountingEffects
-from tests.test_spare import fill, go_elsewhere, step, tidy
-from tests.test_transactions import Repository
+from tests.histories import fill
+from tests.test_spare import tidy
+from tests.test_transactions import Repository, changing, make
 
 SLOW = bool(os.environ.get("MOSS_SLOW"))
+
+
+def step(
+    root: Path, repository: Repository, labels: dict[str, list[str]], chosen: dict[str, str], chance: random.Random
+) -> dict[str, str]:
+    """A new generation a few packages away from the last; what collides is tried otherwise."""
+    for _ in range(20):
+        wanted = dict(chosen)
+        for name in chance.sample(sorted(labels), chance.randint(1, 2)):
+            if name in wanted and chance.random() < 0.4:
+                del wanted[name]
+            else:
+                wanted[name] = chance.choice(labels[name])
+        try:
+            make(root, repository, *wanted.values())
+        except LayoutCollision:
+            continue
+        return wanted
+    return chosen
+
+
+def go_elsewhere(root: Path, repository: Repository, chance: random.Random) -> None:
+    with changing(root, repository) as system:
+        there = [summary.generation.id for summary in summaries(system) if summary.has_tree]
+        activate(system, propose_activation(system, chance.choice(there)))
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -84,7 +113,6 @@ def test_a_copy_that_cannot_be_carried_on_is_made_anew(tmp_path: Path, damage: s
 def test_a_copy_costs_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes written to the copy, and effects: the same beside a big package as beside a small one."""
     from tests.builders import metadata
-    from tests.test_transactions import changing, make
 
     written = []
     for size in (20, 2000):
