@@ -1,8 +1,7 @@
 """Packages into the arrays of a universe.
 
 Everything is numbered in the order of the sorted packages, so the table does not depend on the
-order in which they came. Relations and formulas that read the same are kept once, and what each
-matches among these packages is looked up here, while nobody waits.
+order in which they came. `solver.assemble` numbers, `solver.matching` finds what matches what.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""`moss repo add` of the machine's main apt index beside `deb2solv -r` of the same index, uncompressed.
+"""Reading the machine's main apt index: the compile, `moss repo add`, an unchanged `repo update`, `check`.
 
-python -m tests.bench.apt_index [RUNS]
+    python -m tests.bench.apt_index [RUNS]
+
+The peer is `deb2solv -r` of the same index, uncompressed; for `check`, libsolv's installcheck.
 """
 
 import shutil
@@ -9,9 +11,22 @@ import tempfile
 from pathlib import Path
 
 from moss.foreign.apt import plain_pieces
-from tests.bench.measuring import MOSS, row, run, typical
+from tests.bench.measuring import MOSS_SCRIPT, in_turn, print_ratios
 
 LISTS = Path("/var/lib/apt/lists")
+
+COMPILE = """\
+import gc, sys
+gc.disable()
+from moss.debian.index import read_index
+from moss.debian.universe import IndexCompiler
+from moss.foreign.apt import plain_pieces
+compiler = IndexCompiler("debian")
+for listed in read_index(plain_pieces(sys.argv[1]), sys.argv[1], ("amd64", "all")):
+    compiler.add(listed, sys.argv[1])
+with open(sys.argv[2], "wb") as file:
+    file.write(compiler.compiled())
+"""
 
 
 def main_index() -> Path:
@@ -25,22 +40,34 @@ def main_index() -> Path:
 def main(runs: int) -> None:
     index = main_index()
     with tempfile.TemporaryDirectory() as directory:
-        lists, plain = Path(directory, "lists"), Path(directory, "Packages")
+        place = Path(directory)
+        lists, plain, root = place / "lists", place / "Packages", place / "root"
         lists.mkdir()
         (lists / index.name).symlink_to(index)
         with open(plain, "wb") as file:
             for piece in plain_pieces(str(index)):
                 file.write(piece)
-        ours, theirs = [], []
-        for number in range(runs):
-            root = Path(directory, f"root{number}")
-            ours.append(run((*MOSS, "-D", root, "repo", "add", "debian", f"apt+file:{lists}")))
-            theirs.append(run(("sh", "-c", f"deb2solv -r {plain} > {directory}/solv")))
-            shutil.rmtree(root)
-            print(f"pair {number}: wall {ours[-1].wall / theirs[-1].wall:.2f}, cpu {ours[-1].cpu / theirs[-1].cpu:.2f}")
-        print(row("moss repo add", typical(ours)))
-        print(row("deb2solv -r", typical(theirs)))
+        moss = " ".join(map(str, (*MOSS_SCRIPT, "-D", root)))
+        theirs = ("sh", "-c", f"deb2solv -r {plain} > {place}/solv")
+        compiling = {
+            "text to universe": (sys.executable, "-c", COMPILE, plain, place / "universe"),
+            "deb2solv -r": theirs,
+        }
+        print_ratios(in_turn(compiling, runs), "text to universe")
+        adding = {
+            "moss repo add": ("sh", "-c", f"rm -rf {root} && {moss} repo add debian apt+file:{lists}"),
+            "deb2solv -r": theirs,
+        }
+        print_ratios(in_turn(adding, runs), "moss repo add")
+        again = {"moss repo update, unchanged": (*MOSS_SCRIPT, "-D", root, "repo", "update"), "deb2solv -r": theirs}
+        print_ratios(in_turn(again, runs), "moss repo update, unchanged")
+        # Both end with 1 where something is broken, as something is.
+        checking = {
+            "moss check": ("sh", "-c", f"{moss} check; true"),
+            "installcheck": ("sh", "-c", f"installcheck amd64 {place}/solv; true"),
+        }
+        print_ratios(in_turn(checking, 2), "moss check")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 3)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)

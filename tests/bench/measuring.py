@@ -5,13 +5,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 PROJECT = Path(__file__).resolve().parents[2]
 MOSS = (sys.executable, "-m", "moss")
+"""As any module is run; `MOSS_SCRIPT` is what a person types."""
+MOSS_SCRIPT = (Path(sys.executable).with_name("moss"),)
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,47 @@ def run(command: Sequence[str | Path]) -> Measured:
         sys.exit(f"{' '.join(map(str, command))[:400]}\nended with {process.returncode}:\n{output[-4000:]}")
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return Measured(wall, cpu, peak[0])
+
+
+def run_alone(command: Sequence[str | Path]) -> Measured:
+    """As `run`, for a process of tens of milliseconds: nobody looks at it while it runs, and its peak is
+    the resident set that the kernel kept account of (that of its largest process)."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=PROJECT, env=environment
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))[:400]}\nended with {process.returncode}")
+    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def in_turn(commands: Mapping[str, Sequence[str | Path]], rounds: int) -> dict[str, Measured]:
+    """Every command once in each round; of each the least wall time, the least CPU time, the highest peak.
+
+    On a machine that others use too, the least of several is what a command takes.
+    """
+    runs: dict[str, list[Measured]] = {name: [] for name in commands}
+    for _ in range(rounds):
+        for name, command in commands.items():
+            runs[name].append(run_alone(command))
+    return {
+        name: Measured(
+            min(one.wall for one in found), min(one.cpu for one in found), max(one.peak_bytes for one in found)
+        )
+        for name, found in runs.items()
+    }
+
+
+def print_ratios(measured: Mapping[str, Measured], ours: str) -> None:
+    """A line for each, and what ours takes of its time."""
+    for name, one in measured.items():
+        ratio = "" if name == ours else f"   ours {measured[ours].wall / one.wall:6.3f} of its wall time"
+        ratio += "" if name == ours else f", {measured[ours].cpu / one.cpu:6.3f} of its CPU time"
+        print(row(name, one) + ratio, flush=True)
 
 
 def together(parts: Sequence[Measured]) -> Measured:
