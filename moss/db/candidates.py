@@ -5,16 +5,18 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moss.db.connection import Database
 from moss.db.statements import metadata_from, statement_of
-from moss.debian.index import Listed, listed_again, metadata_from_paragraph
 from moss.digest import PackageDigest
 from moss.package import Metadata, Published
 from moss.repository import Candidate, Revision, candidate_key_of
 from solver.values import later
 from solver.version import Scheme
+
+if TYPE_CHECKING:  # most commands read no index, and take no paragraph apart
+    from moss.debian.index import Listed
 
 _BRIEFLY = (
     "repository, candidate_key, uri, digest, file_size, installed_size,"
@@ -30,7 +32,7 @@ Row = tuple[str | int | None, ...]
 
 
 @contextmanager
-def replacing(database: Database, repository: str) -> Iterator[Callable[[Iterable[Published | Listed]], None]]:
+def replacing(database: Database, repository: str) -> "Iterator[Callable[[Iterable[Published | Listed]], None]]":
     """Give a repository other content: what is handed to the function inside the block.
 
     Readers see the old or the new; where the block ends with an error the old stays. The block must
@@ -44,11 +46,11 @@ def replacing(database: Database, repository: str) -> Iterator[Callable[[Iterabl
         (first,) = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM candidate").fetchone() or (1,)
         numbers = count(int(first))
 
-        def offer(offered: Iterable[Published | Listed]) -> None:
+        def offer(offered: "Iterable[Published | Listed]") -> None:
             rows: list[Row] = []
             provided: list[tuple[str, int]] = []
             for one, number in zip(offered, numbers, strict=False):
-                row, capabilities = _listed_row(one) if isinstance(one, Listed) else _published_row(one)
+                row, capabilities = _published_row(one) if isinstance(one, Published) else _listed_row(one)
                 rows.append((number, repository, *row))
                 provided += [(capability, number) for capability in capabilities]
             cursor.executemany(_INSERT, rows)
@@ -78,7 +80,7 @@ def _published_row(published: Published) -> tuple[Row, list[str]]:
     return row, sorted({provide.name for provide in metadata.relations.provides} - {metadata.name})
 
 
-def _listed_row(listed: Listed) -> tuple[Row, list[str]]:
+def _listed_row(listed: "Listed") -> tuple[Row, list[str]]:
     row = (
         listed.key, listed.filename, listed.sha256, listed.size, listed.installed_size,
         listed.name, listed.version, 1, 1, listed.architecture, "deb", listed.summary, None, listed.paragraph,
@@ -126,8 +128,10 @@ def _statement(database: Database, number: int) -> tuple[str | None, str | None]
     return statement, paragraph
 
 
-def listed_in(database: Database, repository: str) -> Iterator[Listed]:
+def listed_in(database: Database, repository: str) -> "Iterator[Listed]":
     """What a Debian index listed, as the cache kept it."""
+    from moss.debian.index import listed_again
+
     rows = database.connection.execute(
         "SELECT paragraph, architecture, digest, file_size FROM candidate"
         " WHERE repository = ? AND paragraph IS NOT NULL ORDER BY id",
@@ -189,6 +193,8 @@ def _candidate(row: Sequence[Any], statement: Callable[[], tuple[str | None, str
     def read() -> Metadata:
         said, paragraph = statement()
         if paragraph is not None:
+            from moss.debian.index import metadata_from_paragraph
+
             return metadata_from_paragraph(paragraph, key)
         assert said is not None
         return metadata_from(name, version, release, build_release, architecture, scheme, said)

@@ -9,8 +9,7 @@ the machine's own architecture.
 import os
 import re
 
-from moss.architecture import native_architecture
-from moss.debian.relations import debian_architecture
+from moss.architecture import native_architecture, stone_architecture
 from moss.errors import UsageError
 from solver.values import value
 
@@ -91,4 +90,4 @@ class AptSource:
 def asked_architectures(uris: list[str]) -> tuple[str, ...]:
     """Which architectures, in moss's words, these repositories were added for beside the machine's own."""
     asked = [AptSource.parse(uri).architecture for uri in uris if uri.startswith(PREFIX) and "arch=" in uri]
-    return tuple(dict.fromkeys(debian_architecture(one) for one in asked if one))
+    return tuple(dict.fromkeys(stone_architecture(one) for one in asked if one))

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 
 from moss.capability import Capability
-from moss.db import candidates, generations, journal, trees
+from moss.db import candidates, generations
 from moss.db.repositories import repositories
 from moss.errors import NotFound
 from moss.generation import Generation, JournalEntry, Selected, Status
-from moss.operations.previous import is_archived, previous_generation
 from moss.operations.system import System
 from moss.plan import Difference, as_chosen, difference
 from moss.repository import Candidate
@@ -115,6 +114,9 @@ def near_names(system: System, name: str) -> list[str]:
 
 def summaries(system: System) -> list[GenerationSummary]:
     """Every generation that can be activated, oldest first."""
+    from moss.db import trees  # proposing asks here too, and for no history
+    from moss.operations.previous import previous_generation
+
     active, previous = system.active, previous_generation(system)
     names, pending = trees.kept_names(system.record), trees.pending(system.record)
     return [
@@ -151,10 +153,14 @@ def difference_between(system: System, old: GenerationId, new: GenerationId) -> 
 
 def history(system: System) -> list[JournalEntry]:
     """Every transaction, oldest first."""
+    from moss.db import journal
+
     return journal.entries(system.record)
 
 
 def _has_tree(system: System, number: GenerationId) -> bool:
+    from moss.operations.previous import is_archived
+
     if number == system.active:
         return generation_of_tree(system.root.usr) == number
     return is_archived(system, number)
