@@ -48,6 +48,8 @@ PACKAGES: dict[str, dict[str, Content]] = {
         "share/other/closed/in": "inside", "lib/tmpfiles.d/other.conf": "d /var/lib/other\n",
     },
     "linker-1": {"lib64": Link("lib"), "bin/linker": "linker"},
+    "left-1": {"bin/left": "left"},
+    "right-1": {"bin/right": "right", "share/right/none": ""},
     "last-1": {"bin/last": "last", "share/last/a/b/c": "c"},
 }  # fmt: skip
 
@@ -56,6 +58,9 @@ for _package in (moss, solver):  # now, and not in every child
     for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
         if not _module.name.endswith("__main__"):
             importlib.import_module(_module.name)
+
+
+DEPENDS = {"left": ("right",)}
 
 
 class Ended(NamedTuple):
@@ -146,9 +151,11 @@ def in_child(act: Callable[[], int], said: Path) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def run(root: Path, *words: str, effects: Callable[[], Effects] | None = None) -> Ended:
-    """A moss command in a child process."""
-    said = root.with_name(f"{root.name}.said")
+def run(
+    root: Path, *words: str, effects: Callable[[], Effects] | None = None, said: Path | None = None
+) -> Ended:
+    """A moss command in a child process; `said` is a file that nobody else uses, for its words."""
+    said = said or root.with_name(f"{root.name}.said")
 
     def act() -> int:
         if effects is not None:
@@ -210,7 +217,7 @@ class Place:
     def publish(self, *labels: str) -> None:
         for label in labels:
             name, version = label.split("-")
-            write_package(self.packages, metadata(name, version), PACKAGES[label])
+            write_package(self.packages, metadata(name, version, depends=DEPENDS.get(name, ())), PACKAGES[label])
         index(str(self.packages))
 
     def moss(self, *words: str) -> None:
