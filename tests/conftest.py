@@ -18,10 +18,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Slow tests run when they are asked for: MOSS_SLOW=1."""
-    if os.environ.get("MOSS_SLOW"):
-        return
-    kept = [item for item in items if item.get_closest_marker("slow") is None]
+    """Slow tests run when they are asked for, MOSS_SLOW=1; those that boot machines with MOSS_BOOTS=1."""
+    unasked = [mark for mark, name in (("slow", "MOSS_SLOW"), ("boots", "MOSS_BOOTS")) if not os.environ.get(name)]
+    kept = [item for item in items if not any(item.get_closest_marker(mark) for mark in unasked)]
     if len(kept) < len(items):
         config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
         items[:] = kept

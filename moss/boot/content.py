@@ -93,13 +93,15 @@ def kernels_of(database: Database, generation: Generation) -> Iterator[Kernel]:
 def read_whole(store: Store, file: BootFile) -> bytes:
     """A file's content; empty while its generation is only being staged, and the store does not have it yet."""
     try:
-        return b"".join(read_asset(store, file)) if file.size else b""
+        return b"".join(read_asset(store, file))
     except FileNotFoundError:
         return b""
 
 
 def read_asset(store: Store, file: BootFile) -> Iterator[bytes]:
     """A file's content, piece by piece."""
+    if not file.size:  # the store keeps no empty files
+        return
     opened = os.open(asset_name(file.asset), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=store.fd)
     with open(opened, "rb") as content:
         while chunk := content.read(1 << 20):

@@ -1,6 +1,5 @@
 """Systems that are booted, small ones: kernels of a few bytes, a directory that stands for $BOOT."""
 
-import os
 import re
 import sqlite3
 from pathlib import Path
@@ -168,7 +167,3 @@ class Machine:
         first = active if pending is None else pending[0]
         if any(number == first for number, _ in wanted):
             assert self.menu()[0] == first
-
-
-def as_root() -> bool:
-    return os.geteuid() == 0
