@@ -88,6 +88,8 @@ class Optimiser:
             if not self.sat.solve([self.ground.guard, *assumptions, *encoder.closed]):
                 return False
             self.model = model = self.sat.model()
+            # A variable that no clause mentions yet is in no model.
+            model += range(-len(model) - 1, -encoder.top - 1, -1)
             # No clause speaks of the last variables.
             model += [-variable for variable in range(len(model) + 1, encoder.top + 1)]
             if not encoder.deferred:

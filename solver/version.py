@@ -9,7 +9,7 @@ modified so that all the letters sort earlier than all the non-letters and so th
 before anything, even the end of a part … Then the initial part of the remainder … which consists
 entirely of digit characters … compared numerically". An absent revision equals revision 0.
 
-RPM (rpmvercmp): `[epoch:]version[-release]`. Runs of digits and runs of letters are compared in
+RPM (rpm-version(7), rpmvercmp): `[epoch:]version[-release]`. Runs of digits and runs of letters are compared in
 turn, anything else only separates; digits are newer than letters; `~` is older than the end, `^`
 newer than the end and older than everything else.
 

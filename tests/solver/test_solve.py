@@ -241,3 +241,13 @@ def test_the_package_is_pure() -> None:
             assert word not in text or path.name == "__main__.py", (path.name, word)
         for word in ("pysolvers", "pycard"):
             assert f"import {word}" not in text or path.name == "sat.py", (path.name, word)
+
+
+def test_larger_puzzles_have_the_same_answer_whatever_is_left_out_at_first() -> None:
+    """Seed 578 once met a package before any clause did."""
+    for size, seed in ((12, 578), (16, 578), *((size, seed) for size in (12, 16, 24) for seed in range(40))):
+        problem = make_problem(make_puzzle(seed, size), seed)
+        whole, lazy = solve(problem, effort=Effort(lazy=False)), solve(problem)
+        assert type(whole) is type(lazy), (size, seed)
+        if isinstance(whole, Solution) and isinstance(lazy, Solution):
+            assert (whole.chosen, whole.levels) == (lazy.chosen, lazy.levels), (size, seed)

@@ -113,3 +113,27 @@ def test_dpkg_orders_random_versions_alike() -> None:
         newer = subprocess.run(["dpkg", "--compare-versions", a, "gt", b], check=False).returncode == 0
         older = subprocess.run(["dpkg", "--compare-versions", a, "lt", b], check=False).returncode == 0
         assert compare(Scheme.DEB, a, b) == newer - older, (a, b)
+
+
+@pytest.mark.skipif(shutil.which("rpm") is None, reason="rpm is not installed")
+def test_rpm_orders_random_versions_alike() -> None:
+    """All in one run of rpm, by its Lua; with and without epoch, both with a release or both without."""
+    source = random.Random(11)
+    pieces = ["0", "1", "9", "10", "01", "a", "b", "rc", "Z", "~", "^", ".", "_", "+", "~~", "1.2"]
+
+    def version() -> str:
+        return source.choice(["1", "2", "a", "10"]) + "".join(source.choices(pieces, k=source.randint(0, 6)))
+
+    pairs = []
+    for _ in range(3000):
+        release = source.random() < 0.4
+        epochs = ("", "") if source.random() < 0.8 else (source.choice(["0:", "1:"]), source.choice(["", "1:"]))
+        a, b = (epoch + version() + (f"-{version()}" if release else "") for epoch in epochs)
+        pairs.append((a, b))
+    table = ",".join(f'{{"{a}","{b}"}}' for a, b in pairs)
+    script = f"%{{lua: for _, pair in ipairs({{{table}}}) do print(rpm.vercmp(pair[1], pair[2]) .. ' ') end}}"
+    told = subprocess.run(["rpm", "--eval", script], capture_output=True, check=True, text=True).stdout.split()
+    assert len(told) == len(pairs)
+    for (a, b), expected in zip(pairs, told, strict=True):
+        assert compare(Scheme.RPM, a, b) == int(expected), (a, b)
+
