@@ -107,6 +107,29 @@ def test_when_the_time_ends_the_best_so_far_is_returned_unproven() -> None:
     assert unproven > 10
 
 
+@pytest.mark.slow
+def test_a_universe_of_200_000_packages_is_one_like_any_other() -> None:
+    def versions(number: int) -> list[Package]:
+        needs = [f"p{number // 2} (>= 2)", f"p{number // 3} | p0"] if number else []
+        conflict = {"conflicts": (Relation("p7"),)} if number == 99_998 else {}
+        return [package(f"p{number} 1"), package(f"p{number} 2", *needs, **conflict)]
+
+    universe = Universe.of(one for number in range(100_000) for one in versions(number))
+    assert len(universe) == 200_000
+    wanted, todo = {0}, [99_999]
+    while todo:
+        number = todo.pop()
+        if number not in wanted:
+            wanted.add(number)
+            todo += [number // 2, number // 3]
+    answer = solved(Problem((universe,), request=Request(wishes=wishes("p99999"))))
+    assert {candidate.key for candidate in answer.chosen} == {f"p{number} 2" for number in wanted}
+    refused = solve(Problem((universe,), request=Request(wishes=wishes("p99998 (>= 2)", "p7 (= 2)"))))
+    assert isinstance(refused, Conflict)
+    told = [explanation.headline for explanation in explain(refused)]
+    assert told == ["p99998 (>= 2) and p7 (= 2) cannot be installed together"]
+
+
 def test_an_installed_key_that_no_universe_has_is_an_error() -> None:
     with pytest.raises(UnknownPackageError, match="nowhere 1"):
         solve(Problem((Universe.of([package("a 1")]),), ("nowhere 1",)))
