@@ -202,6 +202,8 @@ class Choices:
 
     def _join(self, package: int, state: NameState) -> None:
         """One version of a name is in, unless it is known to be impossible."""
+        if any(other in self.certain for other, _, _ in self.barring.get(package, ())):
+            self.impossible.add(package)
         if package in self.impossible:
             self.variable[package] = self.false()
             return

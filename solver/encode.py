@@ -126,9 +126,7 @@ class Encoder(Formulas):
             self.added.append(package)
 
     def _is_impossible(self, package: int) -> bool:
-        """Whether what is known rules a package out, so that nobody need look at what it needs."""
-        if any(other in self.certain for other, _, _ in self.barring.get(package, ())):
-            return True
+        """Whether what is known leaves nothing that a package needs, so that nobody looks at the rest."""
         universe, local, index = self.pool.at(package)
         base = self.pool.formula_base[index]
         start, end = universe.depends_start[local], universe.depends_start[local + 1]

@@ -39,6 +39,7 @@ from solver import (
     installed_reasons,
     parse_formula,
     parse_preferences,
+    parse_relation,
     rdepends,
     solve,
     why,
@@ -105,6 +106,31 @@ def test_when_the_time_ends_the_best_so_far_is_returned_unproven() -> None:
         with pytest.raises(NoAnswerError):
             solve(problem, budget=lambda: False)
     assert unproven > 10
+
+
+@pytest.mark.parametrize(
+    ("needs", "others", "expected"),
+    [
+        # r 1 conflicts with c, which is no more certain than d
+        ("d | c", [package("c 1", conflicts=(parse_relation("r (= 1)"),)), package("d 1"), package("r 1")], {"d 1"}),
+        # r 1 needs another version of m than a, and they stand beside each other
+        (
+            "m (>= 2)",
+            [package("m 1", multi_version=True), package("m 2", multi_version=True), package("r 1", "m (= 1)")],
+            {"m 1", "m 2"},
+        ),
+        # r 1 needs a version that a rules out, or what the machine provides
+        ("x (>= 2)", [package("x 1"), package("x 2"), package("r 1", "x (= 1) | machine")], {"x 2"}),
+    ],
+)
+def test_what_is_certain_rules_out_no_more_than_it_must(needs: str, others: list[Package], expected: set[str]) -> None:
+    asking = package("a 1", needs, recommends=(Relation("r"),))
+    newest = package("r 2", conflicts=(Relation("a"),))
+    request = Request(wishes=wishes("a"), facts=("machine",))
+    order = (Measure.REMOVED, Measure.UNMET, Measure.NEW)  # old versions are tried when a is certain
+    answer = solved(Problem((Universe.of([asking, newest, *others]),), (), request, order))
+    assert {candidate.key for candidate in answer.chosen} == {"a 1", "r 1"} | expected
+    assert [level.cost for level in answer.levels][:2] == [0, 0]
 
 
 @pytest.mark.slow
