@@ -16,6 +16,7 @@ from moss.effects import Effects
 from moss.generation import PackageId
 from moss.operations import commit as committing
 from moss.operations.activate import activate, propose_rollback
+from moss.operations.cache import orphans
 from moss.operations.commit import commit
 from moss.operations.queries import installed, summaries
 from moss.operations.system import System, open_to_change
@@ -182,6 +183,29 @@ def test_what_no_generation_has_any_more_leaves_the_store(tmp_path: Path, plain:
     assert differences(root) == []
     with changing(root, plain) as system:
         assert {one.generation.model.wishes[0].wanted.name for one in summaries(system)} == {"p2"}
+
+
+@pytest.mark.slow_too
+def test_what_a_crash_kept_in_the_store_leaves_with_the_next_upkeep(tmp_path: Path, plain: Repository) -> None:
+    template, root = tmp_path / "template", tmp_path / "root"
+    for version in range(3):
+        make(template, plain, f"p0-{version}", "p1-0")
+
+    def tidy_up(effects: Effects) -> None:
+        with changing(root, plain, effects) as system:
+            keep_house(system, 1)
+
+    for point in range(0, 400, 1 if SLOW else 5):
+        subprocess.run(["cp", "-a", str(template), str(root)], check=True)
+        finished = crash_at(point, tidy_up)
+        tidy(root, plain, keep=1)
+        with changing(root, plain) as system:
+            assert list(orphans(system)) == [], f"crash at effect {point}"
+        shutil.rmtree(root)
+        if finished:
+            break
+    assert finished
+    assert point > 20
 
 
 def test_a_stray_file_is_told_and_its_tree_is_not_recycled(tmp_path: Path, plain: Repository, ways: Ways) -> None:

@@ -207,9 +207,10 @@ def assets(database: Database) -> Iterator[Asset]:
 
 
 def forget_unused(database: Database) -> set[Asset]:
-    """Forget the packages that no generation consists of any more; the assets that went with them.
+    """Forget the packages that no generation consists of any more; the assets whose files must leave the store.
 
-    Their files are unlinked by the caller after this is committed: a file without a row is nothing.
+    Their files are unlinked by the caller after this is committed, and then it says `have_left`. What an
+    earlier caller was kept from unlinking is among them, unless it is needed again.
     """
     with database.transaction():
         unused = database.connection.execute(
@@ -230,4 +231,15 @@ def forget_unused(database: Database) -> set[Asset]:
                 (suspect,),
             )
             gone.update(Asset(*row) for row in rows)
-    return gone
+        database.connection.executemany("INSERT OR IGNORE INTO leaving VALUES (?, ?, ?, ?, ?)", gone)
+        database.connection.execute(
+            "DELETE FROM leaving WHERE EXISTS (SELECT 1 FROM asset WHERE (digest, permissions, uid, gid, xattrs)"
+            " = (leaving.digest, leaving.permissions, leaving.uid, leaving.gid, leaving.xattrs))"
+        )
+        leaving = database.connection.execute("SELECT digest, permissions, uid, gid, xattrs FROM leaving")
+        return {Asset(*row) for row in leaving}
+
+
+def have_left(database: Database) -> None:
+    """All that was leaving the store has left it."""
+    database.connection.execute("DELETE FROM leaving")

@@ -182,6 +182,9 @@ def collect(system: System, store: Store) -> int:
             continue
         freed += status.st_size if status.st_nlink == 1 else 0
         system.effects.unlink(name, dir_fd=store.fd)
+    if gone:
+        packages.have_left(system.record)
+        system.effects.commit_point("unused files have left")
     return freed
 
 

@@ -42,6 +42,17 @@ CREATE TABLE asset (
     UNIQUE (digest, permissions, uid, gid, xattrs)
 ) STRICT;
 
+-- Assets that no layout has any more, from before their files leave the store until they have left it:
+-- what a crash keeps from going goes with the next upkeep.
+CREATE TABLE leaving (
+    digest BLOB NOT NULL,
+    permissions INTEGER NOT NULL,
+    uid INTEGER NOT NULL,
+    gid INTEGER NOT NULL,
+    xattrs BLOB NOT NULL,
+    PRIMARY KEY (digest, permissions, uid, gid, xattrs)
+) STRICT, WITHOUT ROWID;
+
 -- The paths of a package below /usr.
 CREATE TABLE layout (
     package INTEGER NOT NULL REFERENCES package (id) ON DELETE CASCADE,
