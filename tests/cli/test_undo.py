@@ -94,6 +94,14 @@ def test_what_was_done_since_stays(shop: Shop, moss: Moss) -> None:
     assert there(shop, moss) == set() and wishes(shop, moss) == []
 
 
+def test_what_was_removed_since_does_not_come_back(shop: Shop, moss: Moss) -> None:
+    do(shop, moss, "install", "lib")
+    updated(shop, moss)
+    do(shop, moss, "remove", "app")
+    do(shop, moss, "undo", "4")  # the update
+    assert there(shop, moss) == {"lib-1", "other-1"}
+
+
 def test_what_something_needs_since_stays_and_is_told(shop: Shop, moss: Moss) -> None:
     do(shop, moss, "install", "lib")
     shop.add("user", "1", needs=["lib"])
