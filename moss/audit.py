@@ -84,7 +84,9 @@ def _walk(usr: str, directory: str) -> "Iterator[tuple[str, os.DirEntry[str]]]":
             yield from _walk(usr, path)
 
 
-def _is_as_said(entry: Entry | None, found: "os.DirEntry[str]", store: Store, owners: bool) -> bool:
+def _is_as_said(
+    entry: Entry | None, found: "os.DirEntry[str]", store: Store, owners: bool
+) -> bool:
     if entry is None:
         return found.is_dir(follow_symlinks=False) and _metadata_is(found, 0o755, 0, 0, owners)
     match entry.kind:

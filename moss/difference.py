@@ -126,7 +126,9 @@ class _Look:
         self._old = {path: entry for (path, side), (_, entry) in winners.items() if side == OLD}
         self._new = {path: entry for (path, side), (_, entry) in winners.items() if side == NEW}
 
-    def _better(self, first: tuple[str, Entry], second: tuple[str, Entry], side: int) -> tuple[str, Entry] | None:
+    def _better(
+        self, first: tuple[str, Entry], second: tuple[str, Entry], side: int
+    ) -> tuple[str, Entry] | None:
         plain = better(first, second, frozenset())
         if plain is not None:
             return plain

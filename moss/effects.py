@@ -181,7 +181,9 @@ class Effects:
         aside += f".{os.fsdecode(os.fsencode(last)[:200])}.moss-new"
         if os.access(aside, os.F_OK, dir_fd=dir_fd, follow_symlinks=False):
             self.unlink(aside, dir_fd=dir_fd)
-        self.write_new(aside, content, mode=mode, uid=uid, gid=gid, xattrs=xattrs, dir_fd=dir_fd, sync=True)
+        self.write_new(
+            aside, content, mode=mode, uid=uid, gid=gid, xattrs=xattrs, dir_fd=dir_fd, sync=True
+        )
         try:
             self.rename(aside, name, src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
         except OSError:
@@ -212,7 +214,9 @@ class Effects:
         """Let two names change places in one step. Both must exist, on one file system."""
         self._rename_with(_RENAME_EXCHANGE, one, other, src_dir_fd, dst_dir_fd)
 
-    def _rename_with(self, flag: int, source: str, target: str, src_dir_fd: int | None, dst_dir_fd: int | None) -> None:
+    def _rename_with(
+        self, flag: int, source: str, target: str, src_dir_fd: int | None, dst_dir_fd: int | None
+    ) -> None:
         import ctypes
 
         number = errno.ENOSYS
@@ -268,7 +272,9 @@ class Effects:
         except OSError as fault:
             raise _placed(fault, dir_fd if isinstance(target, str) else target) from None
 
-    def setxattr(self, target: str | int, attribute: str, value: bytes, /, *, dir_fd: int | None = None) -> None:
+    def setxattr(
+        self, target: str | int, attribute: str, value: bytes, /, *, dir_fd: int | None = None
+    ) -> None:
         """Set an extended attribute. Those only root may set are skipped without `apply_owners`."""
         if not self.apply_owners and not attribute.startswith("user."):
             return

@@ -140,7 +140,9 @@ def entries_of(usr: str, reading: Reading, *, owners: bool) -> list[Entry]:
     return sorted(found)
 
 
-def _content_fault(entry: Entry, place: str, status: os.stat_result, reading: Reading) -> tuple[DamageKind, str] | None:
+def _content_fault(
+    entry: Entry, place: str, status: os.stat_result, reading: Reading
+) -> tuple[DamageKind, str] | None:
     if entry.kind is EntryKind.SYMLINK:
         target = os.readlink(place)
         return None if target == entry.link_target else (DamageKind.TARGET, f"points to {target!r}")

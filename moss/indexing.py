@@ -44,7 +44,9 @@ def index(directory: str) -> Indexed:
                 faults.append(fault)
                 continue
             if package.digest in published:
-                notes.append(f"{path} is the same stone as {published[package.digest].uri} and was passed over")
+                notes.append(
+                    f"{path} is the same stone as {published[package.digest].uri} and was passed over"
+                )
             else:
                 published[package.digest] = package
         if len(faults) == 1:

@@ -136,9 +136,9 @@ def _control_groups(pid: int) -> str:
 def unit_of(control_groups: str) -> tuple[str | None, int | None]:
     """The service that a process belongs to, and whose manager runs it, from /proc/PID/cgroup.
 
-    0::/system.slice/ssh.service                                                 ssh.service
-    0::/user.slice/user-7.slice/user@7.service/app.slice/pipewire.service        pipewire.service, 7
-    0::/user.slice/user-7.slice/session-3.scope                                  a login: none
+        0::/system.slice/ssh.service                                                 ssh.service
+        0::/user.slice/user-7.slice/user@7.service/app.slice/pipewire.service        pipewire.service, 7
+        0::/user.slice/user-7.slice/session-3.scope                                  a login: none
     """
     for line in control_groups.splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]

@@ -16,7 +16,9 @@ from moss.xattrs import attributes_in
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def materialise(layout: Iterable[Entry], store: Store, usr: str, generation: GenerationId, effects: Effects) -> None:
+def materialise(
+    layout: Iterable[Entry], store: Store, usr: str, generation: GenerationId, effects: Effects
+) -> None:
     """Make the whole tree anew at `usr`, which must not exist; `layout` is merged, in the order of a tree.
 
     What a layout only implies is a directory 0755 root:root. Nothing here is durable until the caller

@@ -46,7 +46,9 @@ class LayoutCollision(MossError):
         one = collisions[0]
         super().__init__(
             f"{one.first} and {one.second} both have /usr/{one.path}, and not the same there",
-            because=[f"{other.first} and {other.second} both have /usr/{other.path}" for other in collisions[1:10]],
+            because=[
+                f"{other.first} and {other.second} both have /usr/{other.path}" for other in collisions[1:10]
+            ],
             remedies=[f"leave one of them out: moss remove {one.first}, or moss remove {one.second}"],
         )
 
@@ -60,7 +62,9 @@ class Merged:
     """Symlinks that stand where a package has a directory: path to target."""
 
 
-def merge(layouts: Iterable[tuple[str, Iterable[Entry]]], replaces: Replaces = NOTHING_REPLACED) -> Merged:
+def merge(
+    layouts: Iterable[tuple[str, Iterable[Entry]]], replaces: Replaces = NOTHING_REPLACED
+) -> Merged:
     """What a generation of these packages has below /usr.
 
     `layouts` gives each package's name with its entries, packages in the order of their names;
@@ -116,7 +120,9 @@ def _above(won: tuple[str, Entry], leaves: list[tuple[str, str]]) -> Iterator[Co
         leaves.append((entry.path, package))
 
 
-def better(first: tuple[str, Entry], second: tuple[str, Entry], replaces: Replaces) -> tuple[str, Entry] | None:
+def better(
+    first: tuple[str, Entry], second: tuple[str, Entry], replaces: Replaces
+) -> tuple[str, Entry] | None:
     """Which of two entries at one path the generation has; None for a collision."""
     if first[1] == second[1]:
         return first

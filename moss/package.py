@@ -5,6 +5,7 @@ Format v1 knows plain capabilities only (`depends`, `provides`, `conflicts`). Wh
 package has them they supersede the plain ones, which then hold the part that upstream can read.
 """
 
+
 from moss.capability import Capability
 from moss.digest import PackageDigest
 from solver.model import Formula, Provide, Relation
@@ -87,3 +88,4 @@ class Published:
     """Bytes of the stone."""
     installed_size: int | None = None
     """Bytes that its distinct files take; None where the index does not say."""
+

@@ -97,7 +97,9 @@ def _gather(tree: str, spool: ContentSpool, keep_owners: bool) -> _Gathered:
             gathered.faults.append(f"usr/{path} is {word}: have it made at boot, by tmpfiles.d")
         elif stat.S_ISLNK(status.st_mode):
             mode = stat.S_IFLNK | 0o777
-            gathered.entries.append(Entry(path, EntryKind.SYMLINK, mode, *owner, None, os.readlink(found.path)))
+            gathered.entries.append(
+                Entry(path, EntryKind.SYMLINK, mode, *owner, None, os.readlink(found.path))
+            )
         elif stat.S_ISDIR(status.st_mode):
             if status.st_mode != _IMPLIED_DIRECTORY or owner != (0, 0) or not os.listdir(found.path):
                 gathered.entries.append(Entry(path, EntryKind.DIRECTORY, status.st_mode, *owner))
@@ -112,7 +114,9 @@ def _gather(tree: str, spool: ContentSpool, keep_owners: bool) -> _Gathered:
         raise UsageError(
             f"{tree} cannot be packed",
             because=gathered.faults,
-            remedies=["move or remove what is named above: a stone holds files, symlinks and directories below usr/"],
+            remedies=[
+                "move or remove what is named above: a stone holds files, symlinks and directories below usr/"
+            ],
         )
     gathered.entries.sort(key=lambda entry: entry.path)
     return gathered

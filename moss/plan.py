@@ -54,7 +54,8 @@ class Change:
     def is_downgrade(self) -> bool:
         before, after = self.before, self.package.metadata
         return (
-            before.scheme is after.scheme and compare(before.scheme, after.ordered_version, before.ordered_version) < 0
+            before.scheme is after.scheme
+            and compare(before.scheme, after.ordered_version, before.ordered_version) < 0
         )
 
 

@@ -62,13 +62,17 @@ def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry
     return warnings if menu is None else (*warnings, menu)
 
 
-def _settle_local_state(root: Root, database: Database, effects: Effects) -> tuple[dict[str, str], tuple[str, ...]]:
+def _settle_local_state(
+    root: Root, database: Database, effects: Effects
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """Let /etc and /var follow the live generation: what to record of it, and what the person should know."""
     changes = propose_local_changes(root.path, root.usr, factory.copies(database))
     return apply_local_changes(changes, root.path, effects), changes.warnings
 
 
-def undo(root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int, reporter: Reporter) -> None:
+def undo(
+    root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int, reporter: Reporter
+) -> None:
     """Everything that must go when the exchange did not happen."""
     settle_trees(root, database, effects, reporter)
     with database.transaction():
@@ -149,7 +153,9 @@ def _follow(
     settle_trees(root, database, effects, reporter)
     copies, warnings = _settle_local_state(root, database, effects)
     with database.transaction():
-        entry = journal.begin(database, operation="boot", command=_BOOT, from_generation=before, started_at=now)
+        entry = journal.begin(
+            database, operation="boot", command=_BOOT, from_generation=before, started_at=now
+        )
         journal.set_target(database, entry, live)
         _record_live(database, live)
         factory.record_copies(database, copies)

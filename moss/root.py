@@ -1,18 +1,18 @@
 """Every path that moss touches below a root, and the only place that joins them.
 
-ROOT/usr                         the active generation; `.stateID` in it says which
-ROOT/.moss/db/moss.db            the record
-ROOT/.moss/db/repositories.db    what repositories offer: a cache
-ROOT/.moss/copy/moss.db          a copy of the record, as of the last upkeep
-ROOT/.moss/lock                  held while a transaction is under way; says by whom
-ROOT/.moss/keys/NAME             secret halves of keys that sign here (0600)
-ROOT/.moss/assets/<2 hex>/…      the store
-ROOT/.moss/root/<generation>/usr archived generations, plain hard-linked trees
-ROOT/.moss/root/spare/usr        the tree that the next generation is made in
-ROOT/.moss/root/aside-<n>        what is no longer needed and cannot be removed yet
-ROOT/.moss/lost/<generation>/…   what did not belong in a tree and was taken out of it
-ROOT/.moss/rescue                a shell script that goes back where moss itself does not run
-ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
+    ROOT/usr                         the active generation; `.stateID` in it says which
+    ROOT/.moss/db/moss.db            the record
+    ROOT/.moss/db/repositories.db    what repositories offer: a cache
+    ROOT/.moss/copy/moss.db          a copy of the record, as of the last upkeep
+    ROOT/.moss/lock                  held while a transaction is under way; says by whom
+    ROOT/.moss/keys/NAME             secret halves of keys that sign here (0600)
+    ROOT/.moss/assets/<2 hex>/…      the store
+    ROOT/.moss/root/<generation>/usr archived generations, plain hard-linked trees
+    ROOT/.moss/root/spare/usr        the tree that the next generation is made in
+    ROOT/.moss/root/aside-<n>        what is no longer needed and cannot be removed yet
+    ROOT/.moss/lost/<generation>/…   what did not belong in a tree and was taken out of it
+    ROOT/.moss/rescue                a shell script that goes back where moss itself does not run
+    ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
 """
 
 import os

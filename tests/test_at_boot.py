@@ -78,7 +78,9 @@ def test_what_runs_does_not_change_and_the_record_says_what_waits(root: Path, re
 
 
 @pytest.mark.parametrize("stale_name", [False, True], ids=["tidy", "cut short"])
-def test_the_record_follows_the_boot_that_was_waited_for(root: Path, repository: Repository, stale_name: bool) -> None:
+def test_the_record_follows_the_boot_that_was_waited_for(
+    root: Path, repository: Repository, stale_name: bool
+) -> None:
     stage(root, repository, "tool-2")
     boot(root, 2, stale_name=stale_name)
     with changing(root, repository) as system:

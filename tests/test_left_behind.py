@@ -80,7 +80,7 @@ def test_whoever_still_sees_the_old_tree_is_told_and_nobody_else(
 def test_a_jail_of_the_root_itself_that_loses_its_protection_is_told(root: Path, repository: Repository) -> None:
     script = (
         f"{PROTECTED}\nexec python3 -c 'import os, sys, time; os.chroot(sys.argv[1]);"
-        ' print("ready", flush=True); time.sleep(1000)\' "$2"'
+        " print(\"ready\", flush=True); time.sleep(1000)' \"$2\""
     )
     with with_mounts(script, root / "usr", root) as pid:
         assert said(make(root, repository, "tool-1").left_behind) == {pid: "has lost its mount on /usr"}

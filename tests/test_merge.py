@@ -20,7 +20,9 @@ def paths(layout: list[Entry]) -> list[str]:
 
 
 def test_paths_come_sorted_and_parents_first() -> None:
-    layout = merged(("b", [regular("share/b", ONE), directory("share/empty")]), ("a", [regular("bin/a", ONE)]))
+    layout = merged(
+        ("b", [regular("share/b", ONE), directory("share/empty")]), ("a", [regular("bin/a", ONE)])
+    )
     assert paths(layout) == ["bin/a", "share/b", "share/empty"]
 
 
@@ -117,7 +119,9 @@ def test_nothing_is_placed_through_a_link_that_leaves_usr() -> None:
 
 def test_a_file_moved_by_a_link_collides_where_it_lands() -> None:
     with pytest.raises(LayoutCollision) as caught:
-        merged(("a", [symlink("lib64", "lib"), regular("lib/libz.so", OTHER)]), ("b", [regular("lib64/libz.so", ONE)]))
+        merged(
+            ("a", [symlink("lib64", "lib"), regular("lib/libz.so", OTHER)]), ("b", [regular("lib64/libz.so", ONE)])
+        )
     assert caught.value.collisions[0].path == "lib/libz.so"
 
 

@@ -94,7 +94,9 @@ def test_system_calls_of_a_whole_update_are_those_of_the_change(tmp_path: Path) 
             elif version < 7:
                 moss(root, "update", "-y")
         counts = tmp_path / f"counts-{size}"
-        subprocess.run(["strace", "-f", "-c", "-o", counts, *command(root, "update", "-y")], check=True, cwd=PROJECT)
+        subprocess.run(
+            ["strace", "-f", "-c", "-o", counts, *command(root, "update", "-y")], check=True, cwd=PROJECT
+        )
         calls.append(read_counts(counts))
         assert (root / "usr/bin/small").read_text() == "7"
     small_system, big_system = calls

@@ -42,7 +42,9 @@ def rescue(root: Path, *words: str, shell: str = "sh", **environment: str) -> "s
 
 
 @pytest.mark.parametrize("shell", [name for name, (program, *_) in SHELLS.items() if shutil.which(program)])
-def test_any_shell_goes_to_another_generation_and_moss_follows(root: Path, repository: Repository, shell: str) -> None:
+def test_any_shell_goes_to_another_generation_and_moss_follows(
+    root: Path, repository: Repository, shell: str
+) -> None:
     listed = rescue(root, shell=shell).stdout.splitlines()
     assert listed == ["live: 3", "can be gone to: 1", "can be gone to: 2"]
     went = rescue(root, "1", shell=shell)

@@ -74,7 +74,9 @@ def test_file_capabilities_are_applied_and_another_packages_twin_has_none(tmp_pa
 
 def test_capabilities_are_recorded_and_not_applied_by_an_ordinary_user(tmp_path: Path) -> None:
     xattrs = {"security.capability": NET_RAW, "user.note": b"x"}
-    repository = published(tmp_path / "packages", capable={"bin/ping": File(b"ping", 0o555, xattrs=xattrs)})
+    repository = published(
+        tmp_path / "packages", capable={"bin/ping": File(b"ping", 0o555, xattrs=xattrs)}
+    )
     ordinary = Effects(apply_owners=False)
     make(tmp_path / "root", repository, "capable", effects=ordinary)
     assert attributes(tmp_path / "root/usr/bin/ping") == {"user.note": b"x"}

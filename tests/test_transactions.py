@@ -341,7 +341,9 @@ def test_a_crash_at_any_effect_leaves_the_old_or_the_new(
     assert seen == {old, new}
 
 
-def test_recovery_that_is_interrupted_itself_is_completed_by_the_next(tmp_path: Path, repository: Repository) -> None:
+def test_recovery_that_is_interrupted_itself_is_completed_by_the_next(
+    tmp_path: Path, repository: Repository
+) -> None:
     points = 0
     for first in range(0, 400, 7):
         root = tmp_path / f"root-{first}"

@@ -106,7 +106,9 @@ class Manifest:
                 "generation": self.origin.generation,
                 "created_at": self.origin.created_at,
             },
-            "base": None if self.base is None else {"system": self.base.system, "generation": self.base.generation},
+            "base": None
+            if self.base is None
+            else {"system": self.base.system, "generation": self.base.generation},
             "wishes": [{"wanted": str(wish), "why": wish.why} for wish in self.model.wishes],
             "pins": [{"wanted": str(pin), "said_at": pin.said_at} for pin in self.model.pins],
             "holds": [{"name": hold.name, "said_at": hold.said_at} for hold in self.model.holds],

@@ -63,7 +63,9 @@ def decode_packages(plain: bytes, records: int, place: Place) -> Iterator[Carrie
         if position > end:
             raise place.fault(f"package {count} is cut short")
         middle = start + meta_size
-        metadata, _ = decode_meta(plain[start:middle], meta_records, place, StoneKind.BINARY, Strictness.CHECK)
+        metadata, _ = decode_meta(
+            plain[start:middle], meta_records, place, StoneKind.BINARY, Strictness.CHECK
+        )
         attributes = decode_attributes(plain[middle : middle + size], attribute_records, place)
         refuse_later_versions(attributes, place)
         yield CarriedPackage(

@@ -96,7 +96,9 @@ def read_part(source: Source, part: Part) -> StoredPart:
     """The part that comes next. Its header is judged, its bytes when they are unpacked."""
     place = source.place(f"{part.kind.word} payload")
     raw = source.exactly(HEADER_SIZE, place.what)
-    header = PayloadHeader(part.stored_size, part.plain_size, raw[_CHECKSUM], part.records, part.kind, part.compression)
+    header = PayloadHeader(
+        part.stored_size, part.plain_size, raw[_CHECKSUM], part.records, part.kind, part.compression
+    )
     if raw != header.pack():
         raise place.fault("its header is not the one that the manifest lists here")
     return StoredPart(part, header, place, source.exactly(part.stored_size, place.what))

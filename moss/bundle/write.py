@@ -68,7 +68,9 @@ class BundleWriter:
     def add_contents(self, pieces: Iterable[bytes]) -> None:
         """The contents, one after the other, as the index lists them."""
         level = self.level
-        blocks = in_order(lambda block: _made(PayloadKind.CONTENT, block, 0, level), _blocks(pieces))
+        blocks = in_order(
+            lambda block: _made(PayloadKind.CONTENT, block, 0, level), _blocks(pieces)
+        )
         for made in blocks:
             self._keep(made)
 
@@ -98,7 +100,9 @@ class BundleWriter:
             write(stored)
         self._spool.seek(0)
         for part, checksum in zip(self.parts, self._checksums, strict=True):
-            write(_header(part.kind, part.compression, part.records, part.stored_size, part.plain_size, checksum))
+            write(
+                _header(part.kind, part.compression, part.records, part.stored_size, part.plain_size, checksum)
+            )
             left = part.stored_size
             while left:
                 piece = self._spool.read(min(left, PIECE))
@@ -125,7 +129,9 @@ def _made(kind: PayloadKind, plain: bytes, records: int, level: int) -> _Made:
     if len(stored) >= len(plain):
         stored, compression = plain, Compression.NONE
     digest = hashlib.sha256(stored).hexdigest()
-    return _Made(Part(kind, compression, records, len(stored), len(plain), digest), payload_checksum(stored), stored)
+    return _Made(
+        Part(kind, compression, records, len(stored), len(plain), digest), payload_checksum(stored), stored
+    )
 
 
 def _signature(plain: bytes, key: SecretKey | None) -> tuple[bytes, int]:

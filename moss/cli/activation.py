@@ -23,7 +23,9 @@ def rollback(session: Session, at_boot: AtBoot = False) -> Answer:
 
 def state_activate(
     session: Session,
-    generation: Annotated[int, Argument(metavar="GENERATION", min=1, help="A number that `state list` shows.")],
+    generation: Annotated[
+        int, Argument(metavar="GENERATION", min=1, help="A number that `state list` shows.")
+    ],
     at_boot: AtBoot = False,
 ) -> Answer:
     """It is switched to at once, whole or not at all. With --at-boot the next boot switches to it; the
@@ -43,7 +45,13 @@ def _activate(session: Session, system: System, activation: Activation, at_boot:
             "generation": generation_data(target),
             **difference_data(activation.difference),
         },
-        nothing_to_do=(nothing_to_do(f"generation {target.id} is active already") if changes_nothing else None),
+        nothing_to_do=(
+            nothing_to_do(f"generation {target.id} is active already")
+            if changes_nothing
+            else None
+        ),
     )
     # Looking through a tree costs in proportion to its size, going back must not: the next update does it.
-    return carry_out(session, system, proposal, lambda: act(system, activation), audit_after=False, target=target.id)
+    return carry_out(
+        session, system, proposal, lambda: act(system, activation), audit_after=False, target=target.id
+    )

@@ -88,7 +88,9 @@ def plan_data(plan: Plan) -> Data:
         "to": plan.result,
         "installs": [_chosen_data(install.package) for install in plan.installs],
         "changes": [_change_data(change) for change in plan.changes],
-        "removals": [package_data(removal.metadata) | {"because": removal.because} for removal in plan.removals],
+        "removals": [
+            package_data(removal.metadata) | {"because": removal.because} for removal in plan.removals
+        ],
         "held": [_held_data(held) for held in plan.held],
         "wishes": {
             "before": _texts(plan.model_before.wishes),

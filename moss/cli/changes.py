@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 def install(
     session: Session,
-    wishes: Annotated[list[str], Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")],
+    wishes: Annotated[
+        list[str], Argument(metavar="PACKAGE…", help="A name, a version ('vim < 9'), or 'binary(git)'.")
+    ],
     source: Annotated[str | None, Option("--from", metavar="REPO", help="Only from this repository.")] = None,
     at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
@@ -57,7 +59,9 @@ def install(
 
 def remove(
     session: Session,
-    names: Annotated[list[str], Argument(metavar="PACKAGE…", help="What you asked for, or a package's name.")],
+    names: Annotated[
+        list[str], Argument(metavar="PACKAGE…", help="What you asked for, or a package's name.")
+    ],
     at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,

@@ -138,7 +138,10 @@ def _first_words() -> str:
 def _options(verb: Verb) -> str:
     parser = parser_of(verb, function_of(verb), lambda **_: None)
     options = [
-        option for parameter in parser.params if not getattr(parameter, "hidden", False) for option in parameter.opts
+        option
+        for parameter in parser.params
+        if not getattr(parameter, "hidden", False)
+        for option in parameter.opts
     ]
     return " ".join(option for option in options if option.startswith("-"))
 

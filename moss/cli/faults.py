@@ -41,7 +41,9 @@ def error_text(error: MossError, page: Page, directory: str | None = None) -> st
 def error_data(error: MossError, directory: str | None = None) -> dict[str, object]:
     """What `error` of the JSON answer holds."""
     if isinstance(error, Unsatisfiable):
-        suggestions = [{"command": at(directory, one.command), "outcome": one.outcome} for one in error.repairs]
+        suggestions = [
+            {"command": at(directory, one.command), "outcome": one.outcome} for one in error.repairs
+        ]
     else:
         suggestions = [_suggestion(at(directory, remedy)) for remedy in error.remedies]
     return {

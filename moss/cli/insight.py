@@ -102,7 +102,8 @@ def barred_text(barred: Barred, page: Page) -> str:
 
 def dependents_text(found: tuple[Dependent, ...], page: Page) -> str:
     rows = [
-        (plain(str(one.package)), "recommends" if one.recommends else "needs", plain(str(one.formula))) for one in found
+        (plain(str(one.package)), "recommends" if one.recommends else "needs", plain(str(one.formula)))
+        for one in found
     ]
     return table(("Package", "", "What"), rows, page)
 

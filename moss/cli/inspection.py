@@ -50,7 +50,9 @@ def extract(
     for note in done.notes:
         session.warning(note)
     return Answer(
-        lambda _: f"{plain(stone.metadata.label)} is in {plain(done.directory)}: {count(done.entries, 'path')}.\n",
+        lambda _: (
+            f"{plain(stone.metadata.label)} is in {plain(done.directory)}: {count(done.entries, 'path')}.\n"
+        ),
         lambda: {
             "directory": done.directory,
             "entries": done.entries,

@@ -36,7 +36,9 @@ def list_available(session: Session) -> Answer:
 
 def list_updates(
     session: Session,
-    check: Annotated[bool, Option("--check", help="Exit with 100 when there are any, 0 when not.")] = False,
+    check: Annotated[
+        bool, Option("--check", help="Exit with 100 when there are any, 0 when not.")
+    ] = False,
 ) -> Answer:
     """What an update would take may be less: `update --dry-run` shows it, with the reasons."""
     with session.reading() as system:
@@ -50,13 +52,17 @@ def list_updates(
 
 def search(
     session: Session,
-    words: Annotated[list[str], Argument(metavar="WORD…", help="All must appear; case does not matter.")],
+    words: Annotated[
+        list[str], Argument(metavar="WORD…", help="All must appear; case does not matter.")
+    ],
 ) -> Answer:
     """Among what the enabled repositories offer."""
     with session.reading() as system:
         found = search_offers(system, words)
     return Answer(
-        lambda page: candidate_table(found, page) or "Nothing on offer has these words in its name or summary.\n",
+        lambda page: (
+            candidate_table(found, page) or "Nothing on offer has these words in its name or summary.\n"
+        ),
         lambda: [candidate_data(one) for one in found],
     )
 
@@ -73,13 +79,17 @@ def info(
 
 def provides(
     session: Session,
-    capability: Annotated[str, Argument(metavar="CAPABILITY", help="Such as 'binary(git)', or a name.")],
+    capability: Annotated[
+        str, Argument(metavar="CAPABILITY", help="Such as 'binary(git)', or a name.")
+    ],
 ) -> Answer:
     """Among what the enabled repositories offer."""
     with session.reading() as system:
         found = queries.providers(system, capability)
     return Answer(
-        lambda page: candidate_table(found, page) or "No enabled repository has a package that provides this.\n",
+        lambda page: (
+            candidate_table(found, page) or "No enabled repository has a package that provides this.\n"
+        ),
         lambda: [candidate_data(one) for one in found],
     )
 

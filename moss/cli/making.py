@@ -22,13 +22,17 @@ def pack(
     tree: Annotated[str, Argument(metavar="DIR", help="Holds `usr`, and nothing beside it.")],
     name: Annotated[str, Option("--name", metavar="NAME", help="The package's name.")],
     version: Annotated[str, Option("--version", metavar="VERSION", help="As its maker gives it.")],
-    release: Annotated[int, Option("--release", metavar="N", min=1, help="Counts packages of one version.")] = 1,
+    release: Annotated[
+        int, Option("--release", metavar="N", min=1, help="Counts packages of one version.")
+    ] = 1,
     build_release: Annotated[
         int, Option("--build-release", metavar="N", min=1, help="Counts builds of one release.")
     ] = 1,
     architecture: Annotated[
         str | None,
-        Option("--architecture", metavar="ARCH", help="The machine's own when left out; noarch for any."),
+        Option(
+            "--architecture", metavar="ARCH", help="The machine's own when left out; noarch for any."
+        ),
     ] = None,
     summary: Annotated[str, Option("--summary", metavar="TEXT", help="In a line.")] = "",
     description: Annotated[str, Option("--description", metavar="TEXT", help="At length.")] = "",
@@ -45,7 +49,9 @@ def pack(
     ] = None,
     conflicts: Annotated[
         list[str] | None,
-        Option("--conflicts", metavar=_CAPABILITY, help="What may not be there with it; several times."),
+        Option(
+            "--conflicts", metavar=_CAPABILITY, help="What may not be there with it; several times."
+        ),
     ] = None,
     output: Annotated[str, Option("--output", "-o", metavar="DIR", help="Where the stone goes.")] = ".",
 ) -> Answer:
@@ -101,7 +107,8 @@ def index(
         lambda: {
             "index": indexed.path,
             "packages": [
-                package_data(one.metadata) | {"uri": one.uri, "digest": one.digest, "download_bytes": one.size}
+                package_data(one.metadata)
+                | {"uri": one.uri, "digest": one.digest, "download_bytes": one.size}
                 for one in indexed.published
             ],
         },

@@ -57,12 +57,15 @@ def update_table(updates: Sequence[Update], page: Page) -> str:
 def details_text(details: PackageDetails, page: Page) -> str:
     """The installed one first, then what repositories offer beside it; relations in full with `-v`."""
     parts = [
-        labelled((*_installed_pairs(one), *statement_pairs(one.metadata, page)), page) for one in details.installed
+        labelled((*_installed_pairs(one), *statement_pairs(one.metadata, page)), page)
+        for one in details.installed
     ]
     there = {one.candidate_key for one in details.installed}
     offers = [one for one in details.offered if one.candidate_key not in there]
     if not details.installed and offers:
-        parts += [labelled((*_offer_pairs(one), *statement_pairs(one.metadata, page)), page) for one in offers]
+        parts += [
+            labelled((*_offer_pairs(one), *statement_pairs(one.metadata, page)), page) for one in offers
+        ]
     elif offers:
         parts.append(page.bold("On offer too:") + "\n" + candidate_table(offers, page))
     return "\n".join(parts)

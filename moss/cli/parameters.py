@@ -79,7 +79,9 @@ def _single(declared: Any) -> tuple[Any, bool]:
 
 
 def global_options(
-    directory: Annotated[str, Option("--directory", "-D", envvar="MOSS_ROOT", metavar="ROOT", hidden=True)] = "/",
+    directory: Annotated[
+        str, Option("--directory", "-D", envvar="MOSS_ROOT", metavar="ROOT", hidden=True)
+    ] = "/",
     yes: Annotated[bool, Option("--yes", "-y", hidden=True)] = False,
     dry_run: Annotated[bool, Option("--dry-run", "-n", hidden=True)] = False,
     as_json: Annotated[bool, Option("--json", hidden=True)] = False,

@@ -37,7 +37,9 @@ def parser_of(verb: Verb, function: Callable[..., object], take: Callable[..., N
     """Typer's parser of a verb, which calls `take` with the values it read."""
     own = parameters_of(function)
     for parameter in own:
-        assert parameter.name not in GLOBAL_NAMES, f"{verb.spelling} declares the global option {parameter.name}"
+        assert parameter.name not in GLOBAL_NAMES, (
+            f"{verb.spelling} declares the global option {parameter.name}"
+        )
 
     def called(**values: Any) -> None:
         take(**values)

@@ -19,7 +19,9 @@ Names = Annotated[list[str], Argument(metavar="PACKAGE…", help="Packages' name
 def pin(
     session: Session,
     packages: Annotated[list[str], Argument(metavar="PACKAGE…", help="A name, or with versions: 'bar < 5'.")],
-    source: Annotated[str | None, Option("--from", metavar="REPO", help="Only what this repository offers.")] = None,
+    source: Annotated[
+        str | None, Option("--from", metavar="REPO", help="Only what this repository offers.")
+    ] = None,
 ) -> Answer:
     """Without versions and repository, to the version that is installed. A pin says what may be
     installed, not that it must be; it stays through every update, until unpin."""

@@ -86,7 +86,9 @@ class Events:
 class Bar:
     """A bar with amount, rate and time left, redrawn in place."""
 
-    def __init__(self, stream: TextIO, columns: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stream: TextIO, columns: Callable[[], int], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._stream = stream
         self._columns = columns
         self._clock = clock

@@ -45,7 +45,9 @@ def help_of(verb: Verb) -> str:
     """What `moss VERB --help` prints at width 80, without the lines that are the same for all."""
     parser: Any = parser_of(verb, function_of(verb), lambda **_: None)
     parser.epilog = None
-    context = parser.context_class(parser, info_name=f"moss {verb.spelling}", max_content_width=80, terminal_width=80)
+    context = parser.context_class(
+        parser, info_name=f"moss {verb.spelling}", max_content_width=80, terminal_width=80
+    )
     return str(parser.get_help(context)).rstrip() + "\n"
 
 

@@ -28,7 +28,9 @@ Number = Annotated[int, Argument(metavar="GENERATION", min=1, help="A number tha
 def state_keep(
     session: Session,
     generation: Number,
-    name: Annotated[str | None, Argument(metavar="[NAME]", help="What you call it; no two have one name.")] = None,
+    name: Annotated[
+        str | None, Argument(metavar="[NAME]", help="What you call it; no two have one name.")
+    ] = None,
 ) -> Answer:
     """No upkeep gives it up, and `state prune` and `state remove` leave it, until `state unkeep`."""
     with opened(session, "state", "keep", str(generation)) as system:
@@ -51,7 +53,9 @@ def state_unkeep(session: Session, generation: Number) -> Answer:
 
 def state_remove(
     session: Session,
-    numbers: Annotated[list[int], Argument(metavar="GENERATION…", min=1, help="Numbers that `state list` shows.")],
+    numbers: Annotated[
+        list[int], Argument(metavar="GENERATION…", min=1, help="Numbers that `state list` shows.")
+    ],
 ) -> Answer:
     """Their trees go, and what only they have. The active one, and those kept by name, cannot go."""
     with opened(session, "state", "remove", *map(str, numbers)) as system:

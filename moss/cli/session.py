@@ -97,7 +97,9 @@ class Session:
         if self.settings.json or not (is_terminal(self._in) and is_terminal(self._err)):
             raise NeedsConfirmation(
                 "this needs confirmation, pass --yes",
-                because=["there is no terminal to ask on"] if not self.settings.json else ["--json asks nothing"],
+                because=["there is no terminal to ask on"]
+                if not self.settings.json
+                else ["--json asks nothing"],
                 remedies=[self.command_with("--yes"), self.command_with("--dry-run")],
             )
         self._display.clear()
@@ -178,7 +180,11 @@ class Session:
             case Colour.NEVER:
                 return False
             case Colour.AUTO:
-                return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb" and is_terminal(stream)
+                return (
+                    not os.environ.get("NO_COLOR")
+                    and os.environ.get("TERM") != "dumb"
+                    and is_terminal(stream)
+                )
 
     def _chosen_display(self) -> Display:
         settings = self.settings

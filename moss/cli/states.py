@@ -21,7 +21,9 @@ def state_list(session: Session) -> Answer:
     tree, `rollback` to the one before the active one."""
     with session.reading() as system:
         summaries = queries.summaries(system)
-    return Answer(lambda page: generations_text(summaries, page), lambda: [summary_data(one) for one in summaries])
+    return Answer(
+        lambda page: generations_text(summaries, page), lambda: [summary_data(one) for one in summaries]
+    )
 
 
 def state_show(
@@ -46,7 +48,9 @@ def state_show(
 def state_diff(
     session: Session,
     old: Annotated[int, Argument(metavar="OLD", min=1, help="A generation's number.")],
-    new: Annotated[int | None, Argument(metavar="[NEW]", min=1, help="Another; the active one when left out.")] = None,
+    new: Annotated[
+        int | None, Argument(metavar="[NEW]", min=1, help="Another; the active one when left out.")
+    ] = None,
 ) -> Answer:
     """Which packages NEW has that OLD has not, which changed, and which are gone."""
     with session.reading() as system:
@@ -64,7 +68,9 @@ def history(session: Session) -> Answer:
     """Also those that were undone because they failed or were interrupted. `undo` takes one back."""
     with session.reading() as system:
         entries = list(reversed(queries.history(system)))
-    return Answer(lambda page: history_text(entries, page), lambda: [journal_data(entry) for entry in entries])
+    return Answer(
+        lambda page: history_text(entries, page), lambda: [journal_data(entry) for entry in entries]
+    )
 
 
 def summary_data(summary: GenerationSummary) -> dict[str, object]:
@@ -118,7 +124,9 @@ def difference_text(difference: Difference, page: Page) -> str:
 def history_text(entries: list[JournalEntry], page: Page) -> str:
     if not entries:
         return "Nothing was done here yet.\n"
-    rows = [(str(one.id), moment(one.started_at), _steps(one), _how_far(one), plain(one.command)) for one in entries]
+    rows = [
+        (str(one.id), moment(one.started_at), _steps(one), _how_far(one), plain(one.command)) for one in entries
+    ]
     return table(("Transaction", "When", "Generation", "", "Command"), rows, page)
 
 

@@ -87,7 +87,9 @@ STEPS = (
 
 def tour(
     session: Session,
-    keep: Annotated[bool, Option("--keep", help="Leave the scratch directory there, to look around.")] = False,
+    keep: Annotated[
+        bool, Option("--keep", help="Leave the scratch directory there, to look around.")
+    ] = False,
 ) -> Answer:
     """Packs, installs, updates, breaks and rolls back a system of its own, in about ten seconds. Needs
     no rights and changes nothing else."""

@@ -53,9 +53,15 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     (
         "Look",
         (
-            Verb(("list", "installed"), "listing:list_installed", "Packages of the active generation", ("li",)),
-            Verb(("list", "available"), "listing:list_available", "Packages that repositories offer", ("la",)),
-            Verb(("list", "updates"), "listing:list_updates", "Installed packages that could be newer", ("lu",)),
+            Verb(
+                ("list", "installed"), "listing:list_installed", "Packages of the active generation", ("li",)
+            ),
+            Verb(
+                ("list", "available"), "listing:list_available", "Packages that repositories offer", ("la",)
+            ),
+            Verb(
+                ("list", "updates"), "listing:list_updates", "Installed packages that could be newer", ("lu",)
+            ),
             Verb(("list", "pins"), "pinning:list_pins", "What is pinned and held"),
             Verb(("search",), "listing:search", "Find packages by words in name or summary", ("sr",)),
             Verb(("info",), "listing:info", "Show what is known about a package"),
@@ -142,7 +148,9 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
 
 VERBS: tuple[Verb, ...] = tuple(verb for _, verbs in SECTIONS for verb in verbs)
 
-_BY_WORDS = {verb.words: verb for verb in VERBS} | {(alias,): verb for verb in VERBS for alias in verb.aliases}
+_BY_WORDS = {verb.words: verb for verb in VERBS} | {
+    (alias,): verb for verb in VERBS for alias in verb.aliases
+}
 _GROUPS = {verb.words[0] for verb in VERBS if len(verb.words) > 1}
 
 # Global options that take a value, so that the value is not taken for the verb. What they mean is

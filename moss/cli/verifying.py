@@ -81,7 +81,9 @@ def _mend_record(session: Session, root: Root, faults: tuple[str, ...]) -> Answe
     )
     nothing_else = mended_data(Mended(put_aside=list(done.put_aside)))
     generations = [*done.from_copy, *(one.generation for one in done.adopted)]
-    return Answer(lambda _: rebuilt_text(done), answer_data(proposal, nothing_else | {"generations": generations}))
+    return Answer(
+        lambda _: rebuilt_text(done), answer_data(proposal, nothing_else | {"generations": generations})
+    )
 
 
 def rebuild_text(found: Rebuild) -> str:

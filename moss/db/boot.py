@@ -53,7 +53,9 @@ def folders_in(database: Database, directory: str) -> list[str]:
         low = row[0] if row[0] == f"{directory}/{name}" else f"{directory}/{name}0"
 
 
-def _files(database: Database, generation: GenerationId, where: str, values: Sequence[str]) -> Iterator[BootFile]:
+def _files(
+    database: Database, generation: GenerationId, where: str, values: Sequence[str]
+) -> Iterator[BootFile]:
     rows = database.connection.execute(
         "SELECT layout.path, asset.digest, asset.permissions, asset.uid, asset.gid, asset.xattrs, asset.size"
         " FROM layout JOIN selection USING (package) JOIN asset ON asset.id = layout.asset"

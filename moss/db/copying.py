@@ -30,7 +30,9 @@ def update_copy(record: Database, path: str, effects: Effects) -> None:
     if not _carry_over(record, path):
         wrong = soundness.faults(record, quick=True)
         if wrong:
-            raise CorruptData(f"is damaged: {wrong[0]}", file=record.path, because=wrong[1:], remedies=[REMEDY])
+            raise CorruptData(
+                f"is damaged: {wrong[0]}", file=record.path, because=wrong[1:], remedies=[REMEDY]
+            )
         _copy_whole(record, path, effects)
     effects.commit_point("record copied")
 

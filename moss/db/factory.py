@@ -14,4 +14,6 @@ def record_copies(database: Database, copied: Mapping[str, str]) -> None:
     """Replace the whole record."""
     with database.transaction():
         database.connection.execute("DELETE FROM factory_copy")
-        database.connection.executemany("INSERT INTO factory_copy (path, digest) VALUES (?, ?)", sorted(copied.items()))
+        database.connection.executemany(
+            "INSERT INTO factory_copy (path, digest) VALUES (?, ?)", sorted(copied.items())
+        )

@@ -43,11 +43,17 @@ def record_staged(
         )
         database.connection.executemany(
             "INSERT INTO wish (generation, position, wanted, why, repository) VALUES (?, ?, ?, ?, ?)",
-            ((number, at, str(wish.wanted), wish.why, wish.repository) for at, wish in enumerate(model.wishes)),
+            (
+                (number, at, str(wish.wanted), wish.why, wish.repository)
+                for at, wish in enumerate(model.wishes)
+            ),
         )
         database.connection.executemany(
             "INSERT INTO pin (generation, position, wanted, repository, said_at) VALUES (?, ?, ?, ?, ?)",
-            ((number, at, str(pin.wanted), pin.repository, pin.said_at) for at, pin in enumerate(model.pins)),
+            (
+                (number, at, str(pin.wanted), pin.repository, pin.said_at)
+                for at, pin in enumerate(model.pins)
+            ),
         )
         database.connection.executemany(
             "INSERT INTO hold (generation, name, said_at) VALUES (?, ?, ?)",
@@ -90,7 +96,9 @@ def generation(database: Database, number: GenerationId) -> Generation | None:
 
 def generations(database: Database) -> list[Generation]:
     """All that were ever completed and are still on record, oldest first."""
-    rows = database.connection.execute("SELECT id, created_at, parent, command, status FROM generation ORDER BY id")
+    rows = database.connection.execute(
+        "SELECT id, created_at, parent, command, status FROM generation ORDER BY id"
+    )
     return [_generation(database, row) for row in list(rows)]
 
 
@@ -132,7 +140,9 @@ def remembered(database: Database, candidate_key: str, reason: Reason) -> Select
 
 
 def package_ids_of(database: Database, number: GenerationId | None) -> list[PackageId]:
-    rows = database.connection.execute("SELECT package FROM selection WHERE generation = ? ORDER BY package", (number,))
+    rows = database.connection.execute(
+        "SELECT package FROM selection WHERE generation = ? ORDER BY package", (number,)
+    )
     return [PackageId(package) for (package,) in rows]
 
 

@@ -27,7 +27,9 @@ def rows_of(database: Database, packages: Sequence[PackageId]) -> Iterator[tuple
 def rows_below(database: Database, packages: Sequence[PackageId], directory: str) -> Iterator[tuple[str, Entry]]:
     """As `rows_of`, of what is below a directory only."""
     condition = " WHERE layout.path > ?2 AND layout.path < ?3"
-    return _read(database, _ROWS + condition + _IN_TREE_ORDER, (json.dumps(packages), f"{directory}/", f"{directory}0"))
+    return _read(
+        database, _ROWS + condition + _IN_TREE_ORDER, (json.dumps(packages), f"{directory}/", f"{directory}0")
+    )
 
 
 def links_of(database: Database, packages: Sequence[PackageId]) -> dict[str, str]:

@@ -153,7 +153,8 @@ def _insert_package(database: Database, values: tuple[object, ...]) -> PackageId
 
 def metadata_of(database: Database, package: PackageId) -> Metadata:
     row = database.connection.execute(
-        "SELECT name, version, release, build_release, architecture, scheme, statement FROM package WHERE id = ?",
+        "SELECT name, version, release, build_release, architecture, scheme, statement"
+        " FROM package WHERE id = ?",
         (package,),
     ).fetchone()
     assert row is not None, f"package {package} has no row"
@@ -177,7 +178,9 @@ def entries_of(database: Database, packages: Sequence[PackageId]) -> Iterator[tu
         yield from _entries(database, "layout.package = ?", (package,))
 
 
-def _entries(database: Database, condition: str, values: tuple[int, ...]) -> Iterator[tuple[PackageId, Entry]]:
+def _entries(
+    database: Database, condition: str, values: tuple[int, ...]
+) -> Iterator[tuple[PackageId, Entry]]:
     rows = database.connection.execute(
         "SELECT layout.package, path, kind, mode, layout.uid, layout.gid, digest, link_target, xattrs FROM layout"
         f" LEFT JOIN asset ON asset.id = layout.asset WHERE {condition} ORDER BY path",

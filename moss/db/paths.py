@@ -34,7 +34,9 @@ def compare_selections(database: Database, old: Iterable[PackageId], new: Iterab
         database.connection.executemany("INSERT INTO compared (package, side) VALUES (?, ?)", membership.items())
 
 
-def rows_at(database: Database, paths: Iterable[str]) -> list[tuple[str, int, str, Entry]]:
+def rows_at(
+    database: Database, paths: Iterable[str]
+) -> list[tuple[str, int, str, Entry]]:
     """Every entry that either selection has at these paths: path, sides, package name, entry.
 
     Sorted by path, then by package name.
@@ -109,4 +111,6 @@ def replaced_names(database: Database, name: str, side: int) -> set[str]:
 def _ask(database: Database, paths: Iterable[str]) -> None:
     with database.transaction():
         database.connection.execute("DELETE FROM asked")
-        database.connection.executemany("INSERT OR IGNORE INTO asked (path) VALUES (?)", ((path,) for path in paths))
+        database.connection.executemany(
+            "INSERT OR IGNORE INTO asked (path) VALUES (?)", ((path,) for path in paths)
+        )

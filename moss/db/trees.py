@@ -134,7 +134,9 @@ def record_directory_links(database: Database, generation: GenerationId, links: 
 
 
 def directory_links(database: Database, generation: GenerationId) -> dict[str, str]:
-    row = database.connection.execute("SELECT directory_links FROM generation WHERE id = ?", (generation,)).fetchone()
+    row = database.connection.execute(
+        "SELECT directory_links FROM generation WHERE id = ?", (generation,)
+    ).fetchone()
     links: dict[str, str] = json.loads(row[0]) if row else {}
     return links
 

@@ -151,7 +151,9 @@ def _fields(text: str, file: str) -> dict[str, str]:
     except ValueError:  # a field without a value, a tab, or no field at all: read it with more care
         careful: Fields = parse_fields(text.encode(), f"{file}: the paragraph of {text.split(chr(10), 1)[0][:80]}")
         names = {line.split(":", 1)[0] for line in text.split("\n")}
-        return {name: careful[name].replace("\n ", _FOLD).replace("\n\t", _FOLD) for name in names if name in careful}
+        return {
+            name: careful[name].replace("\n ", _FOLD).replace("\n\t", _FOLD) for name in names if name in careful
+        }
 
 
 def _listed(fields: dict[str, str], architecture: str, file: str) -> Listed:

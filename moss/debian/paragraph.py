@@ -1,10 +1,10 @@
 """A paragraph of Debian's control files (deb822): the fields of one package.
 
-Package: hello
-Description: says hello
- in its own words
- .
- and yours
+    Package: hello
+    Description: says hello
+     in its own words
+     .
+     and yours
 """
 
 import re

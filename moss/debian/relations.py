@@ -78,7 +78,9 @@ def relations_of(fields: Fields, own_architecture: str, file: str) -> Relations:
         )
 
     def single(name: str) -> tuple[Relation, ...]:
-        return tuple(_relation(clause, own_architecture, name, file) for clause in _clauses(fields.get(name, "")))
+        return tuple(
+            _relation(clause, own_architecture, name, file) for clause in _clauses(fields.get(name, ""))
+        )
 
     return Relations(
         depends=_unique(formulas("Pre-Depends") + formulas("Depends")),

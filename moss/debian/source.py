@@ -55,7 +55,9 @@ class AptSource:
             place = os.path.abspath(unquote(parts.path)) if parts.path else ""
         if place in ("", "//"):
             raise UsageError(f"{text} names no place", remedies=["write apt+file:DIR or apt+https://HOST/PATH"])
-        return cls(parts.scheme, place, tuple(asked["suite"]), tuple(asked["component"]), "".join(asked["arch"]))
+        return cls(
+            parts.scheme, place, tuple(asked["suite"]), tuple(asked["component"]), "".join(asked["arch"])
+        )
 
     def narrowed(self, suites: tuple[str, ...], components: tuple[str, ...], architecture: str) -> "AptSource":
         """With what was asked for beside the URI. UsageError for names that cannot be one."""

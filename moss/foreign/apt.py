@@ -96,7 +96,9 @@ def _streamed(file: BinaryIO, path: str, stream: Decompressor) -> Iterator[bytes
     while not stream.eof:
         data = file.read(_PIECE) if stream.needs_input else b""
         if stream.needs_input and not data:
-            raise CorruptData("the compressed index is cut short", file=path, offset=file.tell(), remedies=[_REMEDY])
+            raise CorruptData(
+                "the compressed index is cut short", file=path, offset=file.tell(), remedies=[_REMEDY]
+            )
         if plain := stream.decompress(data, _PIECE):
             yield plain
     if stream.unused_data or file.read(1):
@@ -109,7 +111,9 @@ def _zstd(file: BinaryIO, path: str) -> Iterator[bytes]:
     while not frame.eof:
         data = file.read(_ZSTD_PIECE)
         if not data:
-            raise CorruptData("the compressed index is cut short", file=path, offset=file.tell(), remedies=[_REMEDY])
+            raise CorruptData(
+                "the compressed index is cut short", file=path, offset=file.tell(), remedies=[_REMEDY]
+            )
         if plain := frame.decompress(data):
             yield plain
     if frame.unused_data or file.read(1):

@@ -116,4 +116,6 @@ def _zstd(archive: Archive, member: Member) -> Iterator[bytes]:
 
 
 def _damaged(archive: Archive, member: Member, error: Exception) -> CorruptData:
-    return archive.fault(f"the compressed bytes of '{member.name}' are damaged, or ask for too much memory ({error})")
+    return archive.fault(
+        f"the compressed bytes of '{member.name}' are damaged, or ask for too much memory ({error})"
+    )

@@ -85,7 +85,9 @@ def convert(
     return Converted(deb, stone, metadata, stone_digest, os.stat(stone).st_size, notices.all())
 
 
-def _read(deb: str, spool: ContentSpool, notices: Notices, limits: Limits) -> tuple[Control, dict[str, Shipped], str]:
+def _read(
+    deb: str, spool: ContentSpool, notices: Notices, limits: Limits
+) -> tuple[Control, dict[str, Shipped], str]:
     """The package's statement, its paths, and the SHA-256 of the file, in one pass over it."""
     with _opened(deb) as file:
         size = os.fstat(file.fileno()).st_size

@@ -73,7 +73,9 @@ def _each(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _convert_one(deb: str, out_dir: str, level: int, limits: Limits | None, durable: bool) -> Converted | Failed:
+def _convert_one(
+    deb: str, out_dir: str, level: int, limits: Limits | None, durable: bool
+) -> Converted | Failed:
     try:
         return convert(deb, out_dir, level=level, limits=limits, durable=durable)
     except MossError as error:

@@ -98,7 +98,8 @@ class _Reading:
                 raise self._tar.fault(f"the package has more than {self._bounds.entries} files")
             if self._tar.position + entry.size > self._bounds.unpacked_bytes:
                 raise self._tar.fault(
-                    f"it unpacks to more than {self._bounds.unpacked_bytes} bytes, far more than its size makes likely"
+                    f"it unpacks to more than {self._bounds.unpacked_bytes} bytes, "
+                    "far more than its size makes likely"
                 )
             path = self._path(entry.name)
             if path:
@@ -207,7 +208,9 @@ class _Reading:
             return None
         if not target:
             raise self._tar.fault(f"the symlink '{path}' leads nowhere: its text is empty")
-        if len(entry.link) > 4095 or any(ord(character) < 32 or ord(character) == 127 for character in target):
+        if len(entry.link) > 4095 or any(
+            ord(character) < 32 or ord(character) == 127 for character in target
+        ):
             self._leave(NoticeKind.NAME, path)
             return None
         return Shipped(path, EntryKind.SYMLINK, 0o777, entry.uid, entry.gid, None, target)

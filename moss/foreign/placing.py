@@ -125,6 +125,7 @@ def _expect_directories_above(entries: Mapping[str, Entry], origins: Mapping[str
             if above is not None and above.kind is not EntryKind.DIRECTORY:
                 raise damaged(
                     file,
-                    f"'/{origins.get(path, path)}' lies below '/{origins.get(parent, parent)}', which is no directory",
+                    f"'/{origins.get(path, path)}' lies below '/{origins.get(parent, parent)}', "
+                    "which is no directory",
                 )
             parent = posixpath.dirname(parent)

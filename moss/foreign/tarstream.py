@@ -154,7 +154,9 @@ class TarStream:
             length = 0
         link = link.partition(b"\0")[0]
         permissions = self._number(mode, "mode") & 0o7777
-        return TarEntry(name, kind, permissions, self._number(uid, "owner"), self._number(gid, "group"), length, link)
+        return TarEntry(
+            name, kind, permissions, self._number(uid, "owner"), self._number(gid, "group"), length, link
+        )
 
     def _expect_content(self, length: int) -> None:
         self._content_left = length
@@ -216,7 +218,9 @@ class TarStream:
         return entry._replace(
             name=overrides.get("path", entry.name),
             link=overrides.get("linkpath", entry.link),
-            attributes={key.removeprefix(_XATTR): value for key, value in overrides.items() if key.startswith(_XATTR)},
+            attributes={
+                key.removeprefix(_XATTR): value for key, value in overrides.items() if key.startswith(_XATTR)
+            },
             size=changes.get("size", entry.size) if entry.kind == REGULAR else 0,
             uid=changes.get("uid", entry.uid),
             gid=changes.get("gid", entry.gid),

@@ -1,7 +1,7 @@
 """What a generation says about /etc and /var, applied where the admin has nothing (docs/etc-and-var.md).
 
-propose_local_changes(root, usr, recorded) -> LocalChanges      looks
-apply_local_changes(changes, root, effects) -> recorded         acts
+    propose_local_changes(root, usr, recorded) -> LocalChanges      looks
+    apply_local_changes(changes, root, effects) -> recorded         acts
 """
 
 from moss.local.apply import apply_local_changes

@@ -110,7 +110,9 @@ class _Adding:
         for line in lines:
             self._sort_in(line)
         # What some line asks for by number, nobody is given by chance.
-        self.kept_free = {line.uid for line in self.users.values()} | {line.gid for line in self.groups.values()}
+        self.kept_free = {line.uid for line in self.users.values()} | {
+            line.gid for line in self.groups.values()
+        }
 
     def _sort_in(self, line: SysusersLine) -> None:
         earlier: UserLine | GroupLine | None = None
@@ -197,7 +199,9 @@ class _Adding:
         if name in self.gids:
             return self.gids[name]
         if line.group is not None and line.group != line.name:
-            raise BadLine(f"user {line.name} is to be in group {name}, which does not exist", f"add a line: g {name} -")
+            raise BadLine(
+                f"user {line.name} is to be in group {name}, which does not exist", f"add a line: g {name} -"
+            )
         return self._make_group(name, self._usable_or_free(name, line.uid, self._owner(line.id_path, 0)))
 
     def _owner(self, path: str | None, which: int) -> int | None:

@@ -99,7 +99,9 @@ class _Applying:
         if etc is None:
             self.effects.mkdir("etc", 0o755, dir_fd=self.root_fd)
         elif etc.kind is not MadeKind.DIRECTORY:
-            raise MossError(f"{self.root}/etc is not a directory", remedies=["put a directory there, with its files"])
+            raise MossError(
+                f"{self.root}/etc is not a directory", remedies=["put a directory there, with its files"]
+            )
 
     # In the stage
 
@@ -115,7 +117,9 @@ class _Applying:
                 self.effects.chown(name, made.uid, made.gid, dir_fd=directory)
             case MadeKind.FILE:
                 content = _checked(change.source, made)
-                self.effects.write_new(name, content, mode=made.mode, uid=made.uid, gid=made.gid, dir_fd=directory)
+                self.effects.write_new(
+                    name, content, mode=made.mode, uid=made.uid, gid=made.gid, dir_fd=directory
+                )
             case MadeKind.OTHER:
                 raise AssertionError("moss makes no devices")
 

@@ -37,7 +37,9 @@ def is_member_record(key: str) -> bool:
     return key.startswith(_MEMBER_RECORD)
 
 
-def propose_accounts(view: RootView, lines: Iterable[SysusersLine], recorded: Mapping[str, str]) -> ProposedAccounts:
+def propose_accounts(
+    view: RootView, lines: Iterable[SysusersLine], recorded: Mapping[str, str]
+) -> ProposedAccounts:
     lines = list(lines)
     before = {path: view.read(path) for path in ACCOUNT_FILES}
     accounts = _accounts_of(view, before)
@@ -52,7 +54,11 @@ def propose_accounts(view: RootView, lines: Iterable[SysusersLine], recorded: Ma
         Added(added.users, added.groups, added.members, (*added.notices, *notices)),
         accounts.uids(),
         accounts.gids(),
-        {_member_record(*pair): "member" for pair in wished if pair in taken_out or accounts.has_member(*pair)},
+        {
+            _member_record(*pair): "member"
+            for pair in wished
+            if pair in taken_out or accounts.has_member(*pair)
+        },
     )
 
 
@@ -111,7 +117,9 @@ def _rewrites(
             continue
         found = view.found(path)
         if found is not None and found.kind is not MadeKind.FILE:
-            fault = BadLine(f"/{path} is not a regular file, so no users or groups are added", "make it a regular file")
+            fault = BadLine(
+                f"/{path} is not a regular file, so no users or groups are added", "make it a regular file"
+            )
             return (), (Notice.about(Line(path, 0, ""), fault),)
         uid = 0
         if found is not None:

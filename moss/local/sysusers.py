@@ -1,9 +1,9 @@
 """sysusers.d lines: text to values.
 
-u NAME ID GECOS HOME SHELL      a user, and a group of its name
-g NAME ID                       a group
-m USER GROUP                    a user in a group
-r -    FIRST-LAST               where ids are taken from
+    u NAME ID GECOS HOME SHELL      a user, and a group of its name
+    g NAME ID                       a group
+    m USER GROUP                    a user in a group
+    r -    FIRST-LAST               where ids are taken from
 """
 
 import re

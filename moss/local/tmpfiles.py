@@ -1,6 +1,6 @@
 """tmpfiles.d lines: text to values. What moss does with them is said in docs/etc-and-var.md.
 
-Type Path Mode User Group Age Argument
+    Type Path Mode User Group Age Argument
 """
 
 import base64
@@ -27,12 +27,8 @@ class Action(Enum):
 _ACTIONS = {
     **dict.fromkeys("dDvqQ", Action.DIRECTORY),
     **dict.fromkeys("fF", Action.FILE),
-    "L": Action.LINK,
-    "C": Action.COPY,
-    "e": Action.ADJUST_DIRECTORY,
-    "z": Action.ADJUST,
-    "m": Action.ADJUST,
-    "Z": Action.ADJUST_BELOW,
+    "L": Action.LINK, "C": Action.COPY, "e": Action.ADJUST_DIRECTORY,
+    "z": Action.ADJUST, "m": Action.ADJUST, "Z": Action.ADJUST_BELOW,
 }
 _LEFT_TO_OTHERS = {
     "w": "writing into files that something else made is left to systemd at boot",

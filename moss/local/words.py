@@ -5,17 +5,8 @@ from collections.abc import Mapping
 from solver.values import ordered_value
 
 _SIMPLE_ESCAPES = {
-    "a": "\a",
-    "b": "\b",
-    "f": "\f",
-    "n": "\n",
-    "r": "\r",
-    "t": "\t",
-    "v": "\v",
-    "s": " ",
-    "\\": "\\",
-    '"': '"',
-    "'": "'",
+    "a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "s": " ",
+    "\\": "\\", '"': '"', "'": "'",
 }
 _DIGITS_OF_ESCAPE = {"x": 2, "u": 4, "U": 8}
 _BLANKS = " \t\r\n"
@@ -144,35 +135,16 @@ class Specifiers:
     """What `%x` stands for. `known` are letters with their text; the rest belong to a running machine."""
 
     ALWAYS: Mapping[str, str] = {
-        "%": "%",
-        "S": "/var/lib",
-        "C": "/var/cache",
-        "L": "/var/log",
-        "t": "/run",
-        "T": "/tmp",
-        "V": "/var/tmp",
-        "h": "/root",
-        "u": "root",
-        "U": "0",
-        "g": "root",
-        "G": "0",
+        "%": "%", "S": "/var/lib", "C": "/var/cache", "L": "/var/log", "t": "/run",
+        "T": "/tmp", "V": "/var/tmp", "h": "/root", "u": "root", "U": "0", "g": "root", "G": "0",
     }
     OF_THE_MACHINE: Mapping[str, str] = {
-        "b": "boot id",
-        "H": "host name",
-        "l": "host name",
-        "q": "host name",
-        "v": "kernel",
-        "a": "processor",
-        "m": "machine id, and this root has none yet",
+        "b": "boot id", "H": "host name", "l": "host name", "q": "host name", "v": "kernel",
+        "a": "processor", "m": "machine id, and this root has none yet",
     }
     OF_OS_RELEASE: Mapping[str, str] = {
-        "o": "ID",
-        "w": "VERSION_ID",
-        "W": "VARIANT_ID",
-        "B": "BUILD_ID",
-        "A": "IMAGE_VERSION",
-        "M": "IMAGE_ID",
+        "o": "ID", "w": "VERSION_ID", "W": "VARIANT_ID", "B": "BUILD_ID",
+        "A": "IMAGE_VERSION", "M": "IMAGE_ID",
     }
 
     def __init__(self, machine_id: str | None = None, os_release: Mapping[str, str] | None = None) -> None:

@@ -78,7 +78,9 @@ def adopt(system: System, number: GenerationId, usr: str, store: Store) -> Adopt
     return Adopted(number, labels, sum(entry.kind is not EntryKind.DIRECTORY for entry in rest))
 
 
-def _candidates(system: System, tree: dict[str, Entry], links: dict[str, str], *, owners: bool) -> Iterator[_Known]:
+def _candidates(
+    system: System, tree: dict[str, Entry], links: dict[str, str], *, owners: bool
+) -> Iterator[_Known]:
     """Packages that are in the tree: those on record, then those on offer, which are put on record."""
     names: set[tuple[str, str]] = set()
     for row, metadata in packages.recorded(system.record):

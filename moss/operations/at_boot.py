@@ -35,7 +35,9 @@ def refuse_first(base: GenerationId | None) -> None:
         )
 
 
-def leave_made_to_boot(system: System, entry: JournalEntry, number: GenerationId, sealed: Seal) -> tuple[str, ...]:
+def leave_made_to_boot(
+    system: System, entry: JournalEntry, number: GenerationId, sealed: Seal
+) -> tuple[str, ...]:
     """The tree in the spare's place is complete and durable: name it, and let the record say what it waits for.
 
     Returns what the person should know of the boot menu.

@@ -1,6 +1,6 @@
 """Packages from a state bundle: who vouches for it, and what it would make of this system.
 
-open, if somebody vouches -> propose -> (the person says yes) -> commit, with the bundle as what arrives
+    open, if somebody vouches -> propose -> (the person says yes) -> commit, with the bundle as what arrives
 """
 
 import hashlib
@@ -70,12 +70,16 @@ def propose_bundle(system: System, bundle: Bundle) -> tuple[Plan, Arrival]:
         chosen=chosen,
         installs=changed.installs,
         changes=changed.changes,
-        removals=tuple(Removal(metadata, "the bundle's generation does not have it") for metadata in changed.removals),
+        removals=tuple(
+            Removal(metadata, "the bundle's generation does not have it") for metadata in changed.removals
+        ),
         space=_space(system, bundle),
         proof=None,
         origin=f"{describe_origin(manifest)}, {_who_vouches(system, bundle.signer)}",
     )
-    arriving = [one.candidate.digest for one in chosen if one.candidate is not None and one.present is None]
+    arriving = [
+        one.candidate.digest for one in chosen if one.candidate is not None and one.present is None
+    ]
     return plan, Arrival(bundle, arriving, whole=True)
 
 
@@ -197,7 +201,9 @@ def _refuse_lacking(system: System, bundle: Bundle) -> None:
 def _chosen(system: System, bundle: Bundle, here: Sequence[Selected]) -> tuple[Chosen, ...]:
     """The generation's packages, by name: as this system has them, or as the bundle brings them."""
     present = {selected.digest: selected for selected in here}
-    carried = {one.digest: one.metadata for one in bundle.packages() if one.digest not in present}
+    carried = {
+        one.digest: one.metadata for one in bundle.packages() if one.digest not in present
+    }
     chosen = []
     for package in bundle.manifest.packages:
         selected = present.get(package.digest)

@@ -48,7 +48,9 @@ OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and ev
 """Said with the first generation of a root."""
 
 
-def commit(system: System, plan: Plan, arrivals: "Sequence[Arrival]" = (), *, at_boot: bool = False) -> Outcome:
+def commit(
+    system: System, plan: Plan, arrivals: "Sequence[Arrival]" = (), *, at_boot: bool = False
+) -> Outcome:
     """Carry out a plan. Raises MossError with the system unchanged, or returns when it is done for good.
 
     `arrivals` bring packages from bundles that are open already. `at_boot`: the switch is left to the
@@ -83,7 +85,9 @@ def commit(system: System, plan: Plan, arrivals: "Sequence[Arrival]" = (), *, at
     return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, behind)
 
 
-def _arriving(system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack) -> "list[Arrival]":
+def _arriving(
+    system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack
+) -> "list[Arrival]":
     """What was chosen from repositories that are bundles, and is not brought already."""
     bundles = {one.name: one for one in repositories(system.record) if one.uri.startswith(BUNDLE_PREFIX)}
     wanted: dict[str, list[PackageDigest]] = {}
@@ -100,7 +104,9 @@ def _arriving(system: System, plan: Plan, brought: frozenset[PackageDigest], ope
     return arrivals_of(system, [(bundles[name], digests) for name, digests in wanted.items()], open_files)
 
 
-def _fetch(system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack) -> list[Fetched]:
+def _fetch(
+    system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack
+) -> list[Fetched]:
     """Every stone that the store does not have yet and no bundle brings, verified and open."""
     uris = {repository.name: repository.uri for repository in repositories(system.record)}
     missing = [
@@ -171,7 +177,9 @@ def _stage(
             parent=plan.base,
             command=system.command,
             model=plan.model,
-            selections=[(package, chosen.reason) for package, chosen in zip(packages_of_it, plan.chosen, strict=True)],
+            selections=[
+                (package, chosen.reason) for package, chosen in zip(packages_of_it, plan.chosen, strict=True)
+            ],
         )
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, packages_of_it)

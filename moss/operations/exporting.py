@@ -89,7 +89,9 @@ def export(
 
 def receipt_of(system: System) -> Receipt:
     """What this system has."""
-    return Receipt(bundles.system_identity(system.record), system.active, frozenset(packages.digests(system.record)))
+    return Receipt(
+        bundles.system_identity(system.record), system.active, frozenset(packages.digests(system.record))
+    )
 
 
 def _whole_generation(system: System, number: GenerationId) -> tuple[Generation, list[Selected]]:

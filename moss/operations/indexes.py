@@ -1,7 +1,7 @@
 """Reading what a repository offers into the cache: its stone.index, or a Debian mirror's Packages.
 
-source_of(uri) -> Source        which files, and their digest: nothing more is read when it is known
-source.read(...) -> universe    into the cache's tables, and compiled
+    source_of(uri) -> Source        which files, and their digest: nothing more is read when it is known
+    source.read(...) -> universe    into the cache's tables, and compiled
 """
 
 import gc

@@ -1,7 +1,7 @@
 """Keys of a system: those that sign here, each in a file of its own, and those of others that it trusts.
 
-.moss/keys/NAME     0600: `moss-secret-key-1:` and 64 hexadecimal digits
-pinned_key          in the record: name and public key
+    .moss/keys/NAME     0600: `moss-secret-key-1:` and 64 hexadecimal digits
+    pinned_key          in the record: name and public key
 """
 
 import os
@@ -35,7 +35,9 @@ class Key:
 def keys(system: System) -> list[Key]:
     """The system's own keys, then the pinned ones, by name."""
     own = [Key(name, _secret(system, name).public, True, None) for name in _own_names(system)]
-    pinned = [Key(key.name, PublicKey(key.public), False, key.pinned_at) for key in bundles.pinned_keys(system.record)]
+    pinned = [
+        Key(key.name, PublicKey(key.public), False, key.pinned_at) for key in bundles.pinned_keys(system.record)
+    ]
     return own + pinned
 
 

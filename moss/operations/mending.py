@@ -209,7 +209,9 @@ def _aside(system: System) -> Iterator[str]:
         system.effects.remove_tree(path)
 
 
-def _make_tree(system: System, tree: TreeState, store: Store, lost: set[Asset], aside: str, done: Mended) -> None:
+def _make_tree(
+    system: System, tree: TreeState, store: Store, lost: set[Asset], aside: str, done: Mended
+) -> None:
     """Make a generation's tree anew. It says its number where recovery looks only once it is durable."""
     layout = layout_of(system, tree.generation)
     needed = lost & {asset_of(entry) for entry in layout if entry.kind is EntryKind.REGULAR}

@@ -56,7 +56,9 @@ def take_from_menu(system: System, leaving: Collection[GenerationId]) -> None:
     from moss.boot import keeping
 
     with Store(system.root.store, system.effects) as store:
-        keeping.update(system.root, system.record, store, system.effects, next_to_boot(system.record), leaving=leaving)
+        keeping.update(
+            system.root, system.record, store, system.effects, next_to_boot(system.record), leaving=leaving
+        )
 
 
 def _may_have_one(system: System) -> bool:

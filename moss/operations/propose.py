@@ -1,7 +1,7 @@
 """Propose: from a request to a plan, by looking only.
 
-request + record + offers  ->  problem  ->  solution  ->  plan
-                                       \\->  conflict  ->  Unsatisfiable, told in sentences
+    request + record + offers  ->  problem  ->  solution  ->  plan
+                                           \\->  conflict  ->  Unsatisfiable, told in sentences
 """
 
 import os
@@ -138,7 +138,9 @@ def _plan(
         chosen=tuple(sorted(chosen, key=lambda one: (one.name, one.metadata.architecture, one.candidate_key))),
         installs=changed.installs,
         changes=changed.changes,
-        removals=tuple(Removal(metadata, _why_removed(solution, here, metadata.name)) for metadata in changed.removals),
+        removals=tuple(
+            Removal(metadata, _why_removed(solution, here, metadata.name)) for metadata in changed.removals
+        ),
         space=_space(system, chosen),
         proof=proof,
         held=held,
@@ -185,7 +187,11 @@ def _needed(reason: Needed | Recommended) -> Reason:
 def _why_removed(solution: Solution, here: list[Selected], name: str) -> str:
     keys = [selected.candidate_key for selected in here if selected.metadata.name == name]
     return next(
-        (describe_removal(reason) for key in keys for reason in solution.removal_reasons.get(key, ())),
+        (
+            describe_removal(reason)
+            for key in keys
+            for reason in solution.removal_reasons.get(key, ())
+        ),
         "nothing needs it any more",
     )
 

@@ -1,7 +1,7 @@
 """Where a lost content can be had again, in the order in which the places are asked.
 
-copies    a file of this system that was read and is right: another tree, another inode, the store
-stones    what a repository still offers of the packages that had it, verified; debs converted again
+    copies    a file of this system that was read and is right: another tree, another inode, the store
+    stones    what a repository still offers of the packages that had it, verified; debs converted again
 """
 
 from collections.abc import Iterable, Iterator

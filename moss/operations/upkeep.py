@@ -139,7 +139,9 @@ def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
     spared = [number for number in needed if number is not None]
     # A tree that something still uses stays until nothing does.
     due = [
-        number for number in trees.prunable(system.record, keep, spared) if user_of(system.root.archive(number)) is None
+        number
+        for number in trees.prunable(system.record, keep, spared)
+        if user_of(system.root.archive(number)) is None
     ]
     take_from_menu(system, due)
     given_up: list[GenerationId] = []

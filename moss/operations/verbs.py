@@ -14,7 +14,9 @@ from solver.values import replace
 def install_request(model: SystemModel, texts: Sequence[str], repository: str | None = None) -> ChangeRequest:
     """Wish for these too, from this repository where one is named. UsageError tells of every text
     that cannot be a wish."""
-    wishes = tuple(replace(wish, repository=wish.repository or repository) for wish in models.checked_wishes(texts))
+    wishes = tuple(
+        replace(wish, repository=wish.repository or repository) for wish in models.checked_wishes(texts)
+    )
     return ChangeRequest(
         "install",
         models.install(model, wishes),

@@ -217,4 +217,6 @@ def _refuse_changed(system: System, before: Sequence[object]) -> None:
     """A reader holds no lock: what it found is worth nothing when trees changed under it."""
     with open_to_read(system.root.path) as now:
         if _fingerprint(now) != before:
-            raise Locked("another moss changed this system while it was verified", remedies=["run the command again"])
+            raise Locked(
+                "another moss changed this system while it was verified", remedies=["run the command again"]
+            )

@@ -98,7 +98,9 @@ def _segments(content: ReadableAt, start: bytes, order: str, wide: bool) -> list
     return segments
 
 
-def _names(content: ReadableAt, segments: list[_Segment], order: str, wide: bool) -> tuple[str | None, tuple[str, ...]]:
+def _names(
+    content: ReadableAt, segments: list[_Segment], order: str, wide: bool
+) -> tuple[str | None, tuple[str, ...]]:
     dynamic = next((segment for segment in segments if segment.kind == _PT_DYNAMIC), None)
     if dynamic is None or not dynamic.size:
         return None, ()

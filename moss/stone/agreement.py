@@ -50,7 +50,9 @@ def judge_payloads(payloads: Sequence[Payload], kind: StoneKind, place: Place) -
         raise place.fault("the content payload comes before the index payload")
 
 
-def judge_content(payloads: Sequence[Payload], layout: Sequence[Entry], index: Sequence[ContentRange]) -> None:
+def judge_content(
+    payloads: Sequence[Payload], layout: Sequence[Entry], index: Sequence[ContentRange]
+) -> None:
     """CorruptData unless layout, index and content name the same contents in the same number of bytes."""
     for header, place, _ in payloads:
         if header.kind is PayloadKind.CONTENT:

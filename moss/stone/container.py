@@ -208,10 +208,13 @@ def _check_sizes(header: PayloadHeader, place: Place, limits: Limits) -> None:
     limit = limits.plain[header.kind]
     if header.plain_size > limit:
         raise place.fault(
-            f"the {header.kind.name.lower()} payload would unpack to {header.plain_size} bytes, the limit is {limit}"
+            f"the {header.kind.name.lower()} payload would unpack to {header.plain_size} bytes, "
+            f"the limit is {limit}"
         )
     if header.compression is Compression.NONE and header.stored_size != header.plain_size:
-        raise place.fault(f"{header.stored_size} bytes are stored without compression, {header.plain_size} announced")
+        raise place.fault(
+            f"{header.stored_size} bytes are stored without compression, {header.plain_size} announced"
+        )
     # zstd never adds more than its frame header and three bytes for each 128 KiB.
     if header.stored_size > limit + limit // 1024 + 64:
         raise place.fault(f"{header.stored_size} bytes are stored, the limit is {limit}")

@@ -316,7 +316,9 @@ def encode_meta(
     records += [(Tag.PROVIDES, capability) for capability in in_written_order(metadata.provides)]
     records += [(Tag.CONFLICTS, capability) for capability in in_written_order(metadata.conflicts)]
     if build_depends:
-        records += [(Tag.BUILD_DEPENDS, capability) for capability in in_written_order(metadata.build_depends)]
+        records += [
+            (Tag.BUILD_DEPENDS, capability) for capability in in_written_order(metadata.build_depends)
+        ]
     return b"".join(_encode_record(tag, value) for tag, value in records), len(records)
 
 

@@ -134,7 +134,9 @@ def encode_layout(entries: Sequence[Entry]) -> bytes:
             source = b""
         target = entry.path.encode()
         pieces.append(
-            _LAYOUT.pack(entry.uid, entry.gid, entry.mode, 0, len(source), len(target), entry.kind, _ELEVEN_ZEROS)
+            _LAYOUT.pack(
+                entry.uid, entry.gid, entry.mode, 0, len(source), len(target), entry.kind, _ELEVEN_ZEROS
+            )
         )
         pieces.append(source)
         pieces.append(target)
@@ -149,7 +151,9 @@ def decode_index(plain: bytes, records: int, place: Place) -> tuple[ContentRange
     ranges: list[ContentRange] = []
     for start, end, digest in _INDEX.iter_unpack(plain):
         if start != position or end < start:
-            raise place.fault(f"record {len(ranges) + 1} covers bytes {start} to {end}, not from {position} on")
+            raise place.fault(
+                f"record {len(ranges) + 1} covers bytes {start} to {end}, not from {position} on"
+            )
         position = end
         ranges.append(ContentRange(start, end, ContentDigest(digest)))
     if len({digest for _, _, digest in ranges}) != len(ranges):

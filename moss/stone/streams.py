@@ -212,7 +212,9 @@ def _frame_parameters(start: bytes, header: PayloadHeader, place: Place) -> zsta
     except zstandard.ZstdError as error:
         raise place.fault(f"it does not begin with a zstd frame ({error})") from error
     if parameters.content_size not in (zstandard.CONTENTSIZE_UNKNOWN, header.plain_size):
-        raise place.fault(f"its zstd frame announces {parameters.content_size} bytes, its header {header.plain_size}")
+        raise place.fault(
+            f"its zstd frame announces {parameters.content_size} bytes, its header {header.plain_size}"
+        )
     if parameters.dict_id:
         raise place.fault("it is compressed with a dictionary")
     return parameters
@@ -237,7 +239,9 @@ class PayloadStream:
                     f"unpacking it takes a window of {parameters.window_size} bytes in memory, "
                     f"the limit is {limits.window}"
                 )
-            self._stored.frame = _FrameWalk(zstandard.frame_header_size(start), parameters.has_checksum, place)
+            self._stored.frame = _FrameWalk(
+                zstandard.frame_header_size(start), parameters.has_checksum, place
+            )
             self._plain = zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW).stream_reader(
                 cast(IO[bytes], self._stored), read_size=PIECE // 2, read_across_frames=False
             )

@@ -95,7 +95,9 @@ def write_stone(
             content_payloads = [index, WrittenPayload(header, compressed)]
         file_header = FileHeader(len(payloads) + len(content_payloads) + 1, StoneKind.BINARY)
         own_attributes = {**(attributes or {}), **encode_extras(metadata), **encode_xattrs(layout)}
-        payloads.append(attributes_payload(file_header, payloads + content_payloads, own_attributes, compressor))
+        payloads.append(
+            attributes_payload(file_header, payloads + content_payloads, own_attributes, compressor)
+        )
         return write_payloads(target, file_header, payloads + content_payloads)
 
 
@@ -149,7 +151,9 @@ def _sync_directory(directory: str) -> None:
         os.close(descriptor)
 
 
-def make_payload(kind: PayloadKind, plain: bytes, records: int, compressor: FrameCompressor) -> WrittenPayload:
+def make_payload(
+    kind: PayloadKind, plain: bytes, records: int, compressor: FrameCompressor
+) -> WrittenPayload:
     """Compressed where that makes it smaller."""
     stored, compression = compressor.frame(plain), Compression.ZSTD
     if len(stored) >= len(plain):
@@ -170,7 +174,9 @@ def attributes_payload(
     return make_payload(PayloadKind.ATTRIBUTES, encode_attributes(counted), len(counted), compressor)
 
 
-def write_payloads(target: Writable, file_header: FileHeader, payloads: Sequence[WrittenPayload]) -> PackageDigest:
+def write_payloads(
+    target: Writable, file_header: FileHeader, payloads: Sequence[WrittenPayload]
+) -> PackageDigest:
     """Write a whole file; the SHA-256 of all its bytes."""
     assert file_header.payloads == len(payloads)
     hasher = hashlib.sha256()

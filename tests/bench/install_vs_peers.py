@@ -111,12 +111,10 @@ def ostree_pair(place: Path, _: Path, silent: list[Path], newer: list[Path]) -> 
 
 def _committed(place: Path, label: str, tree: Path, repository: Path) -> Measured:
     os.sync()
-    return together(
-        [
-            run(["ostree", f"--repo={repository}", "commit", "--branch=main", f"--tree=dir={tree}"]),
-            run(["ostree", f"--repo={repository}", "checkout", "--require-hardlinks", "main", place / label]),
-        ]
-    )
+    return together([
+        run(["ostree", f"--repo={repository}", "commit", "--branch=main", f"--tree=dir={tree}"]),
+        run(["ostree", f"--repo={repository}", "checkout", "--require-hardlinks", "main", place / label]),
+    ])
 
 
 def nix_pair(place: Path, _: Path, silent: list[Path], newer: list[Path]) -> Pair:
@@ -154,13 +152,9 @@ def _profile(place: Path, paths: list[str]) -> Measured:
     """A tree of symlinks to all of them, as a profile is: nix's own builder makes it."""
     manifest = " ".join(f'"1" "{5}" "1" "{path}"' for path in paths)
     expression = (
-        (
-            'derivation { name = "profile"; builder = "builtin:buildenv"; system = "builtin"; manifest = "/dummy";'
-            f" derivations = [ {manifest} ]; }}"
-        )
-        .replace('"1" "5" "1"', "true 5 1")
-        .replace(f'"{paths[0]}"', f'"{paths[0]}"')
-    )
+        'derivation { name = "profile"; builder = "builtin:buildenv"; system = "builtin"; manifest = "/dummy";'
+        f" derivations = [ {manifest} ]; }}"
+    ).replace('"1" "5" "1"', "true 5 1").replace(f'"{paths[0]}"', f'"{paths[0]}"')
     file = place / "profile.nix"
     file.write_text(expression)
     return run(["nix-build", "--no-out-link", file])

@@ -15,7 +15,9 @@ from tests.trees import differences
 
 
 @needs_mounts
-def test_a_disk_that_is_too_small_is_told_before_anything_is_written(pair: Pair, moss: Moss, tmp_path: Path) -> None:
+def test_a_disk_that_is_too_small_is_told_before_anything_is_written(
+    pair: Pair, moss: Moss, tmp_path: Path
+) -> None:
     folder, made = tmp_path / "large", tmp_path / "made"
     write_package(folder, metadata("large"), {"share/large": os.urandom(12 << 20)})
     done("index", folder, "-q")

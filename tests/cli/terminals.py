@@ -30,7 +30,11 @@ class Seen(NamedTuple):
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "PYTHONPYCACHEPREFIX") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "LANG", "PYTHONPYCACHEPREFIX")
+        if name in os.environ
+    }
     return kept | {"PYTHONPATH": str(PROJECT), "TERM": "xterm", "TZ": "UTC", "PYTHONUTF8": "1"} | more
 
 

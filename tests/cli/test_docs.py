@@ -31,7 +31,9 @@ def command_lines() -> Iterator[tuple[str, str]]:
                 command = _first_of_line(line)
                 if command.startswith("moss "):
                     yield page.name, command
-        for command in re.findall(r"`(moss [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)):
+        for command in re.findall(
+            r"`(moss [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+        ):
             if not re.search(r"[A-Z…]{2,}|…|COMMAND", command):
                 yield page.name, _first_of_line(command)
 

@@ -95,7 +95,9 @@ def test_an_empty_directory_is_healthy(tmp_path: Path, moss: Moss) -> None:
 
 
 @pytest.mark.parametrize("break_it", PROBLEMS, ids=lambda one: one.__name__)
-def test_a_problem_is_found_and_its_remedy_helps(well: Place, moss: Moss, break_it: Callable[[Place], None]) -> None:
+def test_a_problem_is_found_and_its_remedy_helps(
+    well: Place, moss: Moss, break_it: Callable[[Place], None]
+) -> None:
     break_it(well)
     area, said = PROBLEMS[break_it]
     exit_code, findings = found(moss, well)

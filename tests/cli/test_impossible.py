@@ -108,7 +108,9 @@ def want(root: Path, wishes: list[str]) -> None:
 
 
 @pytest.fixture
-def told(refusal: Refusal, roots: dict[str, Path], tmp_path: Path, moss: Moss, monkeypatch: pytest.MonkeyPatch) -> Told:
+def told(
+    refusal: Refusal, roots: dict[str, Path], tmp_path: Path, moss: Moss, monkeypatch: pytest.MonkeyPatch
+) -> Told:
     root = tmp_path / "root"
     shutil.copytree(roots[refusal.repository], root, symlinks=True)
     monkeypatch.setenv("MOSS_ROOT", str(root))

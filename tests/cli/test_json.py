@@ -18,7 +18,9 @@ from tests.cli.conftest import Moss, Place
 from tests.conftest import PROJECT
 
 DIRECTORY = Path(schema_directory(), "json")
-SCHEMAS = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in DIRECTORY.glob("*.schema.json")}
+SCHEMAS = {
+    path.name: json.loads(path.read_text(encoding="utf-8")) for path in DIRECTORY.glob("*.schema.json")
+}
 REGISTRY: Registry[Any] = Registry().with_resources(
     (name, Resource.from_contents(schema)) for name, schema in SCHEMAS.items()
 )
@@ -121,7 +123,9 @@ def make_deb(directory: Path) -> Path:
     import subprocess
 
     (directory / "debian-binary").write_text("2.0\n")
-    (directory / "control").write_text("Package: small\nVersion: 1:1.0-2\nArchitecture: all\nDescription: small\n")
+    (directory / "control").write_text(
+        "Package: small\nVersion: 1:1.0-2\nArchitecture: all\nDescription: small\n"
+    )
     (directory / "usr" / "share" / "small").mkdir(parents=True)
     (directory / "usr" / "share" / "small" / "file").write_text("content")
     for member, content in (("control.tar.gz", "./control"), ("data.tar.gz", "./usr")):
@@ -129,7 +133,9 @@ def make_deb(directory: Path) -> Path:
     members = b"!<arch>\n"
     for name in ("debian-binary", "control.tar.gz", "data.tar.gz"):
         content_bytes = (directory / name).read_bytes()
-        members += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content_bytes):<10}`\n".encode() + content_bytes
+        members += (
+            f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content_bytes):<10}`\n".encode() + content_bytes
+        )
         members += b"\n" * (len(content_bytes) % 2)
     (directory / "small.deb").write_bytes(members)
     return directory / "small.deb"
@@ -193,7 +199,9 @@ def test_a_failure_is_what_its_schema_says(
     assert (answer["error"]["code"], answer["error"]["exit"]) == (code, exit_code)
 
 
-def test_warnings_are_in_the_answer_and_not_on_standard_error(place: Place, moss: Moss, tmp_path: Path) -> None:
+def test_warnings_are_in_the_answer_and_not_on_standard_error(
+    place: Place, moss: Moss, tmp_path: Path
+) -> None:
     stone = next(place.repository.glob("hello-1.0*"))
     repository = tmp_path / "twice"
     repository.mkdir()

@@ -122,9 +122,15 @@ def test_an_update_says_newer_a_rebuild_says_so_a_downgrade_says_why() -> None:
     again = Change(metadata("glib2", "2.86.2", 63), GLIB)
     older = Change(metadata("glib2", "3.0", 1), GLIB)
     update = replace(PLAN, operation="update", installs=(), removals=())
-    assert "glib2 2.86.1-62 → 2.86.2-63  newer version" in plan_text(replace(update, changes=(newer,)), Page(80))
-    assert "2.86.2-63 → 2.86.2-63 (another build)  built anew" in plan_text(replace(update, changes=(again,)), Page(80))
-    assert "older: inkscape needs glib2 (>= 2.86.2)" in plan_text(replace(update, changes=(older,)), Page(120))
+    assert "glib2 2.86.1-62 → 2.86.2-63  newer version" in plan_text(
+        replace(update, changes=(newer,)), Page(80)
+    )
+    assert "2.86.2-63 → 2.86.2-63 (another build)  built anew" in plan_text(
+        replace(update, changes=(again,)), Page(80)
+    )
+    assert "older: inkscape needs glib2 (>= 2.86.2)" in plan_text(
+        replace(update, changes=(older,)), Page(120)
+    )
 
 
 def test_what_is_held_back_says_what_frees_it() -> None:
@@ -166,7 +172,10 @@ def test_asking_for_what_is_there_is_shown() -> None:
 
 def test_the_first_generation_and_an_unproven_answer_say_so() -> None:
     text = plan_text(replace(PLAN, base=None, result=GenerationId(1), proof=Proof(False, 10.04)), Page(120))
-    assert "Result    generation 1, the first, live at once; the best found in 10.0 s, not proven optimal\n" in text
+    assert (
+        "Result    generation 1, the first, live at once; the best found in 10.0 s, not proven optimal\n"
+        in text
+    )
 
 
 def test_removals_come_last_of_the_packages() -> None:
@@ -176,7 +185,9 @@ def test_removals_come_last_of_the_packages() -> None:
 
 def test_names_from_packages_cannot_act_on_the_terminal() -> None:
     evil = chosen("evil\x1b[2J", "1\n2", 1, Reason(wish="evil\x1b[2J"))
-    plan = replace(PLAN, chosen=(evil,), installs=(Install(evil),), removals=(Removal(evil.metadata, "\x07"),))
+    plan = replace(
+        PLAN, chosen=(evil,), installs=(Install(evil),), removals=(Removal(evil.metadata, "\x07"),)
+    )
     text = plan_text(plan, Page(120))
     assert "\x1b" not in text and "\x07" not in text
     assert "evil\\e[2J 1\\n2-1" in text
@@ -198,7 +209,9 @@ def test_narrow_pages_do_not_fail(width: int) -> None:
 
 
 def test_an_activation_shows_what_goes_and_comes() -> None:
-    target = Generation(GenerationId(41), 1_788_358_980, GenerationId(40), "moss update", Status.COMPLETE, wishes())
+    target = Generation(
+        GenerationId(41), 1_788_358_980, GenerationId(40), "moss update", Status.COMPLETE, wishes()
+    )
     difference = Difference(
         (Install(LIBGSL),),
         (Change(metadata("glib2", "2.86.3", 1), GLIB),),

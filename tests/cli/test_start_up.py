@@ -125,7 +125,9 @@ def test_inspecting_needs_no_database(read_only_place: Place) -> None:
     assert not modules & {"apsw", "moss.db", "moss.operations.system", "moss.operations.commit"}
 
 
-@pytest.mark.parametrize("line", ["update -y", "install -y greeting --json", "rollback -y -v", "rollback -y --json"])
+@pytest.mark.parametrize(
+    "line", ["update -y", "install -y greeting --json", "rollback -y -v", "rollback -y --json"]
+)
 def test_nothing_is_imported_once_usr_was_exchanged(line: str, place: Place) -> None:
     root = ["-D", str(place.root)]
     if line.startswith("rollback"):

@@ -142,7 +142,10 @@ def test_an_answer_that_cannot_be_written_is_a_failure() -> None:
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
 def test_closed_streams_do_no_harm(closed: str, place: Place) -> None:
     words = " ".join(command(*root(place), "update", "-y"))
-    assert subprocess.run(["sh", "-c", f"{words} {closed}"], env=environment(), capture_output=True).returncode == 0
+    assert (
+        subprocess.run(["sh", "-c", f"{words} {closed}"], env=environment(), capture_output=True).returncode
+        == 0
+    )
 
 
 def test_ctrl_c_before_the_point_of_no_return_changes_nothing(place: Place, moss: Moss) -> None:

@@ -69,7 +69,9 @@ def test_the_tour_tells_a_program_too_and_keeps_what_it_made(tmp_path: Path) -> 
     judge("tour", answer)
     scratch = Path(answer["data"]["directory"])
     assert scratch.parent == tmp_path
-    hello = subprocess.run([scratch / "system" / "usr" / "bin" / "hello", "you"], capture_output=True, text=True)
+    hello = subprocess.run(
+        [scratch / "system" / "usr" / "bin" / "hello", "you"], capture_output=True, text=True
+    )
     assert hello.stdout == "Hello, you!\nHow nice that you are here.\n"
     assert [step["exit_code"] for step in answer["data"]["steps"] if "grump" in step["command"]][-1] == 4
 

@@ -93,7 +93,9 @@ def test_going_back_looks_through_no_tree(place: Place, moss: Moss) -> None:
     assert "stray" in moss("-D", place.root, "install", "-y", "greeting").err
 
 
-def test_a_dry_run_and_nothing_to_do_keep_no_house(place: Place, moss: Moss, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dry_run_and_nothing_to_do_keep_no_house(
+    place: Place, moss: Moss, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(upkeep, "keep_house", lambda *_, **__: pytest.fail("upkeep ran"))
     assert moss("-D", place.root, "update", "-n").exit_code == 0
     assert moss("-D", place.root, "install", "-y", "hello").exit_code == 0

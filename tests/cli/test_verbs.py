@@ -123,8 +123,14 @@ def test_values_of_global_options_are_known_to_the_table() -> None:
 
 def test_help_explains_every_global_option() -> None:
     parser = parser_of(VERBS[0], function_of(VERBS[0]), lambda **_: None)
-    known = {option for one in parser.params if one.name in global_options.__annotations__ for option in one.opts}
-    said = {word for option, _ in GLOBAL_OPTIONS for word in re.findall(r"(?<!\S)--?[a-z-]+", option, re.IGNORECASE)}
+    known = {
+        option for one in parser.params if one.name in global_options.__annotations__ for option in one.opts
+    }
+    said = {
+        word
+        for option, _ in GLOBAL_OPTIONS
+        for word in re.findall(r"(?<!\S)--?[a-z-]+", option, re.IGNORECASE)
+    }
     assert said == known | {"--help", "-h", "--version"}
 
 

@@ -217,7 +217,9 @@ def _faults_of_record(record: sqlite3.Connection) -> Iterator[str]:
             yield f"I5: the record says something else of {label}"
 
 
-def _faults_of_tree(number: int, usr: Path, labels: frozenset[str], inodes: Mapping[int, str]) -> Iterator[str]:
+def _faults_of_tree(
+    number: int, usr: Path, labels: frozenset[str], inodes: Mapping[int, str]
+) -> Iterator[str]:
     said = _number(usr / ".stateID")
     if said != number:
         yield f"I1: the tree {usr.parent.name} holds {said}, must hold {number}"

@@ -51,7 +51,10 @@ class Packaged:
 
     def paragraph(self) -> str:
         deb = self.deb()
-        return f"{self.control}Filename: {self.filename}\nSize: {len(deb)}\nSHA256: {hashlib.sha256(deb).hexdigest()}\n"
+        return (
+            f"{self.control}Filename: {self.filename}\nSize: {len(deb)}\n"
+            f"SHA256: {hashlib.sha256(deb).hexdigest()}\n"
+        )
 
 
 def mirror(

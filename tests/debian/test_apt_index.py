@@ -22,9 +22,7 @@ PACKAGES = (
     Packaged("tool", fields="Pre-Depends: libc (>= 2.36)\nDepends: libtool1 (= 1.0-1),plain | other:any\n"),
     Packaged("libtool1", fields="Provides: libtool (= 1.0), spare\nBreaks: tool (<< 0.9~)\nMulti-Arch: same\n"),
     Packaged("libc", "2.36-9+deb12u7", fields="Conflicts: old-libc, gone:i386\nReplaces: old-libc (< 2)\n"),
-    Packaged(
-        "plain", "1:0.5~rc1-2", "all", fields="Recommends: tool | spare,\n libc:amd64\nHomepage: https://a.example\n"
-    ),
+    Packaged("plain", "1:0.5~rc1-2", "all", fields="Recommends: tool | spare,\n libc:amd64\nHomepage: https://a.example\n"),
     Packaged("foreign", architecture="i386"),
 )
 
@@ -42,7 +40,9 @@ def universe_text(universe: Universe) -> list[str]:
     said = []
     for number in range(len(universe)):
         needs = universe.depends[universe.depends_start[number] : universe.depends_start[number + 1]]
-        matched = [list(universe.choice[universe.choice_start[one] : universe.choice_start[one + 1]]) for one in needs]
+        matched = [
+            list(universe.choice[universe.choice_start[one] : universe.choice_start[one + 1]]) for one in needs
+        ]
         said.append(f"{universe.package(number)!r} {matched}")
     return said
 
@@ -126,7 +126,9 @@ def test_a_source_reads_back_as_it_prints() -> None:
         ("apt+file:/nowhere/at/all", NotFound, "is not a directory"),
     ],
 )
-def test_a_source_that_cannot_be_read_says_why(uri: str, kind: type[MossError], words: str, tmp_path: Path) -> None:
+def test_a_source_that_cannot_be_read_says_why(
+    uri: str, kind: type[MossError], words: str, tmp_path: Path
+) -> None:
     with open_to_change(str(tmp_path / "root"), command="test") as system:
         with pytest.raises(kind, match=words) as caught:
             add_repository(system, "debian", uri)
@@ -171,7 +173,9 @@ def paragraph_with(old: str, new: str) -> str:
         ("<html>no index here</html>\n", "is no field"),
     ],
 )
-def test_a_malformed_index_is_refused_and_the_old_content_stays(text: str, words: str, tmp_path: Path) -> None:
+def test_a_malformed_index_is_refused_and_the_old_content_stays(
+    text: str, words: str, tmp_path: Path
+) -> None:
     place = mirror(tmp_path / "mirror", PACKAGES)
     with open_to_change(str(tmp_path / "root"), command="test") as system:
         add_repository(system, "debian", f"apt+file:{place}")

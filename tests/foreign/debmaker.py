@@ -139,7 +139,9 @@ def read_stone(path: str) -> Read:
     """Read and verify everything."""
     with open(path, "rb") as file:
         stone = open_stone(file, path, strictness=Strictness.CHECK)
-        by_digest = {content.digest: b"".join(bytes(c) for c in content.chunks()) for content in stone.contents()}
+        by_digest = {
+            content.digest: b"".join(bytes(c) for c in content.chunks()) for content in stone.contents()
+        }
     return Read(
         stone,
         {entry.path: entry for entry in stone.layout},

@@ -18,7 +18,9 @@ def lines(directory: Path, *files: Item) -> list[str]:
 
 
 def test_files_of_etc_go_to_the_factory_and_are_copied_from_there(tmp_path: Path) -> None:
-    _, read = converted(Deb([folder("./etc/"), Item("./etc/tool/shadow", b"secret", mode=0o640, gid=42)]), tmp_path)
+    _, read = converted(
+        Deb([folder("./etc/"), Item("./etc/tool/shadow", b"secret", mode=0o640, gid=42)]), tmp_path
+    )
     factory = read.entries["share/factory/etc/tool/shadow"]
     assert (factory.mode & 0o7777, factory.gid) == (0o640, 42)
     assert read.contents["share/factory/etc/tool/shadow"] == b"secret"

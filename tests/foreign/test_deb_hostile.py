@@ -59,7 +59,9 @@ def test_every_compression_that_dpkg_writes_is_read(tmp_path: Path, compression:
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path, compression: str) -> None:
     sound = Deb(FILES, compression=compression).bytes().rstrip(b"\n")
-    for length in sorted({0, 1, 7, 8, 9, 67, 68, 70, 71, 72, *range(73, len(sound), max(len(sound) // 60, 1))}):
+    for length in sorted(
+        {0, 1, 7, 8, 9, 67, 68, 70, 71, 72, *range(73, len(sound), max(len(sound) // 60, 1))}
+    ):
         assert refused(tmp_path, sound[:length]).exit_code == 7
     refused(tmp_path, sound[:-1])
 
@@ -84,7 +86,9 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path, compression
 
 
 @pytest.mark.parametrize("compression", ["", ".zst"])
-def test_where_compression_has_no_check_the_packages_own_sums_are_compared(tmp_path: Path, compression: str) -> None:
+def test_where_compression_has_no_check_the_packages_own_sums_are_compared(
+    tmp_path: Path, compression: str
+) -> None:
     sums = f"{hashlib.md5(b'tool' * 1000).hexdigest()}  usr/bin/tool\n"
     _, read = converted(Deb(FILES, control={"md5sums": sums}, compression=compression), tmp_path)
     assert "bin/tool" in read.entries
@@ -111,7 +115,10 @@ def test_a_flipped_bit_never_does_more_than_fail(tmp_path: Path, compression: st
 def test_what_is_no_debian_package_is_refused(tmp_path: Path) -> None:
     assert "does not begin with '!<arch>'" in refused(tmp_path, b"PK\3\4 a zip file").message
     assert "does not begin with '!<arch>'" in refused(tmp_path, b"").message
-    assert "begins with the member 'debian-binary'; here there is none" in refused(tmp_path, b"!<arch>\n").message
+    assert (
+        "begins with the member 'debian-binary'; here there is none"
+        in refused(tmp_path, b"!<arch>\n").message
+    )
     assert "here it is 'x.o'" in refused(tmp_path, ar([("x.o", b"object")])).message
 
 
@@ -129,9 +136,14 @@ def test_a_missing_file_or_a_directory_is_the_askers_mistake(tmp_path: Path) -> 
 
 def test_members_must_be_there_once_and_in_order(tmp_path: Path) -> None:
     first, control, data = SOUND.members()
-    assert "member control.tar is missing: 'data.tar.xz' follows" in refused(tmp_path, ar([first, data])).message
+    assert (
+        "member control.tar is missing: 'data.tar.xz' follows" in refused(tmp_path, ar([first, data])).message
+    )
     assert "member data.tar is missing: the file ends" in refused(tmp_path, ar([first, control])).message
-    assert "member data.tar is missing: 'control" in refused(tmp_path, ar([first, control, control, data])).message
+    assert (
+        "member data.tar is missing: 'control"
+        in refused(tmp_path, ar([first, control, control, data])).message
+    )
     assert "'data.tar.xz' has no place here" in refused(tmp_path, ar([first, control, data, data])).message
     assert "control.tar is missing" in refused(tmp_path, ar([first, ("control.tarball", b""), data])).message
 
@@ -371,7 +383,11 @@ def test_many_are_converted_and_each_that_fails_is_told(tmp_path: Path) -> None:
 def test_one_process_gives_the_same_stones_as_two(tmp_path: Path) -> None:
     debs = _many(tmp_path, 4)
     digests = [
-        sorted(one.digest for one in convert_all(debs, str(tmp_path / name), jobs=jobs) if isinstance(one, Converted))
+        sorted(
+            one.digest
+            for one in convert_all(debs, str(tmp_path / name), jobs=jobs)
+            if isinstance(one, Converted)
+        )
         for name, jobs in (("one", 1), ("two", 2))
     ]
     assert digests[0] == digests[1]

@@ -51,7 +51,9 @@ def test_owners_setuid_bits_and_modes_are_kept(tmp_path: Path) -> None:
 
 
 def test_of_directories_only_empty_and_unusual_ones_are_named(tmp_path: Path) -> None:
-    read = laid_out(tmp_path, folder("./usr/lib/full/"), Item("./usr/lib/full/x", b"x"), folder("./usr/lib/empty/"))
+    read = laid_out(
+        tmp_path, folder("./usr/lib/full/"), Item("./usr/lib/full/x", b"x"), folder("./usr/lib/empty/")
+    )
     assert list(read.entries) == ["lib/empty", "lib/full/x"]
 
 
@@ -84,7 +86,9 @@ def test_a_hard_link_is_the_same_content_with_the_same_mode_and_owner(tmp_path: 
 
 
 def test_a_hard_link_to_nothing_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CorruptData, match=r"'usr/bin/b' is a hard link to 'usr/bin/a', which is no file before"):
+    with pytest.raises(
+        CorruptData, match=r"'usr/bin/b' is a hard link to 'usr/bin/a', which is no file before"
+    ):
         laid_out(tmp_path, hard_link("./usr/bin/b", "./usr/bin/a"))
 
 
@@ -234,13 +238,17 @@ def test_a_file_with_a_name_of_the_skeletons_is_said(tmp_path: Path) -> None:
 
 
 def test_devices_are_left_out_and_said(tmp_path: Path) -> None:
-    done = warnings(tmp_path, Item("./usr/lib/null", type=tarfile.CHRTYPE), Item("./usr/lib/p", type=tarfile.FIFOTYPE))
+    done = warnings(
+        tmp_path, Item("./usr/lib/null", type=tarfile.CHRTYPE), Item("./usr/lib/p", type=tarfile.FIFOTYPE)
+    )
     assert done == {NoticeKind.DEVICE: ("/usr/lib/null", "/usr/lib/p")}
 
 
 def test_names_that_are_not_text_are_left_out_and_said(tmp_path: Path) -> None:
     bad = b"./usr/share/caf\xe9".decode("utf-8", "surrogateescape")
-    done = warnings(tmp_path, Item(bad, b"x"), Item("./usr/share/new\nline", b"x"), Item("./usr/share/\u00e9", b"kept"))
+    done = warnings(
+        tmp_path, Item(bad, b"x"), Item("./usr/share/new\nline", b"x"), Item("./usr/share/\u00e9", b"kept")
+    )
     assert done == {NoticeKind.NAME: ("/usr/share/caf\\xe9", "/usr/share/new\\nline")}
 
 

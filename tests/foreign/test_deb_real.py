@@ -75,7 +75,9 @@ def by_dpkg(deb: str) -> dict[str, tuple[tarfile.TarInfo, bytes]]:
 
 
 def field(deb: str, name: str) -> str:
-    return subprocess.run(["dpkg-deb", "--field", deb, name], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["dpkg-deb", "--field", deb, name], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -106,7 +108,9 @@ def test_every_file_is_there_with_content_owner_and_mode(real: dict[str, Real], 
             member, content = members[member.linkname.removeprefix("./")]
         assert (entry.mode & 0o7777, entry.uid, entry.gid) == (member.mode, member.uid, member.gid)
         assert read.contents[place] == content
-    added = {path for path, entry in read.entries.items() if entry.kind is not EntryKind.DIRECTORY} - accounted
+    added = {
+        path for path, entry in read.entries.items() if entry.kind is not EntryKind.DIRECTORY
+    } - accounted
     recipes = (
         "share/factory/etc/",
         f"lib/tmpfiles.d/moss-{package}.conf",
@@ -177,7 +181,9 @@ def test_what_the_systems_first_packages_need_is_in_the_factory(real: dict[str, 
 
 
 def test_no_recipe_has_grown_too_old(real: dict[str, Real]) -> None:
-    said = [str(notice) for one in real.values() for notice in one.done.warnings if notice.kind.value == "recipe"]
+    said = [
+        str(notice) for one in real.values() for notice in one.done.warnings if notice.kind.value == "recipe"
+    ]
     assert not said
 
 

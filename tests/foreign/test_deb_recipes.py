@@ -56,7 +56,9 @@ def test_awk_is_whichever_awk_is_there(tmp_path: Path) -> None:
 
 
 def test_a_package_that_ships_the_link_itself_needs_no_recipe(tmp_path: Path) -> None:
-    _, read = made(tmp_path, "original-awk", Item("./usr/bin/original-awk", b"x"), Item("./usr/bin/awk", b"real"))
+    _, read = made(
+        tmp_path, "original-awk", Item("./usr/bin/original-awk", b"x"), Item("./usr/bin/awk", b"real")
+    )
     assert read.entries["bin/awk"].kind is EntryKind.REGULAR
     assert not read.lines("original-awk")
 
@@ -86,10 +88,14 @@ def test_what_the_package_ships_itself_stays(tmp_path: Path) -> None:
 
 
 def test_what_the_package_says_of_a_path_outside_usr_stays(tmp_path: Path) -> None:
-    _, read = made(tmp_path, "base-files", folder("./var/mail/", 0o700), link("./var/spool/mail", "/elsewhere"))
+    _, read = made(
+        tmp_path, "base-files", folder("./var/mail/", 0o700), link("./var/spool/mail", "/elsewhere")
+    )
     said = [line for line in read.lines("base-files") if "mail" in line]
     assert said == ["d /var/mail 0700 0 0 -", "L /var/spool/mail - - - - /elsewhere"]
-    warnings, read = made(tmp_path, "debianutils", Item("./etc/shells", b"own"), Item("./usr/bin/which", b"own"))
+    warnings, read = made(
+        tmp_path, "debianutils", Item("./etc/shells", b"own"), Item("./usr/bin/which", b"own")
+    )
     assert not warnings
     warnings, _ = made(tmp_path, "libc-bin", Item("./etc/nsswitch.conf", b"own"))
     assert not warnings
@@ -142,7 +148,9 @@ setcap cap_net_raw+ep /usr/bin/tool
 
 
 def test_triggers_without_effect_are_named(tmp_path: Path) -> None:
-    deb = Deb(control={"triggers": "# comment\nactivate-noawait ldconfig\ninterest-noawait /usr/share/fonts\n"})
+    deb = Deb(
+        control={"triggers": "# comment\nactivate-noawait ldconfig\ninterest-noawait /usr/share/fonts\n"}
+    )
     done, _ = converted(deb, tmp_path)
     assert [str(notice) for notice in done.warnings] == [
         "dpkg triggers without effect here: interest-noawait /usr/share/fonts"

@@ -32,7 +32,9 @@ class System:
         self.ship(f"lib/sysusers.d/{name}.conf", "".join(f"{line}\n" for line in lines))
 
     def propose(self) -> LocalChanges:
-        return propose_local_changes(str(self.root), str(self.usr), self.recorded, apply_owners=self.owners)
+        return propose_local_changes(
+            str(self.root), str(self.usr), self.recorded, apply_owners=self.owners
+        )
 
     def apply(self, effects: Effects | None = None) -> LocalChanges:
         """Propose, apply, record; returns what was proposed."""

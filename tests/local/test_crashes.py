@@ -63,7 +63,9 @@ def two_generations(system) -> None:
     )
 
 
-def run_to(root: Path, usr: Path, recorded: dict[str, str], at: int | None) -> tuple[Crashing, dict[str, str]]:
+def run_to(
+    root: Path, usr: Path, recorded: dict[str, str], at: int | None
+) -> tuple[Crashing, dict[str, str]]:
     effects = Crashing(at)
     changes = propose_local_changes(str(root), str(usr), recorded, apply_owners=IS_ROOT)
     return effects, apply_local_changes(changes, str(root), effects)
@@ -133,6 +135,10 @@ def test_a_skeleton_survives_a_crash_at_any_effect(system):
     for at in range(len(effects.seen)):
         shutil.rmtree(system.root)
         with pytest.raises(Crash):
-            apply_skeleton(propose_skeleton(str(system.root), str(system.usr)), str(system.root), Crashing(at))
-        apply_skeleton(propose_skeleton(str(system.root), str(system.usr)), str(system.root), Crashing(None))
+            apply_skeleton(
+                propose_skeleton(str(system.root), str(system.usr)), str(system.root), Crashing(at)
+            )
+        apply_skeleton(
+            propose_skeleton(str(system.root), str(system.usr)), str(system.root), Crashing(None)
+        )
         assert system.listing() == expected

@@ -589,7 +589,9 @@ def test_a_path_that_an_ordinary_user_can_bend_is_passed_over(system):
     os.chown(home / "theirs", 4242, 4242)
     (system.root / "etc").mkdir()
     (home / "mine").mkdir()
-    system.tmpfiles("f /var/lib/app/link/shadow - - - - x", "d /var/lib/app/theirs/fine", "d /var/lib/app/mine/no")
+    system.tmpfiles(
+        "f /var/lib/app/link/shadow - - - - x", "d /var/lib/app/theirs/fine", "d /var/lib/app/mine/no"
+    )
     changes = system.apply()
     assert said(changes).count("could bend elsewhere") == 2
     assert not (system.root / "etc/shadow").exists()

@@ -19,19 +19,13 @@ def test_an_empty_root_gets_links_and_directories_with_exact_modes(system):
     finally:
         os.umask(before)
     assert {name: os.readlink(system.root / name) for name in ("bin", "sbin", "lib", "lib64")} == {
-        "bin": "usr/bin",
-        "sbin": "usr/sbin",
-        "lib": "usr/lib",
-        "lib64": "usr/lib64",
+        "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64",
     }
     modes = {path.name: system.mode(path.name) for path in system.root.iterdir() if not path.is_symlink()}
     assert modes == {
         **dict.fromkeys(("boot", "dev", "efi", "etc", "home", "media", "mnt", "opt"), 0o755),
         **dict.fromkeys(("run", "srv", "var"), 0o755),
-        "proc": 0o555,
-        "sys": 0o555,
-        "root": 0o700,
-        "tmp": 0o1777,
+        "proc": 0o555, "sys": 0o555, "root": 0o700, "tmp": 0o1777,
     }
     assert system.text("etc/machine-id") == "uninitialized\n"
     assert system.mode("etc/machine-id") == 0o444

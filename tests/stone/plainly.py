@@ -134,7 +134,9 @@ def sha256(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
 
 
-STATEMENT = Metadata("small", "1.0", 3, 1, "x86_64", "A small package", "For tests.", "https://example.org", "small")
+STATEMENT = Metadata(
+    "small", "1.0", 3, 1, "x86_64", "A small package", "For tests.", "https://example.org", "small"
+)
 
 
 def small_stone(metadata: Metadata = STATEMENT) -> bytes:

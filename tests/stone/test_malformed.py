@@ -108,7 +108,9 @@ CASES = [
     Case("version 2", at(SMALL, 28, b"\0\0\0\2"), "format version is 2, this moss reads 1", FormatTooNew),
     Case("version 0", at(SMALL, 28, bytes(4)), "which never existed"),
     Case("too few payloads counted", at(SMALL, 4, b"\0\4"), "bytes follow the last payload"),
-    Case("too many payloads counted", at(SMALL, 4, b"\0\6"), "header of payload 6 of 6: the file is cut short"),
+    Case(
+        "too many payloads counted", at(SMALL, 4, b"\0\6"), "header of payload 6 of 6: the file is cut short"
+    ),
     Case("trailing bytes", SMALL + b"\0", "bytes follow the last payload"),
     # payload headers
     Case("payload version", changed(LAYOUT, version=2), "version of the layout payload is 2", FormatTooNew),
@@ -142,7 +144,9 @@ CASES = [
         with_part(
             SMALL,
             META,
-            lambda part: replace(part, compression=2, stored=frame(part.plain + b"x", write_content_size=False)),
+            lambda part: replace(
+                part, compression=2, stored=frame(part.plain + b"x", write_content_size=False)
+            ),
         ),
         "it unpacks to",
     ),
@@ -151,7 +155,9 @@ CASES = [
         with_part(
             SMALL,
             META,
-            lambda part: replace(part, compression=2, stored=frame(part.plain[:-1], write_content_size=False)),
+            lambda part: replace(
+                part, compression=2, stored=frame(part.plain[:-1], write_content_size=False)
+            ),
         ),
         "it unpacks to",
     ),
@@ -220,7 +226,9 @@ CASES = [
         "has tag 99, which is not known",
         install_reads_it=True,
     ),
-    Case("URI in a package", more_meta(plainly.meta_record(14, b"x\0", 9)), "package uri, which has no place"),
+    Case(
+        "URI in a package", more_meta(plainly.meta_record(14, b"x\0", 9)), "package uri, which has no place"
+    ),
     Case(
         "build dependency in a package",
         more_meta(plainly.meta_record(17, NAME_PROVIDER, 10)),
@@ -228,8 +236,12 @@ CASES = [
     ),
     Case("index without URI", plainly.put_together(3, parts()[:1]), "it lacks the package uri"),
     # layout records
-    Case("layout record cut short", with_part(SMALL, LAYOUT, plain_as(lambda p: p + bytes(31), 1)), "cut short"),
-    Case("layout text cut short", with_part(SMALL, LAYOUT, plain_as(lambda p: p[:-1])), "record 5 is cut short"),
+    Case(
+        "layout record cut short", with_part(SMALL, LAYOUT, plain_as(lambda p: p + bytes(31), 1)), "cut short"
+    ),
+    Case(
+        "layout text cut short", with_part(SMALL, LAYOUT, plain_as(lambda p: p[:-1])), "record 5 is cut short"
+    ),
     Case("layout record too many", with_part(SMALL, LAYOUT, plain_as(lambda p: p, 2)), "its header says 7"),
     Case("layout tag", more_layout(plainly.layout_record(b"x", b"y", 2, 0o120777, tag=1)), "must be 0"),
     Case(
@@ -237,7 +249,9 @@ CASES = [
         more_layout(plainly.layout_record(b"x", b"y", 2, 0o120777, padding=b"\1" * 11)),
         "must be 0",
     ),
-    Case("path up", more_layout(plainly.layout_record(b"../etc/passwd", HELLO, 1, 0o100644)), "the part '..'"),
+    Case(
+        "path up", more_layout(plainly.layout_record(b"../etc/passwd", HELLO, 1, 0o100644)), "the part '..'"
+    ),
     Case(
         "path up inside",
         more_layout(plainly.layout_record(b"a/../../b", HELLO, 1, 0o100644)),
@@ -255,7 +269,9 @@ CASES = [
         more_layout(plainly.layout_record(b"a//b", HELLO, 1, 0o100644)),
         "the part ''",
     ),
-    Case("path that ends in a slash", more_layout(plainly.layout_record(b"a/", b"", 3, 0o40755)), "the part ''"),
+    Case(
+        "path that ends in a slash", more_layout(plainly.layout_record(b"a/", b"", 3, 0o40755)), "the part ''"
+    ),
     Case("path of nothing", more_layout(plainly.layout_record(b"", HELLO, 1, 0o100644)), "it is empty"),
     Case("path with NUL", more_layout(plainly.layout_record(b"a\0b", HELLO, 1, 0o100644)), "holds a NUL"),
     Case(
@@ -269,8 +285,12 @@ CASES = [
         "control",
     ),
     Case("path not UTF-8", more_layout(plainly.layout_record(b"\xff", HELLO, 1, 0o100644)), "not UTF-8"),
-    Case("name too long", more_layout(plainly.layout_record(b"a" * 256, HELLO, 1, 0o100644)), "longer than 255"),
-    Case("path too long", more_layout(plainly.layout_record(b"a/" * 2048 + b"a", HELLO, 1, 0o100644)), "4095"),
+    Case(
+        "name too long", more_layout(plainly.layout_record(b"a" * 256, HELLO, 1, 0o100644)), "longer than 255"
+    ),
+    Case(
+        "path too long", more_layout(plainly.layout_record(b"a/" * 2048 + b"a", HELLO, 1, 0o100644)), "4095"
+    ),
     Case(
         "path twice",
         more_layout(plainly.layout_record(b"share/a", HELLO, 1, 0o100644)),
@@ -281,7 +301,9 @@ CASES = [
         more_layout(plainly.layout_record(b"share/c/d", HELLO, 1, 0o100644)),
         "'share/c/d' lies below 'share/c', which is no directory",
     ),
-    Case("file type 9", more_layout(plainly.layout_record(b"x", b"", 9, 0o100644)), "file type 9", FormatTooNew),
+    Case(
+        "file type 9", more_layout(plainly.layout_record(b"x", b"", 9, 0o100644)), "file type 9", FormatTooNew
+    ),
     Case("mode of another type", more_layout(plainly.layout_record(b"x", HELLO, 1, 0o40755)), "mode 40755"),
     Case("mode beyond", more_layout(plainly.layout_record(b"x", HELLO, 1, 0o1100644)), "mode 1100644"),
     Case(
@@ -289,7 +311,9 @@ CASES = [
         more_layout(plainly.layout_record(b"x", HELLO[:15], 1, 0o100644)),
         "digest of 15 bytes",
     ),
-    Case("symlink to nothing", more_layout(plainly.layout_record(b"x", b"", 2, 0o120777)), "symlink to nothing"),
+    Case(
+        "symlink to nothing", more_layout(plainly.layout_record(b"x", b"", 2, 0o120777)), "symlink to nothing"
+    ),
     Case(
         "directory with content",
         more_layout(plainly.layout_record(b"x", b"y", 3, 0o40755)),
@@ -352,7 +376,9 @@ CASES = [
     Case("attribute of 2^63 bytes", with_attributes(b"\x80" + bytes(7) + b"\x80" + bytes(7)), "cut short"),
     Case("attribute count", with_attributes(plainly.attribute(b"k", b"v"), count=2), "its header says 2"),
     Case("attribute twice", with_attributes(*[plainly.attribute(b"k", b"v")] * 2), "'k' occurs twice"),
-    Case("attribute without a key", with_attributes(plainly.attribute(b"", b"v")), "empty or unprintable key"),
+    Case(
+        "attribute without a key", with_attributes(plainly.attribute(b"", b"v")), "empty or unprintable key"
+    ),
     Case("attribute key", with_attributes(plainly.attribute(b"\x1b", b"v")), "empty or unprintable key"),
     Case("attribute key not UTF-8", with_attributes(plainly.attribute(b"\xff", b"v")), "not UTF-8"),
     Case(
@@ -501,12 +527,15 @@ def test_an_index_is_judged_as_a_whole_by_the_check() -> None:
     assert attributes.records == 7
 
 
-@pytest.mark.parametrize(("tag", "value"), [(14, b"\0"), (14, b"a\nb\0"), (15, b"abc\0"), (15, b"A" * 64 + b"\0")])
+@pytest.mark.parametrize(
+    ("tag", "value"), [(14, b"\0"), (14, b"a\nb\0"), (15, b"abc\0"), (15, b"A" * 64 + b"\0")]
+)
 def test_an_index_says_where_its_stones_are(tag: int, value: bytes) -> None:
     kind, (first, *_) = plainly.take_apart(an_index())
     records = plainly.meta_records(first.plain)
     plain = b"".join(
-        plainly.meta_record(found, value if found == tag else old, value_kind) for found, value_kind, old in records
+        plainly.meta_record(found, value if found == tag else old, value_kind)
+        for found, value_kind, old in records
     )
     with pytest.raises(CorruptData, match=r"cannot be the place of a stone|is not a SHA-256"):
         open_stone(io.BytesIO(plainly.put_together(kind, [Part(META, plain, len(records))])), "stone.index")
@@ -543,4 +572,6 @@ def test_a_bomb_never_becomes_more_than_was_announced(monkeypatch: pytest.Monkey
     with pytest.raises(CorruptData, match="other bytes"):
         whole(content_frame(lambda _: bomb), Strictness.INSTALL)
     with pytest.raises(CorruptData, match=r"damaged|it unpacks to"):
-        whole(with_part(SMALL, META, lambda part: replace(part, stored=bomb, compression=2)), Strictness.INSTALL)
+        whole(
+            with_part(SMALL, META, lambda part: replace(part, stored=bomb, compression=2)), Strictness.INSTALL
+        )

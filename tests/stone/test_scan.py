@@ -104,7 +104,9 @@ def test_an_executable_needs_its_libraries_and_its_interpreter() -> None:
 
 
 def test_a_library_provides_its_soname_wherever_it_lies() -> None:
-    assert texts({"lib/private/libx.so.1.2.3": an_elf(soname="libx.so.1")})[0] == ["soname(libx.so.1(x86_64))"]
+    assert texts({"lib/private/libx.so.1.2.3": an_elf(soname="libx.so.1")})[0] == [
+        "soname(libx.so.1(x86_64))"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,9 @@ def test_a_library_without_a_soname_is_known_by_its_file_name_where_the_loader_l
 
 
 def test_a_packages_own_libraries_are_not_needed_from_others() -> None:
-    found = texts({"lib/libx.so.1": an_elf(soname="libx.so.1"), "lib/liby.so": an_elf(("libx.so.1",), "liby.so")})
+    found = texts(
+        {"lib/libx.so.1": an_elf(soname="libx.so.1"), "lib/liby.so": an_elf(("libx.so.1",), "liby.so")}
+    )
     assert found == (["soname(libx.so.1(x86_64))", "soname(liby.so(x86_64))"], [])
 
 
@@ -218,7 +222,9 @@ def test_a_python_distribution_is_named_as_pep_503_says(metadata: bytes, name: s
 
 def test_a_malformed_elf_file_is_a_note_and_not_an_error() -> None:
     raw = an_elf(("libc.so.6",), "libx.so.1")
-    found = scanned({"lib/libx.so.1": raw[:-40], "lib/liby.so.1": an_elf(soname="liby.so.1"), "bin/z": b"\x7fELF"})
+    found = scanned(
+        {"lib/libx.so.1": raw[:-40], "lib/liby.so.1": an_elf(soname="liby.so.1"), "bin/z": b"\x7fELF"}
+    )
     assert [one.full_text for one in found.provides] == ["binary(z)", "soname(liby.so.1(x86_64))"]
     assert found.notes[0].startswith("lib/libx.so.1 is a malformed ELF file: ")
     assert found.notes[1] == "bin/z is a malformed ELF file: it ends within its header"
@@ -279,8 +285,15 @@ def test_we_read_this_machines_elf_files_as_pyelftools_does() -> None:
             assert ours is not None or elf["e_type"] not in ("ET_DYN", "ET_EXEC")
             if ours is None:
                 continue
-            tags = [tag for one in elf.iter_segments() if isinstance(one, DynamicSegment) for tag in one.iter_tags()]
-            interpreters = [one.get_interp_name() for one in elf.iter_segments() if isinstance(one, InterpSegment)]
+            tags = [
+                tag
+                for one in elf.iter_segments()
+                if isinstance(one, DynamicSegment)
+                for tag in one.iter_tags()
+            ]
+            interpreters = [
+                one.get_interp_name() for one in elf.iter_segments() if isinstance(one, InterpSegment)
+            ]
             assert ours.needed == tuple(tag.needed for tag in tags if tag.entry.d_tag == "DT_NEEDED")
             assert [ours.soname] == ([tag.soname for tag in tags if tag.entry.d_tag == "DT_SONAME"] or [None])
             assert [ours.interpreter] == (interpreters or [None])

@@ -63,7 +63,9 @@ def test_a_content_can_be_read_anywhere() -> None:
         spool.add(b"after")
         content = spool.open(digest)
         assert content.size == 10
-        assert [content.read_at(at, size) for at, size in ((0, 4), (8, 9), (10, 1), (1 << 70, 1), (3, 0))] == [
+        assert [
+            content.read_at(at, size) for at, size in ((0, 4), (8, 9), (10, 1), (1 << 70, 1), (3, 0))
+        ] == [
             b"0123",
             b"89",
             b"",

@@ -92,7 +92,9 @@ def test_a_frame_with_a_checksum_of_its_own_is_read() -> None:
 
 def test_a_frame_that_needs_a_dictionary_is_refused() -> None:
     dictionary = zstandard.ZstdCompressionDict(b"hello" * 100, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-    trained = zstandard.train_dictionary(1024, [f"hello world {n} number {n * 7}".encode() * 5 for n in range(500)])
+    trained = zstandard.train_dictionary(
+        1024, [f"hello world {n} number {n * 7}".encode() * 5 for n in range(500)]
+    )
     assert trained.dict_id() and not dictionary.dict_id()
     raw = stored_as(a_stone_of(b"hello"), zstandard.ZstdCompressor(dict_data=trained).compress)
     with pytest.raises(CorruptData, match="compressed with a dictionary"):
