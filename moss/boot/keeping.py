@@ -53,10 +53,11 @@ class Proposed:
     plan: BootPlan
     loader: tuple[LoaderFile, ...] = ()
     """The boot loader's own files that are missing or old."""
+    loader_leftovers: tuple[str, ...] = ()
 
     @property
     def is_due(self) -> bool:
-        return self.plan.is_due or bool(self.loader)
+        return self.plan.is_due or bool(self.loader or self.loader_leftovers)
 
 
 def boot_place(root: Root, database: Database) -> BootPlace | None:
@@ -135,7 +136,7 @@ def apply(proposed: Proposed, store: Store, effects: Effects) -> None:
 
     try:
         carry_out.carry_out(proposed.plan, proposed.place, content, effects)
-        loader.write_loader(proposed.loader, proposed.place, store, effects)
+        loader.write_loader(proposed.loader_leftovers, proposed.loader, proposed.place, store, effects)
     except OSError as fault:
         raise moss_error_of(fault, f"bring the boot entries in {proposed.place.boot} up to date") from fault
 
@@ -181,7 +182,7 @@ def _planned(
 ) -> Proposed:
     plan = plan_boot(wanted.entries, wanted.sizes, found, wanted.system)
     loader_files = () if newest is None else loader.loader_files(database, store, place, newest)
-    return Proposed(place, wanted, found, plan, loader_files)
+    return Proposed(place, wanted, found, plan, loader_files, loader.loader_leftovers(place))
 
 
 def _looked(place: BootPlace) -> Found:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from moss.boot.carry_out import write_file
 from moss.boot.content import read_asset, read_whole
 from moss.boot.place import BootPlace
+from moss.boot.plan import ASIDE
 from moss.db import boot
 from moss.db.boot import BootFile
 from moss.db.connection import Database
@@ -28,6 +29,7 @@ _SOURCE = "lib/systemd/boot/efi"
 _PROGRAM = re.compile(r"systemd-boot(?P<machine>[a-z0-9]+)\.efi(?:\.signed)?")
 _MARK = re.compile(rb"#### LoaderInfo: systemd-boot ([^\x00#]+?) ####")
 _LARGEST = 8 << 20
+_PROGRAMS = ("EFI/systemd", "EFI/BOOT")
 _CONFIGURATION = "loader/loader.conf"
 _FIRST_CONFIGURATION = b"# Which entry boots first is decided by the entries themselves: moss sorts them.\ntimeout 3\n"
 _DEFAULT = re.compile(r"^\s*default\s+(\S+)", re.MULTILINE)
@@ -66,10 +68,26 @@ def loader_files(
     return tuple(due[path] for path in sorted(due))
 
 
-def write_loader(files: Iterable[LoaderFile], place: BootPlace, store: Store, effects: Effects) -> None:
+def loader_leftovers(place: BootPlace) -> tuple[str, ...]:
+    """What an interrupted moss wrote aside where the boot loader is, on the EFI system partition."""
+    found = []
+    for directory in (*_PROGRAMS, os.path.dirname(_CONFIGURATION)):
+        try:
+            names = sorted(os.listdir(os.path.join(place.esp, directory)))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        found += [f"{directory}/{name}" for name in names if name.endswith(ASIDE)]
+    return tuple(found)
+
+
+def write_loader(
+    leftovers: Iterable[str], files: Iterable[LoaderFile], place: BootPlace, store: Store, effects: Effects
+) -> None:
     """Write them, durably; a machine that loses power meanwhile has the old or the new one."""
     esp = os.open(place.esp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        for path in leftovers:
+            effects.unlink(path, dir_fd=esp)
         for file in files:
             content = (_FIRST_CONFIGURATION,) if file.source is None else read_asset(store, file.source)
             write_file(file.path, content, esp, effects)
@@ -79,7 +97,7 @@ def write_loader(files: Iterable[LoaderFile], place: BootPlace, store: Store, ef
 
 def installed_loaders(place: BootPlace) -> Iterator[tuple[str, str | None]]:
     """The programs on the partition, each with systemd-boot's version, or None where it is something else."""
-    for directory in ("EFI/systemd", "EFI/BOOT"):
+    for directory in _PROGRAMS:
         try:
             names = sorted(os.listdir(os.path.join(place.esp, directory)))
         except (FileNotFoundError, NotADirectoryError):
