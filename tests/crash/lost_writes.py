@@ -222,6 +222,10 @@ def sync_sites() -> dict[str, str]:
     return found
 
 
+NO_STORY_YET = ("moss.boot.", "moss.db.copying:", "moss.operations.at_boot:", "moss.operations.rebuild:")
+"""Whose syncs no story reaches; they are printed, and not counted as missed or not."""
+
+
 def without(events: Sequence[Event], site: str) -> list[Event]:
     """As if this sync were not there."""
     return [event for event in events if not (event.is_sync and event.done.site == site)]
@@ -317,7 +321,7 @@ def main() -> int:
             for site, found in pool.map(_try_sync, places):
                 for word in ("gone", "late"):
                     what = found.get(word, "nothing: it never happens")
-                    bad += what.startswith("nothing")
+                    bad += what.startswith("nothing") and not site.startswith(NO_STORY_YET)
                     print(f"{places[site]} {site.partition(':')[2]} {word}: {what[:160]}", flush=True)
             print(f"{len(places)} syncs, {bad} not missed, {time.monotonic() - started:.0f} s")
             return 1 if bad else 0
