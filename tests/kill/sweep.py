@@ -46,8 +46,8 @@ ERRORS = {
     "EIO": frozenset(CALLS) - {"flock"},
     "EROFS": frozenset(CALLS) - {"flock", "fsync", "fdatasync", "syncfs"},
     "EMFILE": frozenset({"openat"}),
-    # SQLite does not ask fdatasync again, since no local file system interrupts it.
-    "EINTR": frozenset({"openat", "write", "pwrite64", "ftruncate", "fallocate", "fsync", "syncfs"}),
+    # No local file system interrupts opening or fdatasync, and the dynamic loader and SQLite do not ask again.
+    "EINTR": frozenset({"write", "pwrite64", "ftruncate", "fallocate", "fsync", "syncfs"}),
 }
 OF_READING = frozenset({"EIO", "EMFILE"})
 OPERATIONS = {

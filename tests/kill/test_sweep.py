@@ -23,6 +23,6 @@ def test_whatever_happens_to_a_process_leaves_the_old_or_the_new(operation: str)
 @pytest.mark.parametrize("what", [*SIGNALS, *ERRORS])
 def test_each_of_them_happens(what: str) -> None:
     with scratch() as folder:
-        verdicts = sweep("update", folder, every=230 if what not in ("EMFILE", "EINTR") else 60, what=[what])
+        verdicts = sweep("update", folder, every=230 if what not in ("EMFILE", "EINTR") else 40, what=[what])
     assert verdicts
     assert [verdict for verdict in verdicts if verdict.faults] == []
