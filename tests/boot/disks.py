@@ -117,12 +117,12 @@ def stock(folder: Path, kernel: tuple[str, bytes], busybox: bytes, initrd_image:
     version, image = kernel
     shop = Shop(folder)
     modules = f"lib/modules/{version}"
-    shop.publish("base-1", {"lib/os-release": OS_RELEASE, "lib/test-init": _script(TEST_INIT), "bin/busybox": busybox})
-    shop.publish("linux-6", {f"{modules}/vmlinuz": image, f"{modules}/initrd": initrd_image})
-    shop.publish("loader-1", {"lib/systemd/boot/efi/systemd-bootx64.efi": LOADER.read_bytes()})
-    shop.publish("tool-1", {"share/tool": "one\n"})
-    shop.publish("tool-2", {"share/tool": "two\n"})
-    shop.publish("tool-3", {"share/tool": "three\n"})
+    shop.stock("base-1", {"lib/os-release": OS_RELEASE, "lib/test-init": _script(TEST_INIT), "bin/busybox": busybox})
+    shop.stock("linux-6", {f"{modules}/vmlinuz": image, f"{modules}/initrd": initrd_image})
+    shop.stock("loader-1", {"lib/systemd/boot/efi/systemd-bootx64.efi": LOADER.read_bytes()})
+    shop.stock("tool-1", {"share/tool": "one\n"})
+    shop.stock("tool-2", {"share/tool": "two\n"})
+    shop.stock("tool-3", {"share/tool": "three\n"})
     return shop
 
 

@@ -2,68 +2,42 @@
 
 import re
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
-from moss.db import generations
 from moss.effects import Effects
-from moss.generation import Reason
-from moss.model import SystemModel, Wish
 from moss.operations.booting import propose_boot_sync, sync_boot
 from moss.operations.commit import commit
-from moss.operations.queries import installed
 from moss.operations.retention import propose_pruning, retire
-from moss.operations.system import System, open_to_change
+from moss.operations.system import open_to_change
 from moss.operations.transaction import Outcome
-from moss.plan import Chosen, Plan, Proof, Space, difference
-from moss.repository import Candidate
-from tests.builders import Content, metadata, write_package
+from tests.builders import Content, metadata
+from tests.test_transactions import Repository, plan_for
 
 OS_RELEASE = 'ID=testos\nPRETTY_NAME="Test OS 1"\n'
 LOADER = b"MZ #### LoaderInfo: systemd-boot %s ####\0"
 
 
-class Shop:
+class Shop(Repository):
     """A folder of stones, and plans that take exactly the ones named."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.candidates: dict[str, Candidate] = {}
-
-    def publish(self, label: str, files: dict[str, Content]) -> None:
+    def stock(self, label: str, files: Mapping[str, Content]) -> None:
         name, _, version = label.partition("-")
-        about = metadata(name, version)
-        path, digest = write_package(self.folder, about, files)
-        self.candidates[label] = Candidate("main", digest, about, path.name, digest, path.stat().st_size)
-
-    def plan(self, system: System, labels: tuple[str, ...]) -> Plan:
-        here = {selected.candidate_key: selected for selected in installed(system)}
-        chosen = []
-        for label in sorted(labels):
-            candidate = self.candidates[label]
-            present = here.get(candidate.candidate_key)
-            offered = None if present else candidate
-            chosen.append(Chosen(candidate.metadata, candidate.candidate_key, Reason(wish=label), present, offered))
-        changed = difference(list(here.values()), chosen)
-        return Plan(
-            operation="install", base=system.active, result=generations.next_number(system.record),
-            model=SystemModel(tuple(Wish.parse(one.name) for one in chosen)), model_before=SystemModel(),
-            chosen=tuple(chosen), installs=changed.installs, changes=changed.changes, removals=(),
-            space=Space(0, 0, 0), proof=Proof(True, 0.0),
-        )  # fmt: skip
+        self.publish(label, metadata(name, version), dict(files))
 
 
 def shop(folder: Path) -> Shop:
     """Two systems' worth: kernel 6.1 in two builds that share an initrd, kernel 6.2, a loader, tools."""
     made = Shop(folder)
     fragment = "lib/kernel/cmdline.d/10-quiet.cmdline"
-    made.publish("base-1", {"lib/os-release": OS_RELEASE, fragment: "quiet loglevel=4\n"})
-    made.publish("linux-6.1", kernel("6.1", b"kernel 6.1", b"initrd of 6.1"))
-    made.publish("linux-6.1b", kernel("6.1", b"kernel 6.1, built again", b"initrd of 6.1"))
-    made.publish("linux-6.2", kernel("6.2", b"kernel 6.2" * 1000, b"initrd of 6.2" * 1000))
-    made.publish("loader-252", {"lib/systemd/boot/efi/systemd-bootx64.efi": LOADER % b"252.1-1"})
-    made.publish("loader-253", {"lib/systemd/boot/efi/systemd-bootx64.efi": LOADER % b"253.1-1"})
-    made.publish("tool-1", {"bin/tool": "one"})
-    made.publish("tool-2", {"bin/tool": "two"})
+    made.stock("base-1", {"lib/os-release": OS_RELEASE, fragment: "quiet loglevel=4\n"})
+    made.stock("linux-6.1", kernel("6.1", b"kernel 6.1", b"initrd of 6.1"))
+    made.stock("linux-6.1b", kernel("6.1", b"kernel 6.1, built again", b"initrd of 6.1"))
+    made.stock("linux-6.2", kernel("6.2", b"kernel 6.2" * 1000, b"initrd of 6.2" * 1000))
+    made.stock("loader-252", {"lib/systemd/boot/efi/systemd-bootx64.efi": LOADER % b"252.1-1"})
+    made.stock("loader-253", {"lib/systemd/boot/efi/systemd-bootx64.efi": LOADER % b"253.1-1"})
+    made.stock("tool-1", {"bin/tool": "one"})
+    made.stock("tool-2", {"bin/tool": "two"})
     return made
 
 
@@ -96,7 +70,7 @@ class Machine:
 
     def make(self, *labels: str, effects: Effects | None = None, at_boot: bool = False) -> Outcome:
         with self.open(effects) as system:
-            return commit(system, self.goods.plan(system, labels), at_boot=at_boot)
+            return commit(system, plan_for(system, self.goods, labels), at_boot=at_boot)
 
     def prune(self, keep: int, effects: Effects | None = None) -> None:
         with self.open(effects) as system:

@@ -261,8 +261,8 @@ def test_random_histories_leave_the_menu_as_the_trees_are(goods: Shop, tmp_path:
 
 
 def test_kernels_that_differ_in_one_byte_are_two(tmp_path: Path, goods: Shop) -> None:
-    goods.publish("odd-1", kernel("7.0", b"kernel A", b"same"))
-    goods.publish("even-1", kernel("7.1", b"kernel B", b"same"))
+    goods.stock("odd-1", kernel("7.0", b"kernel A", b"same"))
+    goods.stock("even-1", kernel("7.1", b"kernel B", b"same"))
     machine = Machine(tmp_path, goods)
     machine.begin()
     machine.make("base-1", "odd-1", "even-1")
