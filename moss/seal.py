@@ -6,7 +6,7 @@ changed before moss was done with it holds the names it was given. Only director
 those without subdirectories not even listed; besides them, files that are nobody's hard links
 (the empty ones), and the names at the top, whose own change time every switch sets.
 
-What this cannot see, and what then does, is in docs/decisions/0012-seals.md.
+What this cannot see, and what then does, is in docs/decisions/0010-seals.md.
 """
 
 import os

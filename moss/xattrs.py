@@ -6,7 +6,7 @@ the record and into stones as it is. The empty one is `NO_XATTRS`.
     name length u8 | value length u16 | name | value        repeated, names in the order of their bytes
 
 What a security module, an access list or a file system in layers says in attributes is the machine's or
-the mount's matter and no package's: docs/decisions/0008-xattrs-belong-to-the-asset.md.
+the mount's matter and no package's: docs/decisions/0009-xattrs-belong-to-the-asset.md.
 """
 
 import errno

@@ -6,7 +6,7 @@ The first copy is SQLite's own, made aside and renamed. From then on rows are ca
     all other tables         by difference, row for row: they are small
 
 The copy is written in one transaction, so it is always one state of the record. It lies outside the record's
-directory, so that what takes one away does not take the other. docs/decisions/0014-the-copy-of-the-record.md.
+directory, so that what takes one away does not take the other. docs/decisions/0012-the-copy-of-the-record.md.
 """
 
 import os
