@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -304,3 +305,25 @@ def test_a_plan_tells_what_the_files_will_take_and_not_what_the_stones_do(tmp_pa
         space = propose(system, install_request(SystemModel(), ["big"])).space
     assert space.download < 10_000
     assert space.store == 3_000_000
+
+
+@pytest.mark.parametrize(("hard", "code"), [(4096, 0), (96, 1)])
+def test_more_packages_than_files_may_be_open_are_installed_or_told(tmp_path: Path, hard: int, code: int) -> None:
+    folder, root = tmp_path / "packages", tmp_path / "root"
+    wanted = [f"tool{number}" for number in range(90)]
+    for name in wanted:
+        write_package(folder, metadata(name), {f"bin/{name}": name})
+    index(str(folder))
+    with open_to_change(str(root), command="moss repo add") as system:
+        add_repository(system, "main", str(folder / "stone.index"), unsigned=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "moss", "-D", root, "install", "-y", *wanted],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard)),
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    if code == 0:
+        assert len(os.listdir(root / "usr/bin")) == 90
+    else:
+        assert "a process may have 96 files open here" in " ".join(done.stderr.split())
+        assert not (root / "usr").exists() or not os.listdir(root / "usr")

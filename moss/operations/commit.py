@@ -29,6 +29,7 @@ from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
 from moss.operations.interruption import uninterrupted
 from moss.operations.menu import add_to_menu, check_menu
+from moss.operations.open_files import allow_open_files
 from moss.operations.space import check_space
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, ready_to_switch, under_way
@@ -118,6 +119,7 @@ def _fetch(
     ]
     if missing:
         system.reporter.stage(f"checking {len(missing)} packages")
+        allow_open_files(len(missing))
     stones = _stones_of_debs(system, missing, uris, open_files)
     fetched: list[Fetched] = []
     for number, chosen in enumerate(missing, 1):
