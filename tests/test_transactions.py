@@ -27,6 +27,7 @@ from moss.plan import Chosen, Plan, Proof, Space, difference
 from moss.repository import Candidate
 from moss.root import GenerationId
 from tests.builders import Content, Dir, File, Link, metadata, snapshot, write_package
+from tests.counting import CountingEffects
 from tests.trees import differences
 
 AS_ROOT = os.geteuid() == 0
@@ -152,6 +153,17 @@ def test_rollback_goes_back_and_forth(tmp_path: Path, repository: Repository) ->
     assert (root / "usr/bin/tool").read_text() == "version one"
     assert rollback(root, repository).generation == 2
     assert check_invariants(root) == 2
+
+
+def test_going_back_waits_for_the_disk_as_rarely_as_can_be(tmp_path: Path, repository: Repository) -> None:
+    root = tmp_path / "root"
+    make(root, repository, "tool-1")
+    make(root, repository, "tool-2")
+    counting = CountingEffects()
+    rollback(root, repository, counting)
+    assert counting.by_kind["commit_point"] == 2  # ready to switch, done
+    assert counting.by_kind["fsync"] == 2  # both parents of the exchanged trees
+    assert counting.by_kind["syncfs"] == 0
 
 
 def test_any_generation_on_record_can_be_activated(tmp_path: Path, repository: Repository) -> None:

@@ -13,7 +13,6 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from moss.digest import content_hasher
 from moss.effects import Effects, open_placed
@@ -43,11 +42,9 @@ def apply_local_changes(changes: LocalChanges, root: str, effects: Effects) -> d
     return recorded
 
 
-@dataclass(slots=True)
 class _Applying:
-    root: str
-    root_fd: int
-    effects: Effects
+    def __init__(self, root: str, root_fd: int, effects: Effects) -> None:
+        self.root, self.root_fd, self.effects = root, root_fd, effects
 
     def clear_stage(self) -> None:
         with self._parent(STAGE) as (parent, name):

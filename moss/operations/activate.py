@@ -11,7 +11,7 @@ from moss.operations.interruption import uninterrupted
 from moss.operations.menu import check_menu
 from moss.operations.previous import is_archived, previous_generation
 from moss.operations.system import System
-from moss.operations.transaction import Outcome, ready_to_switch, under_way
+from moss.operations.transaction import Outcome, under_way
 from moss.plan import Difference, as_chosen, difference
 from moss.recover import finish
 from moss.root import GenerationId
@@ -55,11 +55,12 @@ def activate(system: System, activation: Activation) -> Outcome:
     with as_moss_error(f"activate generation {target}"):
         check_switchable(system.root, activation.base)
         check_menu(system, target)
-        with under_way(system, activation.operation, activation.base) as entry:
-            ready = ready_to_switch(system, entry, target)
-            with uninterrupted():
-                exchange(system.root, system.root.archive(target), system.effects)
-                warnings = finish(system.root, system.record, system.effects, ready, system.clock())
+        with (
+            under_way(system, activation.operation, activation.base, complete=target) as entry,
+            uninterrupted(),
+        ):
+            exchange(system.root, system.root.archive(target), system.effects)
+            warnings = finish(system.root, system.record, system.effects, entry, system.clock())
     behind = left_behind(system.root.archived_usr(activation.base))
     return Outcome(target, activation.base, time.monotonic() - started, warnings, behind)
 

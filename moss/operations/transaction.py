@@ -27,17 +27,26 @@ class Outcome(NamedTuple):
 
 
 @contextmanager
-def under_way(system: System, operation: str, base: GenerationId | None) -> Iterator[JournalEntry]:
-    """A transaction on record; whatever ends it early is undone before it is told."""
+def under_way(
+    system: System, operation: str, base: GenerationId | None, *, complete: GenerationId | None = None
+) -> Iterator[JournalEntry]:
+    """A transaction on record; whatever ends it early is undone before it is told.
+
+    `complete` is the generation to switch to where its tree is complete and durable already: the transaction
+    is ready to switch from its first commit on.
+    """
     try:
-        identity = journal.begin(
-            system.record,
-            operation=operation,
-            command=system.command,
-            from_generation=base,
-            started_at=system.clock(),
-        )
-        system.effects.commit_point("transaction begun")
+        with system.record.transaction():
+            identity = journal.begin(
+                system.record,
+                operation=operation,
+                command=system.command,
+                from_generation=base,
+                started_at=system.clock(),
+            )
+            if complete is not None:
+                _decide(system, identity, complete)
+        system.effects.commit_point("transaction begun" if complete is None else "ready to switch")
         entry = journal.under_way(system.record)
         assert entry is not None and entry.id == identity
         yield entry
@@ -48,19 +57,17 @@ def under_way(system: System, operation: str, base: GenerationId | None) -> Iter
         raise
 
 
-def ready_to_switch(
-    system: System, entry: JournalEntry, target: GenerationId, sealed: Seal | None = None
-) -> JournalEntry:
-    """The target's tree is complete and durable: from here on the exchange decides.
-
-    `sealed` is the seal of a tree that was just made.
-    """
+def ready_to_switch(system: System, entry: JournalEntry, target: GenerationId, sealed: Seal) -> JournalEntry:
+    """The target's tree, which was just made and sealed, is complete and durable: from here on the exchange decides."""
     with system.record.transaction():
-        journal.set_target(system.record, entry.id, target)
-        journal.set_phase(system.record, entry.id, "switching")
-        if sealed is not None:
-            trees.record_seal(system.record, target, sealed)
+        _decide(system, entry.id, target)
+        trees.record_seal(system.record, target, sealed)
     system.effects.commit_point("ready to switch")
     current = journal.under_way(system.record)
     assert current is not None
     return current
+
+
+def _decide(system: System, entry: int, target: GenerationId) -> None:
+    journal.set_target(system.record, entry, target)
+    journal.set_phase(system.record, entry, "switching")

@@ -116,7 +116,7 @@ def test_going_back_needs_no_solver(place: Place) -> None:
     modules = modules_of(*root, "rollback", "-y")
     assert heavy(modules) == set()
     assert not {name for name in modules if name.startswith(("moss.foreign", "moss.scan"))}
-    assert "moss.cli.changes" not in modules
+    assert not modules & {"moss.cli.changes", "dataclasses", "inspect"}
 
 
 def test_inspecting_needs_no_database(read_only_place: Place) -> None:
