@@ -86,20 +86,30 @@ def undo(
 
 def settle_trees(root: Root, database: Database, effects: Effects, reporter: Reporter) -> None:
     """Name the trees after what they hold, and remove those that no generation on record is kept by:
-    half-made ones, a dirty spare, generations that were given up. What cannot go is told and passed over.
+    half-made ones, a dirty spare, generations that were given up. Their boot entries go before them. What cannot
+    go is told and passed over.
 
     A tree under the name of a generation on record that says no number, or none that is known, is damaged
     and not half made (those are made elsewhere): it stays for `verify --fix`."""
     spare = _clean_spare(database)
     settle_archives(root, spare, effects, _known_in(database))
-    for name in sorted(os.listdir(root.trees)):
-        holder = os.path.join(root.trees, name)
-        held = generation_of_tree(os.path.join(holder, "usr"))
-        known = None if held is None else generations.generation(database, held)
-        if known is None and name.isdecimal():
-            known = generations.generation(database, GenerationId(int(name)))
-        if known is None or (known.status is not Status.COMPLETE and known.id != spare):
-            discard(holder, effects, reporter)
+    unneeded = [holder for holder in _holders(root) if not _is_needed(database, holder, spare)]
+    if unneeded:
+        settle_boot_entries(root, database, effects)  # what is wrong is told by who does it again when all is settled
+    for holder in unneeded:
+        discard(holder, effects, reporter)
+
+
+def _holders(root: Root) -> list[str]:
+    return [os.path.join(root.trees, name) for name in sorted(os.listdir(root.trees))]
+
+
+def _is_needed(database: Database, holder: str, spare: GenerationId | None) -> bool:
+    name, held = os.path.basename(holder), generation_of_tree(os.path.join(holder, "usr"))
+    known = None if held is None else generations.generation(database, held)
+    if known is None and name.isdecimal():
+        known = generations.generation(database, GenerationId(int(name)))
+    return known is not None and (known.status is Status.COMPLETE or known.id == spare)
 
 
 def _known_in(database: Database) -> Callable[[GenerationId], bool]:

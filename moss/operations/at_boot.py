@@ -44,7 +44,6 @@ def leave_made_to_boot(
     """
     with uninterrupted():
         system.effects.rename(system.root.spare, system.root.archive(number))
-        system.effects.fsync(system.root.trees)
         with system.record.transaction():
             generations.record_complete(system.record, number)
             trees.forget_spare(system.record)

@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.builders import Content, Dir, File, Link
-from tests.crash.world import PACKAGES, Stop
+from tests.crash.menu import unsettled
+from tests.crash.world import BOOT, PACKAGES, Stop
 from tests.trees import DIRECTORY, REGULAR, SYMLINK, Expected, content_digest, found_tree, real_directory
 
 EMPTY = "99aa06d3014798d86001c324468d497f"
@@ -112,6 +113,7 @@ def faults(root: Path, *, waiting: bool = False) -> Iterator[str]:
         yield from (f"I3: tree {name} belongs to nothing" for name in sorted(found - expected))
     if stat.S_IMODE((root / ".moss").stat().st_mode) != 0o700:
         yield "I8: .moss is open to others"
+    yield from unsettled(root)
     yield from (f"I3: {path} was left behind" for path in facts.local if "moss-new" in path and facts.live is not None)
 
 
@@ -175,7 +177,7 @@ def _local(root: Path) -> Listing:
     found: Listing = {}
     if root.is_dir():
         for name in os.listdir(root):
-            if name not in ("usr", ".moss"):
+            if name not in ("usr", ".moss", BOOT):
                 found[name] = _described(str(root / name))
                 if stat.S_ISDIR(os.lstat(root / name).st_mode):
                     found.update({f"{name}/{path}": what for path, what in listing(root / name).items()})

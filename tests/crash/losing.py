@@ -17,10 +17,11 @@ import os
 import random
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.crash.recording import Done
+from tests.crash.world import BOOT
 
 
 @dataclass
@@ -57,6 +58,8 @@ class Event:
     """Whose content or attributes it changes, or syncs."""
     made: Node | None = None
     """What a node is as it comes to be."""
+    is_on_boot: bool = False
+    """It touches $BOOT, a file system of its own: no syncfs of another reaches it."""
 
     @property
     def is_sync(self) -> bool:
@@ -178,7 +181,8 @@ def events_of(disk: Disk, top: Path, done: Iterable[Done]) -> Iterator[Event]:
     for one in done:
         paths = [os.path.relpath(path, top) for path in one.paths]
         assert not any(path.startswith("..") for path in paths), one
-        event = _event(disk, one, paths)
+        on_boot = any(path.split("/")[0] == BOOT for path in paths)
+        event = replace(_event(disk, one, paths), is_on_boot=on_boot)
         assert disk.apply(event), one
         yield event
 
@@ -254,7 +258,7 @@ def unsafe(events: Sequence[Event]) -> list[int]:
             later.add(event.node)
             continue
         names = {(change.directory, change.name) for change in event.changes}
-        if everything or event.touches <= later or names & settled:
+        if (everything and not event.is_on_boot) or event.touches <= later or names & settled:
             settled |= names
         else:
             found.append(number)

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.crash.world import Place, copy_tree
+from tests.crash.world import BOOT, Place, copy_tree
 
 History = Callable[[Place], None]
 
@@ -161,6 +161,23 @@ def bundled(place: Place) -> None:
     other.moss("export", "--for", str(receipt), "-o", str(place.folder / "bundle"))
 
 
+def bootable(place: Place) -> None:
+    """Two generations with a kernel and a loader, an update of both on offer, and a boot partition that is empty."""
+    offered(place)
+    place.publish("linux-1")
+    place.moss("repo", "update")
+    place.install("linux")
+    place.install("more")
+    place.publish("linux-2", "more-2")
+    (place.root / BOOT).mkdir()
+
+
+def with_menu(place: Place) -> None:
+    """The same with a boot menu."""
+    bootable(place)
+    place.moss("boot", "sync", "--esp", str(place.root / BOOT), "-y")
+
+
 def interrupted(
     words: list[str], phase: str, kind: str, within: str = "", nth: int = 0, after: History = spare
 ) -> History:
@@ -193,6 +210,15 @@ HISTORIES: dict[str, History] = {
     "linked": linked, "retiring": retiring, "pinned": pinned, "damaged": damaged, "lost tree": lost_tree,
     "keyed": keyed, "bundled": bundled, **INTERRUPTED,
 }  # fmt: skip
+
+
+MENUS: dict[str, History] = {
+    "bootable": bootable,
+    "stopped after the menu": interrupted(
+        ["update", "-y"], "making", "commit_point", "ready to switch", after=with_menu
+    ),
+}
+"""Those with a boot menu, for the power cuts; tests/boot/test_crashes.py stops everything that changes one."""
 
 
 class Operation(NamedTuple):

@@ -87,12 +87,12 @@ class Recording(Effects):
         super().symlink(text, name, dir_fd=dir_fd)
         self.note("symlink", absolute_name(name, dir_fd), value=text)
 
-    def mkdir(self, name: str, mode: int = 0o755, /, *, dir_fd: int | None = None) -> None:
+    def mkdir(self, name: str, mode: int = 0o755, /, *, dir_fd: int | None = None, exact: bool = True) -> None:
         # The system call's own part first: what `Effects.mkdir` does after it is an effect of its own.
         umask = os.umask(0)
         os.umask(umask)
         self._making = (absolute_name(name, dir_fd), mode & ~umask)
-        super().mkdir(name, mode, dir_fd=dir_fd)
+        super().mkdir(name, mode, dir_fd=dir_fd, exact=exact)
         if self._making is not None:
             self._note_made()
 

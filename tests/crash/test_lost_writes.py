@@ -20,6 +20,17 @@ def test_a_power_cut_leaves_the_old_or_the_new() -> None:
         assert first_break(story, without(story.events, site), site, tries=30) is not None
 
 
+def test_a_power_cut_leaves_a_menu_that_boots() -> None:
+    for name in ("boot menu", "menu after a crash"):
+        with scratch() as folder:
+            story = record(name, folder)
+            assert [found for _, found in some_states(story, 12) if found] == []
+    (site,) = [site for site in sync_sites() if site.startswith("moss.boot.carry_out:_delete")]
+    with scratch() as folder:
+        story = record("boot menu", folder)
+        assert first_break(story, without(story.events, site), site, tries=30) is not None
+
+
 def test_every_sync_of_moss_is_known() -> None:
     names = {site.partition("+")[0] for site in sync_sites()}
     assert {"moss.switch:exchange", "moss.effects:write_new", "moss.operations.trees:make_tree"} <= names

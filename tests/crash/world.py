@@ -10,10 +10,11 @@ import os
 import pkgutil
 import shutil
 import signal
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -51,6 +52,16 @@ PACKAGES: dict[str, dict[str, Content]] = {
     "left-1": {"bin/left": "left"},
     "right-1": {"bin/right": "right", "share/right/none": ""},
     "last-1": {"bin/last": "last", "share/last/a/b/c": "c"},
+    "linux-1": {
+        "lib/os-release": "ID=testos\n", "lib/kernel/6.1/vmlinuz": "kernel 6.1",
+        "lib/kernel/6.1/10-all.initrd": "initrd 6.1",
+        "lib/systemd/boot/efi/systemd-bootx64.efi": b"MZ #### LoaderInfo: systemd-boot 252.1-1 ####\0",
+    },
+    "linux-2": {
+        "lib/os-release": "ID=testos\n", "lib/kernel/6.2/vmlinuz": "kernel 6.2",
+        "lib/kernel/6.2/10-all.initrd": "initrd 6.2",
+        "lib/systemd/boot/efi/systemd-bootx64.efi": b"MZ #### LoaderInfo: systemd-boot 253.1-1 ####\0",
+    },
 }  # fmt: skip
 
 
@@ -61,6 +72,10 @@ for _package in (moss, solver):  # now, and not in every child
 
 
 DEPENDS = {"left": ("right",)}
+
+
+BOOT = "partition"
+"""The directory of a root that stands for its boot partition, where it has one."""
 
 
 class Ended(NamedTuple):
@@ -237,6 +252,7 @@ class Place:
         """Interrupt a command after the nth effect of a kind in a phase."""
         copy = self.folder / "measured"
         copy_tree(self.root, copy)
+        here(copy)
         _, stops = stops_of(copy, words)
         shutil.rmtree(copy)
         chosen = [
@@ -254,6 +270,13 @@ def copy_tree(source: Path, target: Path) -> None:
     pid = os.posix_spawnp("cp", ["cp", "-a", str(source), str(target)], os.environ)
     _, status = os.waitpid(pid, 0)
     assert status == 0
+
+
+def here(root: Path) -> None:
+    """Let the record of a root that was copied say where its $BOOT is now."""
+    with closing(sqlite3.connect(root / ".moss/db/moss.db")) as record, record:
+        if record.execute("SELECT count(*) FROM sqlite_master WHERE name = 'boot_place'").fetchone()[0]:
+            record.execute("UPDATE boot_place SET esp = ?, boot = ?", (str(root / BOOT),) * 2)
 
 
 @contextmanager
