@@ -9,6 +9,7 @@ import pytest
 
 from moss.db.copying import update_copy
 from moss.merge import LayoutCollision
+from moss.observed_effects import Moment, ObservedEffects
 from moss.operations.activate import activate, propose_activation
 from moss.operations.queries import summaries
 from moss.operations.system import open_to_change
@@ -81,6 +82,33 @@ def test_the_copy_follows_every_history(tmp_path: Path) -> None:
         inode = copy_of(root).stat().st_ino
         tidy(root, repository, keep=1)
         assert copy_of(root).stat().st_ino == inode, "it was carried over, not made anew"
+
+
+def test_a_copy_that_is_made_anew_is_durable_before_it_has_its_name_and_its_name_after(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "packages")
+    labels = fill(repository, random.Random(1))
+    step(tmp_path / "root", repository, labels, {}, random.Random(2))
+    effects, copy = Telling(), str(tmp_path / "copy/moss.db")
+    (tmp_path / "copy").mkdir()
+    with changing(tmp_path / "root", repository) as system:
+        update_copy(system.record, copy, effects)
+    aside = f"{copy}.moss-new"
+    assert effects.told == [
+        f"chmod {aside}", f"fsync {aside}", f"rename {aside} -> {copy}", f"fsync {tmp_path / 'copy'}",
+        "commit_point record copied",
+    ]  # fmt: skip
+
+
+class Telling(ObservedEffects):
+    """Writes down what was done."""
+
+    def __init__(self) -> None:
+        super().__init__(apply_owners=os.geteuid() == 0)
+        self.told: list[str] = []
+
+    def observe(self, moment: Moment, kind: str, target: str) -> None:
+        if moment == "after":
+            self.told.append(f"{kind} {target}")
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut", "garbage", "another schema", "rows of another"])

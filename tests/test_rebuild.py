@@ -16,7 +16,7 @@ from moss.operations.system import default_effects
 from moss.reporter import Silence
 from moss.root import Root
 from tests.builders import snapshot
-from tests.test_copying import rows
+from tests.test_copying import Telling, rows
 from tests.test_transactions import crash_at
 from tests.test_verify import Machine, copied
 from tests.trees import differences
@@ -220,6 +220,33 @@ def test_its_answers_are_what_the_schema_says(machine: Machine, capfd: pytest.Ca
         capfd.readouterr()
         main(["-D", str(machine.root), "--json", *words])
         judge("verify", json.loads(capfd.readouterr().out))
+
+
+@pytest.mark.parametrize("from_copy", [True, False], ids=["copy", "trees"])
+def test_the_new_record_is_durable_before_the_old_one_goes_and_alone_before_it_has_its_name(
+    machine: Machine, *, from_copy: bool
+) -> None:
+    """A log of the old record beside the new one would be taken for its own."""
+    record = machine.root / ".moss/db/moss.db"
+    if from_copy:
+        not_a_database(machine)
+        Path(f"{record}-wal").write_bytes(b"a log")
+    else:
+        without_copy(machine)
+    effects, aside, directory = Telling(), f"{record}.moss-new", str(record.parent)
+    rebuild(Root.at(str(machine.root)), effects, Silence(), lambda: 1_000_000, command="moss verify --fix", wait=0)
+    lost = machine.root / ".moss/lost/record-1"
+    end = [f"fsync {aside}"]
+    if from_copy:
+        end += [f"rename {record}{suffix} -> {lost}/moss.db{suffix}" for suffix in ("-wal", "")]
+        end += [f"fsync {place}" for place in (lost, lost.parent, lost.parent.parent, directory)]
+    told = [line for line in effects.told if not line.startswith("mkdir ")]
+    assert told[-len(end) - 2 :] == [*end, f"rename {aside} -> {record}", f"fsync {directory}"]
+    before = told[: -len(end) - 2]
+    if from_copy:
+        assert before == []
+    else:
+        assert before[-1].startswith("syncfs ")  # files that the trees gave to the store
 
 
 @pytest.mark.parametrize("damage", [garbled, without_copy], ids=["copy", "trees"])

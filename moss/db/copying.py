@@ -53,8 +53,9 @@ def _copy_whole(record: Database, path: str, effects: Effects) -> None:
     effects.fsync(os.path.dirname(path))
 
 
-def restored(copy: str, path: str, effects: Effects) -> bool:
-    """Make a new record at `path` out of a copy; False when the copy is damaged itself, or none."""
+def restored(copy: str, path: str) -> bool:
+    """Make a new record at `path` out of a copy, for the caller to make durable; False when the copy is damaged
+    itself, or none."""
     if not os.path.exists(copy):
         return False
     try:
@@ -67,7 +68,6 @@ def restored(copy: str, path: str, effects: Effects) -> bool:
                 target.execute("PRAGMA journal_mode = TRUNCATE")
     except (apsw.CorruptError, apsw.NotADBError, apsw.IOError):
         return False
-    effects.fsync(path)
     return True
 
 

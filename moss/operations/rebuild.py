@@ -109,7 +109,7 @@ def rebuild(
         aside = f"{root.database}.moss-new"
         _remove_database(aside, effects)
         reporter.stage("taking the record back from its copy")
-        was_copied = restored(root.record_copy, aside, effects)
+        was_copied = restored(root.record_copy, aside)
         if not was_copied:
             _remove_database(aside, effects)
         held = generations_held(root)
@@ -181,7 +181,8 @@ def _put_aside_old(root: Root, effects: Effects) -> tuple[str, ...]:
         target = os.path.join(holder, os.path.basename(path))
         effects.rename(path, target)
         found.append(target)
-    effects.fsync(root.database_directory)
+    for directory in (holder, root.lost, root.state_directory, root.database_directory):
+        effects.fsync(directory)
     return tuple(found)
 
 
