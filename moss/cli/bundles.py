@@ -1,5 +1,6 @@
 """export, receipt, bundle inspect and verify: a generation carried to where no network is."""
 
+import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -48,7 +49,7 @@ def export(
         raise UsageError("--for and --since say the same thing in two ways", remedies=["give one of them"])
     if level > 19:
         raise UsageError(f"there is no level {level}", remedies=["--level 19 compresses hardest"])
-    session.when_interrupted(lambda: "no bundle was written")
+    session.when_interrupted(_look_afterwards(output))
     receipt = None if receipt_file is None else _receipt(receipt_file)
     words = [str(generation)] if generation is not None else []
     with opened(session, "export", *words) as system:
@@ -66,6 +67,22 @@ def export(
         with output_file(output, as_json=session.settings.json) as (target, spool_directory):
             exported = exporting.export(system, proposed, target, spool_directory=spool_directory, level=level)
     return _told(output, exported_text(exported, output), lambda: exported_data(exported, output))
+
+
+def _look_afterwards(output: str) -> Callable[[], str]:
+    """What is to be said after an interruption: a bundle gets its name in one step, and a signal may come after it."""
+    before = _identity(output)
+    return lambda: (
+        "no bundle was written" if _identity(output) == before else f"the bundle {output} was written before that"
+    )
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def receipt(session: Session, output: Annotated[str, _OUTPUT]) -> Answer:

@@ -10,7 +10,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, NamedTuple, Protocol
 
 from moss.digest import PackageDigest, checksum_hasher, payload_checksum
@@ -137,7 +137,8 @@ def replacing(path: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
                 os.fsync(aside.fileno())
             os.rename(aside.name, path)
         except BaseException:
-            os.unlink(aside.name)
+            with suppress(FileNotFoundError):  # a signal came when it had its name already
+                os.unlink(aside.name)
             raise
     if durable:
         _sync_directory(directory or ".")

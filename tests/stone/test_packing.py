@@ -16,6 +16,7 @@ from moss.indexing import index
 from moss.layout import EntryKind
 from moss.packing import Packed, pack
 from moss.stone import Strictness, check_stone, open_stone, read_index
+from moss.stone.writer import replacing
 from moss.xattrs import attributes_in
 from solver.version import Scheme
 
@@ -257,3 +258,18 @@ def test_an_empty_folder_has_an_empty_index(tmp_path: Path) -> None:
     assert Path(index(str(tmp_path)).path).read_bytes() == plainly.put_together(3, [])
     with pytest.raises(NotFound):
         index(str(tmp_path / "nowhere"))
+
+
+def test_a_signal_right_after_a_file_got_its_name_is_not_taken_for_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renamed = os.rename
+
+    def rename(one: str, other: str) -> None:
+        renamed(one, other)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(KeyboardInterrupt), replacing(str(tmp_path / "file")) as target:
+        target.write(b"whole")
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"whole")]
