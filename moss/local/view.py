@@ -4,6 +4,7 @@ Paths are relative to the root, without a leading slash. A *real* path has no sy
 last part ("x/." is what x leads to); no symlink, absolute or with "..", leads out of the root.
 """
 
+import errno
 import os
 import stat
 from collections import deque
@@ -16,6 +17,8 @@ from moss.local.words import BadLine, Line, Notice, PassedOver, Specifiers
 _MOST_LINKS = 40
 _CONFIGURATION_DIRECTORIES = ("etc", "run", "usr/local/lib", "usr/lib")
 """The first one that has a file of some name wins."""
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""What says nothing of a file: the next look may find it well."""
 
 
 class UnsafePath(PassedOver):
@@ -209,6 +212,8 @@ def _content_of(view: RootView, path: str, notices: list[Notice]) -> bytes:
     try:
         content = view.read(path)
     except OSError as fault:
+        if fault.errno in _PASSING:
+            raise
         bad = BadLine(f"the file cannot be read: {fault.strerror}", "look at it, or link it to /dev/null to mask it")
         notices.append(Notice.about(Line(path, 0, ""), bad))
         return b""
