@@ -18,11 +18,32 @@ MAKERS = {
     "initramfs-tools": (
         "cp /usr/lib/modules/{kernel}/config /boot/config-{kernel} && mkinitramfs -o /var/tmp/initrd {kernel}"
     ),
-    "dracut": "dracut --quiet --no-hostonly --no-early-microcode --add moss --kver {kernel} /var/tmp/initrd",
+    "dracut": (
+        "dracut --quiet --no-hostonly --no-early-microcode --add moss --omit systemd --kver {kernel} /var/tmp/initrd"
+    ),
+    # An initrd made of systemd units, the switch among them by its own unit and not by dracut's hook.
+    "systemd": (
+        "mkdir -p /var/tmp/wants && ln -sf ../moss-fstx.service /var/tmp/wants/moss-fstx.service && "
+        "dracut --quiet --no-hostonly --no-early-microcode --omit moss --add systemd --kver {kernel}"
+        " --include /usr/lib/moss /usr/lib/moss"
+        " --include /usr/lib/systemd/system/moss-fstx.service /usr/lib/systemd/system/moss-fstx.service"
+        " --include /var/tmp/wants /usr/lib/systemd/system/initrd-root-fs.target.wants"
+        ' --install "mv mkdir rmdir mount touch sync" /var/tmp/initrd'
+    ),
 }
 NAMES = (
     *ESSENTIAL,
-    *("initramfs-tools-core", "dracut-core", "busybox", "kmod", "mount", "udev", "linux-image-cloud-amd64", "zstd"),
+    *(
+        "initramfs-tools-core",
+        "dracut-core",
+        "busybox",
+        "kmod",
+        "mount",
+        "systemd",
+        "udev",
+        "linux-image-cloud-amd64",
+        "zstd",
+    ),
 )
 
 pytestmark = [
@@ -61,7 +82,7 @@ def made_initrd(maker: str, root: Path) -> tuple[str, bytes]:
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     made = root / "var/tmp/initrd"
-    assert done.returncode == 0 and made.stat().st_size > 0, done.stdout + done.stderr
+    assert done.returncode == 0 and made.exists() and made.stat().st_size > 0, done.stdout + done.stderr
     content = made.read_bytes()
     made.unlink()
     return kernel, content
