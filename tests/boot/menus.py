@@ -84,6 +84,8 @@ class Machine:
         found = {}
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
             lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+            if path.suffix != ".conf":  # written aside
+                continue
             found[path.name] = {line.split()[0]: line.split(None, 1)[1].strip() for line in lines}
         return found
 
@@ -105,6 +107,20 @@ class Machine:
             for path in self.boot.rglob("*")
             if path.is_file() and path.parent.name != "entries"
         }
+
+    def check_bootable(self) -> None:
+        """Every entry, at any instant: its kernel and initrd are whole, and a tree says its number, wherever it is."""
+        trees = {
+            int((usr / ".stateID").read_text()): usr
+            for usr in (*(self.root / ".moss/root").glob("*/usr"), self.root / "usr")
+            if (usr / ".stateID").exists()
+        }
+        for name, entry in self.entries().items():
+            number = int(entry["options"].rpartition("=")[2])
+            assert number in trees, f"{name} has no tree"
+            kernel = trees[number] / "lib/kernel" / entry["version"].partition(".")[2]
+            for field, source in (("linux", "vmlinuz"), ("initrd", "10-all.initrd")):
+                assert (self.boot / entry[field].lstrip("/")).read_bytes() == (kernel / source).read_bytes(), name
 
     def check(self) -> None:
         """No entry without its tree and its files, no tree without its entry, no file that nothing names; the

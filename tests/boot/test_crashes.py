@@ -22,12 +22,12 @@ STOPPED = 99
 class Stopping(ObservedEffects):
     """Ends the process before or after its nth effect, with nothing cleaned up."""
 
-    def __init__(self, at: int, moment: Moment) -> None:
+    def __init__(self, at: int, moment: Moment, at_commit: str = "") -> None:
         super().__init__(apply_owners=os.geteuid() == 0)
-        self.left, self.moment = at, moment
+        self.left, self.moment, self.at_commit = at, moment, at_commit
 
     def observe(self, moment: Moment, kind: str, target: str) -> None:
-        if moment == self.moment:
+        if moment == self.moment and (not self.at_commit or (kind, target) == ("commit_point", self.at_commit)):
             self.left -= 1
             if self.left < 0:
                 os._exit(STOPPED)
@@ -73,6 +73,15 @@ def follow(machine: Machine, effects: ObservedEffects) -> None:
         pass
 
 
+def recover(machine: Machine, effects: ObservedEffects) -> None:
+    """What was staged, with an entry already, and then interrupted is taken away again."""
+    if not any(entry["options"].endswith("=5") for entry in machine.entries().values()):
+        stopped(machine, make("linux-6.2", "tool-2"), Stopping(0, "after", at_commit="ready to switch"))
+        assert any(entry["options"].endswith("=5") for entry in machine.entries().values())
+    with machine.open(effects):
+        pass
+
+
 OPERATIONS = {
     "update": make("linux-6.2", "tool-2"),
     "update to the same kernel": make("linux-6.1", "loader-253"),
@@ -83,6 +92,7 @@ OPERATIONS = {
     "prune": prune,
     "boot sync": sync,
     "follow a boot": follow,
+    "recovery": recover,
 }
 
 
@@ -124,6 +134,7 @@ def test_a_stop_at_any_effect_leaves_menu_and_trees_as_one(
             if not stopped(machine, OPERATIONS[name], Stopping(at, moment)):
                 machine.check()
                 break
+            machine.check_bootable()
             with machine.open():
                 pass
             machine.check()
