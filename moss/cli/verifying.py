@@ -15,6 +15,7 @@ from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, listed, moment, plain, size
 from moss.examine import Damage, DamageKind
+from moss.operations.interruption import ended_on_request
 from moss.operations.mending import Mended, Mending, mend, propose_mending
 from moss.operations.rebuild import Rebuild, Rebuilt, propose_rebuild, rebuild, record_faults
 from moss.operations.system import default_effects
@@ -38,13 +39,19 @@ def verify_system(
     repositories' packages, puts what does not belong into /.moss/lost, and says what it could not mend. A
     damaged record comes back from its copy, or from the trees."""
     root = Root.at(session.settings.directory)
+    if fix:
+        with ended_on_request():
+            faults = record_faults(root)
+            return _mend_record(session, root, faults) if faults else _mend_files(session)
     faults = record_faults(root)
     if faults:
-        return _mend_record(session, root, faults) if fix else _found(Verification(faults, (), (), (), {}, 0, 0))
-    if not fix:
-        with session.reading() as system:
-            found = verify(system)
-        return _found(found)
+        return _found(Verification(faults, (), (), (), {}, 0, 0))
+    with session.reading() as system:
+        found = verify(system)
+    return _found(found)
+
+
+def _mend_files(session: Session) -> Answer:
     with opened(session, "verify", "--fix") as system:
         mending = propose_mending(system, verify(system))
         proposal = Proposal(

@@ -53,7 +53,8 @@ class Rebuilt:
 
 def record_faults(root: Root, *, quick: bool = False) -> tuple[str, ...]:
     """What is wrong with the record, in sentences; none when it is sound and knows what is there."""
-    held = generations_held(root)
+    with as_moss_error("look at the record"):
+        held = generations_held(root)
     if not os.path.exists(root.database):
         numbers = ", ".join(map(str, held))
         return (f"{root.database} is missing, though generations {numbers} are there",) if held else ()
