@@ -51,7 +51,7 @@ def tree_difference(
     `directory_links` are those of the old tree (`moss.merge.Merged`). None: make the tree in full.
     """
     compare_selections(database, old, new)
-    stated = stated_paths(database, sorted(set(old) ^ set(new)))
+    stated = list(dict.fromkeys(stated_paths(database, sorted(set(old) ^ set(new)))))
     above = _ancestors(stated)
     if _links_change(database, stated, above, directory_links):
         return None
@@ -143,14 +143,16 @@ class _Look:
         ]
 
     def difference(self) -> TreeDifference | None:
-        unlink = [
-            path for path in self._real
-            if _is_leaf(self._old.get(path)) and self._old.get(path) != self._new.get(path)
-        ]  # fmt: skip
-        place = [
-            self._new[path] for path in self._real
-            if _is_leaf(self._new.get(path)) and self._old.get(path) != self._new.get(path)
-        ]  # fmt: skip
+        unlink: list[str] = []
+        place: list[Entry] = []
+        for path in self._real:
+            before, after = self._old.get(path), self._new.get(path)
+            if before == after:
+                continue
+            if before is not None and before.kind is not EntryKind.DIRECTORY:
+                unlink.append(path)
+            if after is not None and after.kind is not EntryKind.DIRECTORY:
+                place.append(after)
         if any(_is_leaf(self._new.get(path)) for path in _ancestors(list(self._new))):
             return None
         if any(not _is_leaf(self._old.get(entry.path)) and self._below(entry.path) & NEW for entry in place):
@@ -168,7 +170,10 @@ class _Look:
         rmdir: list[str] = []
         mkdir: list[Entry] = []
         adjust: list[Entry] = []
-        stated = {path for path in self._real if _is_directory(self._old.get(path), self._new.get(path))}
+        stated = {
+            entry.path for side in (self._old, self._new) for entry in side.values()
+            if entry.kind is EntryKind.DIRECTORY
+        } & self._real  # fmt: skip
         surely_old, surely_new = _ancestors(list(self._old)), _ancestors(list(self._new))
         for path in (self._above | stated) - self._links.keys():
             before, after = self._old.get(path), self._new.get(path)

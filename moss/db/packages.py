@@ -11,6 +11,9 @@ from moss.layout import Entry, EntryKind
 from moss.package import Metadata
 from moss.xattrs import NO_XATTRS, Xattrs
 
+_UNUSED = "NOT EXISTS (SELECT 1 FROM selection WHERE package = package.id)"
+_IDENTITY = "digest, permissions, uid, gid, xattrs"
+
 
 class Asset(NamedTuple):
     """A file object in the store: content and metadata together, since hard links share both."""
@@ -215,32 +218,28 @@ def forget_unused(database: Database) -> set[Asset]:
     Their files are unlinked by the caller after this is committed, and then it says `have_left`. What an
     earlier caller was kept from unlinking is among them, unless it is needed again.
     """
+    connection = database.connection
     with database.transaction():
-        unused = database.connection.execute(
-            "SELECT id FROM package WHERE NOT EXISTS (SELECT 1 FROM selection WHERE package = package.id)"
-        ).fetchall()
-        suspects: set[int] = set()
-        for (package,) in unused:
-            rows = database.connection.execute(
-                "SELECT asset FROM layout WHERE package = ? AND asset IS NOT NULL", (package,)
-            )
-            suspects.update(asset for (asset,) in rows)
-            database.connection.execute("DELETE FROM package WHERE id = ?", (package,))
-        gone: set[Asset] = set()
-        for suspect in sorted(suspects):
-            rows = database.connection.execute(
-                "DELETE FROM asset WHERE id = ? AND NOT EXISTS (SELECT 1 FROM layout WHERE asset = asset.id)"
-                " RETURNING digest, permissions, uid, gid, xattrs",
-                (suspect,),
-            )
-            gone.update(Asset(*row) for row in rows)
-        database.connection.executemany("INSERT OR IGNORE INTO leaving VALUES (?, ?, ?, ?, ?)", gone)
-        database.connection.execute(
+        connection.execute("CREATE TEMP TABLE IF NOT EXISTS suspect (asset INTEGER PRIMARY KEY)")
+        connection.execute("DELETE FROM suspect")
+        connection.execute(
+            "INSERT OR IGNORE INTO suspect SELECT asset FROM layout"
+            f" WHERE package IN (SELECT id FROM package WHERE {_UNUSED}) AND asset IS NOT NULL"
+        )
+        connection.execute(f"DELETE FROM package WHERE {_UNUSED}")
+        connection.execute(
+            "DELETE FROM suspect WHERE EXISTS (SELECT 1 FROM layout WHERE layout.asset = suspect.asset)"
+        )
+        connection.execute(
+            f"INSERT OR IGNORE INTO leaving SELECT {_IDENTITY} FROM asset"
+            " WHERE id IN (SELECT asset FROM suspect)"
+        )
+        connection.execute("DELETE FROM asset WHERE id IN (SELECT asset FROM suspect)")
+        connection.execute(
             "DELETE FROM leaving WHERE EXISTS (SELECT 1 FROM asset WHERE (digest, permissions, uid, gid, xattrs)"
             " = (leaving.digest, leaving.permissions, leaving.uid, leaving.gid, leaving.xattrs))"
         )
-        leaving = database.connection.execute("SELECT digest, permissions, uid, gid, xattrs FROM leaving")
-        return {Asset(*row) for row in leaving}
+        return {Asset(*row) for row in connection.execute(f"SELECT {_IDENTITY} FROM leaving")}
 
 
 def have_left(database: Database) -> None:
