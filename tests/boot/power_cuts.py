@@ -181,7 +181,8 @@ def main(cuts: int, place: Path, seed: int = 7) -> list[str]:
     for number in range(cuts):
         subprocess.run(["cp", "--sparse=always", saved, disk.path], check=True)
         disk.read()
-        after = chance.uniform(0.0, seconds * 1.1)
+        earliest = 0.7 if number % 2 else 0.0  # every second one near the switch and what follows it
+        after = chance.uniform(earliest, 1.1) * seconds
         results.append(cut(disk, after))
         print(f"cut {number + 1}: {after:.2f} s into an update of {seconds:.1f} s: {results[-1]}")
     return results
