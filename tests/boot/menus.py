@@ -111,9 +111,9 @@ class Machine:
     def check_bootable(self) -> None:
         """Every entry, at any instant: its kernel and initrd are whole, and a tree says its number, wherever it is."""
         trees = {
-            int((usr / ".stateID").read_text()): usr
+            int(said): usr
             for usr in (*(self.root / ".moss/root").glob("*/usr"), self.root / "usr")
-            if (usr / ".stateID").exists()
+            if (said := number_said_by(usr))
         }
         for name, entry in self.entries().items():
             number = int(entry["options"].rpartition("=")[2])
@@ -125,7 +125,7 @@ class Machine:
     def check(self) -> None:
         """No entry without its tree and its files, no tree without its entry, no file that nothing names; the
         generation that is to boot comes first."""
-        active = int((self.root / "usr/.stateID").read_text()) if (self.root / "usr/.stateID").exists() else None
+        active = int(number_said_by(self.root / "usr") or 0) or None
         trees = {} if active is None else {active: self.root / "usr"}
         for holder in (self.root / ".moss/root").iterdir():
             state = holder / "usr/.stateID"
@@ -157,3 +157,9 @@ class Machine:
         first = active if pending is None else pending[0]
         if any(number == first for number, _ in wanted):
             assert self.menu()[0] == first
+
+
+def number_said_by(usr: Path) -> str:
+    """What a tree says it is; nothing while its `.stateID` is still to be made, or to be filled."""
+    state = usr / ".stateID"
+    return state.read_text().strip() if state.exists() else ""
