@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from moss.capability import Capability
 from moss.errors import NotFound, UsageError
+from moss.subscription import Switch
 from solver.formula import FormulaError, parse_relation
 from solver.model import Relation
 from solver.values import replace, value
@@ -82,11 +83,12 @@ class Hold:
 
 @value
 class SystemModel:
-    """What a system should be. Wishes and pins keep the order in which they were said, holds are by name."""
+    """What a system should be. Wishes, pins and switches keep the order in which they were said, holds are by name."""
 
     wishes: tuple[Wish, ...] = ()
     pins: tuple[Pin, ...] = ()
     holds: tuple[Hold, ...] = ()
+    switches: tuple[Switch, ...] = ()
 
 
 def install(model: SystemModel, wishes: Iterable[Wish]) -> SystemModel:
@@ -109,6 +111,7 @@ def undo(model: SystemModel, before: SystemModel, after: SystemModel) -> SystemM
         _undone(model.wishes, before.wishes, after.wishes, lambda wish: wish.wanted.name),
         _undone(model.pins, before.pins, after.pins, lambda pin: pin.wanted.name),
         tuple(sorted(holds, key=lambda hold: hold.name)),
+        _undone(model.switches, before.switches, after.switches, lambda switch: switch.name),
     )
 
 
@@ -126,6 +129,20 @@ def _undone(
             kept.append(old[name])
     there = {name_of(one) for one in kept}
     return (*kept, *(one for name, one in old.items() if name not in new and name not in there))
+
+
+def subscribe(model: SystemModel, switches: Iterable[Switch]) -> SystemModel:
+    """The model with these set too; a switch of the same name takes the older one's place."""
+    said = {one.name: one for one in switches}
+    kept = [said.pop(one.name, one) for one in model.switches]
+    return replace(model, switches=(*kept, *said.values()))
+
+
+def forget_switches(model: SystemModel, names: Iterable[str]) -> SystemModel:
+    """The model without a word of these subscriptions; NotFound for one that it says nothing of."""
+    dropped = set(names)
+    _all_there(dropped, {one.name for one in model.switches}, "subscribed to")
+    return replace(model, switches=tuple(one for one in model.switches if one.name not in dropped))
 
 
 def pin(model: SystemModel, pins: Iterable[Pin]) -> SystemModel:
@@ -157,7 +174,10 @@ def unhold(model: SystemModel, names: Iterable[str]) -> SystemModel:
 
 def _all_there(names: set[str], there: set[str], word: str) -> None:
     if unknown := sorted(names - there):
-        raise NotFound(f"{', '.join(unknown)} is not {word}", remedies=["moss list pins"])
+        raise NotFound(
+            f"{', '.join(unknown)} is not {word}",
+            remedies=["moss subscriptions" if word == "subscribed to" else "moss list pins"],
+        )
 
 
 def checked_wishes(texts: Iterable[str]) -> tuple[Wish, ...]:

@@ -29,6 +29,7 @@ LAYERS = (
     ("moss.plan", "moss.merge", "moss.reporter"),
     ("moss.generation",),
     ("moss.repository", "moss.model", "moss.root"),
+    ("moss.subscription", "moss.facts", "moss.path_filter"),
     ("moss.debian",),
     ("moss.package", "moss.layout"),
     ("moss.capability", "moss.digest", "moss.xattrs", "moss.architecture", "moss.trust"),
@@ -53,6 +54,7 @@ OWNERS = {
 
 PURE = (
     *("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl"),
+    *("moss.subscription", "moss.facts", "moss.path_filter"),
     *("moss.boot.entry", "moss.boot.plan", "moss.boot.commandline"),
 )
 WORLD = {"os", "io", "pathlib", "time", "datetime", "socket", "subprocess", "shutil", "tempfile", "urllib"}

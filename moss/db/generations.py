@@ -11,6 +11,7 @@ from moss.digest import PackageDigest
 from moss.generation import Generation, PackageId, Reason, Selected, Status
 from moss.model import Hold, Pin, SystemModel, Wish
 from moss.root import GenerationId
+from moss.subscription import Setting, Switch
 from solver.formula import parse_relation
 
 _SELECTED = (
@@ -43,21 +44,22 @@ def record_staged(
         )
         database.connection.executemany(
             "INSERT INTO wish (generation, position, wanted, why, repository) VALUES (?, ?, ?, ?, ?)",
-            (
-                (number, at, str(wish.wanted), wish.why, wish.repository)
-                for at, wish in enumerate(model.wishes)
-            ),
+            ((number, at, str(wish.wanted), wish.why, wish.repository) for at, wish in enumerate(model.wishes)),
         )
         database.connection.executemany(
             "INSERT INTO pin (generation, position, wanted, repository, said_at) VALUES (?, ?, ?, ?, ?)",
-            (
-                (number, at, str(pin.wanted), pin.repository, pin.said_at)
-                for at, pin in enumerate(model.pins)
-            ),
+            ((number, at, str(pin.wanted), pin.repository, pin.said_at) for at, pin in enumerate(model.pins)),
         )
         database.connection.executemany(
             "INSERT INTO hold (generation, name, said_at) VALUES (?, ?, ?)",
             ((number, hold.name, hold.said_at) for hold in model.holds),
+        )
+        database.connection.executemany(
+            "INSERT INTO switch (generation, position, name, setting, choices, why) VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                (number, at, one.name, one.setting.value, json.dumps(one.values), one.why)
+                for at, one in enumerate(model.switches)
+            ),
         )
         database.connection.executemany(
             "INSERT INTO selection (generation, package, reason) VALUES (?, ?, ?)",
@@ -96,9 +98,7 @@ def generation(database: Database, number: GenerationId) -> Generation | None:
 
 def generations(database: Database) -> list[Generation]:
     """All that were ever completed and are still on record, oldest first."""
-    rows = database.connection.execute(
-        "SELECT id, created_at, parent, command, status FROM generation ORDER BY id"
-    )
+    rows = database.connection.execute("SELECT id, created_at, parent, command, status FROM generation ORDER BY id")
     return [_generation(database, row) for row in list(rows)]
 
 
@@ -112,10 +112,16 @@ def model_of(database: Database, number: GenerationId | None) -> SystemModel:
         "SELECT wanted, repository, said_at FROM pin WHERE generation = ? ORDER BY position", (number,)
     )
     holds = connection.execute("SELECT name, said_at FROM hold WHERE generation = ? ORDER BY name", (number,))
+    switches = connection.execute(
+        "SELECT name, setting, choices, why FROM switch WHERE generation = ? ORDER BY position", (number,)
+    )
     return SystemModel(
         tuple(Wish(parse_relation(wanted), why, repository) for wanted, why, repository in wishes),
         tuple(Pin(parse_relation(wanted), repository, said_at) for wanted, repository, said_at in pins),
         tuple(Hold(name, said_at) for name, said_at in holds),
+        tuple(
+            Switch(name, Setting(setting), tuple(json.loads(choices)), why) for name, setting, choices, why in switches
+        ),
     )
 
 
@@ -140,9 +146,7 @@ def remembered(database: Database, candidate_key: str, reason: Reason) -> Select
 
 
 def package_ids_of(database: Database, number: GenerationId | None) -> list[PackageId]:
-    rows = database.connection.execute(
-        "SELECT package FROM selection WHERE generation = ? ORDER BY package", (number,)
-    )
+    rows = database.connection.execute("SELECT package FROM selection WHERE generation = ? ORDER BY package", (number,))
     return [PackageId(package) for (package,) in rows]
 
 

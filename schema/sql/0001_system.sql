@@ -127,6 +127,21 @@ CREATE TABLE hold (
     PRIMARY KEY (generation, name)
 ) STRICT, WITHOUT ROWID;
 
+-- What the person said of subscriptions.
+CREATE TABLE switch (
+    generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    -- A subscription's name, or a capability.
+    name TEXT NOT NULL CHECK (name <> ''),
+    setting TEXT NOT NULL CHECK (setting IN ('on', 'off', 'auto')),
+    -- The values it was given: a JSON array of texts.
+    choices TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(choices)),
+    -- Why, in the person's words; empty when they gave none.
+    why TEXT NOT NULL,
+    PRIMARY KEY (generation, position),
+    UNIQUE (generation, name)
+) STRICT, WITHOUT ROWID;
+
 -- Which packages a generation consists of, each with the reason it was chosen.
 CREATE TABLE selection (
     generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
