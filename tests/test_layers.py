@@ -18,7 +18,7 @@ LAYERS = (
     ("moss.recover",),
     ("moss.bundle",),
     ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
-    ("moss.boot",),
+    ("moss.boot", "moss.triggers"),
     ("moss.materialise", "moss.audit", "moss.examine"),
     ("moss.difference", "moss.whole", "moss.discard", "moss.left_behind"),
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
@@ -50,12 +50,14 @@ OWNERS = {
     "click": "moss.cli",
     "rich": "moss.cli",
     "elftools": "moss.scan",
+    "yaml": "moss.triggers",
 }
 
 PURE = (
     *("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl"),
     *("moss.subscription", "moss.facts", "moss.path_filter"),
     *("moss.boot.entry", "moss.boot.plan", "moss.boot.commandline"),
+    *(f"moss.triggers.{name}" for name in ("values", "pattern", "order", "work", "reading", "from_kdl", "from_yaml")),
 )
 WORLD = {"os", "io", "pathlib", "time", "datetime", "socket", "subprocess", "shutil", "tempfile", "urllib"}
 EDGES = {"solver.__main__"}
