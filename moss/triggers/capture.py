@@ -1,0 +1,134 @@
+"""What triggers wrote: from the directory that an overlay wrote to, to entries of a layout.
+
+What is equal to the tree below it is no change: programs often write what was there.
+"""
+
+import filecmp
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from moss.digest import ContentDigest, content_digest_of_file
+from moss.errors import TriggerFailed
+from moss.layout import Entry, EntryKind, path_fault
+from moss.root import STATE_FILE
+from moss.xattrs import found_on, names_on
+from solver.values import value
+
+_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
+
+
+@value
+class Captured:
+    """What is new below /usr, and what is gone."""
+
+    entries: tuple[Entry, ...]
+    """By path."""
+    removed: tuple[str, ...]
+    """Paths of files and symlinks, and of directories with all that was in them; by path."""
+    contents: tuple[tuple[ContentDigest, str], ...]
+    """Of each new file's content one file that has it."""
+
+
+def capture(upper: str, below: Sequence[str], trigger: str, *, owner: int | None = None) -> Captured:
+    """`below` are the trees under the overlay, the uppermost first. `owner`: the user whose files count
+    as root's, where an ordinary user ran it. TriggerFailed for what no generation can have."""
+    found = _Found(below, trigger, owner)
+    found.walk(upper, "")
+    contents = {entry.digest: path for entry, path in found.files if entry.digest is not None}
+    entries = [entry for entry, _ in found.files] + found.others
+    return Captured(tuple(sorted(entries)), tuple(sorted(found.removed)), tuple(contents.items()))
+
+
+class _Found:
+    def __init__(self, below: Sequence[str], trigger: str, owner: int | None) -> None:
+        self._below, self._trigger, self._owner = below, trigger, owner
+        self.files: list[tuple[Entry, str]] = []
+        self.others: list[Entry] = []
+        self.removed: list[str] = []
+
+    def walk(self, directory: str, prefix: str) -> None:
+        with os.scandir(directory) as listing:
+            inside = sorted(listing, key=lambda one: one.name)
+        for one in inside:
+            self._look(one, prefix + one.name)
+
+    def _look(self, one: os.DirEntry[str], path: str) -> None:
+        status = one.stat(follow_symlinks=False)
+        under = self._under(path)
+        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+            if under is not None:
+                self.removed.append(path)
+            return
+        self._check(path, status)
+        if stat.S_ISDIR(status.st_mode):
+            self._directory(one, path, status, under)
+        elif stat.S_ISLNK(status.st_mode):
+            text = os.readlink(one.path)
+            if under is None or not os.path.islink(under) or os.readlink(under) != text:
+                uid, gid = self._owners(status)
+                self.others.append(Entry(path, EntryKind.SYMLINK, status.st_mode, uid, gid, None, text))
+        elif under is None or not _same_file(one.path, under):
+            self.files.append((self._file(one, path, status), one.path))
+
+    def _directory(self, one: os.DirEntry[str], path: str, status: os.stat_result, under: str | None) -> None:
+        was = os.lstat(under) if under is not None else None
+        if was is not None and not stat.S_ISDIR(was.st_mode):
+            was = None
+        elif was is not None and any(name in _OPAQUE for name in names_on(one.path)):
+            self.removed += [f"{path}/{name}" for name in self._names_under(path) if name not in os.listdir(one.path)]
+        uid, gid = self._owners(status)
+        if was is None or (was.st_mode, was.st_uid, was.st_gid) != (status.st_mode, status.st_uid, status.st_gid):
+            self.others.append(Entry(path, EntryKind.DIRECTORY, status.st_mode, uid, gid))
+        self.walk(one.path, f"{path}/")
+
+    def _file(self, one: os.DirEntry[str], path: str, status: os.stat_result) -> Entry:
+        digest = content_digest_of_file(one.path)
+        uid, gid = self._owners(status)
+        xattrs = found_on(one.path, all_of_them=self._owner is None)
+        return Entry(path, EntryKind.REGULAR, status.st_mode, uid, gid, digest, None, xattrs)
+
+    def _owners(self, status: os.stat_result) -> tuple[int, int]:
+        if self._owner is not None and status.st_uid == self._owner:
+            return 0, 0
+        return status.st_uid, status.st_gid
+
+    def _under(self, path: str) -> str | None:
+        """What the overlay showed at a path before."""
+        for tree in self._below:
+            found = os.path.join(tree, path)
+            try:
+                status = os.lstat(found)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            return None if stat.S_ISCHR(status.st_mode) else found
+        return None
+
+    def _names_under(self, path: str) -> Iterator[str]:
+        names = {name for tree in self._below for name in _listed(os.path.join(tree, path))}
+        return (name for name in sorted(names) if self._under(f"{path}/{name}") is not None)
+
+    def _check(self, path: str, status: os.stat_result) -> None:
+        fault = path_fault(path)
+        if path == STATE_FILE:
+            fault = "it is moss's own"
+        elif stat.S_IFMT(status.st_mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
+            fault = "it is a device, a pipe or a socket"
+        if fault is not None:
+            raise TriggerFailed(
+                f"the trigger {self._trigger} wrote /usr/{path!r}, which no generation can have: {fault}",
+                remedies=[f"moss … --ignore-trigger {self._trigger}", "ask who made the trigger"],
+            )
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _same_file(path: str, under: str) -> bool:
+    one, other = os.lstat(path), os.lstat(under)
+    facts = [(status.st_mode, status.st_uid, status.st_gid, status.st_size) for status in (one, other)]
+    return facts[0] == facts[1] and found_on(path) == found_on(under) and filecmp.cmp(path, under, shallow=False)

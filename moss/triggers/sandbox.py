@@ -1,0 +1,139 @@
+"""The place that triggers run in: a root of its own around an overlay of the new tree.
+
+    /usr            the tree below, read-only to everyone; what is written goes to a directory of its own
+    /etc            a copy of the tree's factory; thrown away, as everything else that is not /usr
+    /dev            null zero full random urandom; /proc of its own; /tmp /var /run empty
+    no network, no other processes, no way to devices, mounts or the system's own files
+
+This is the child's side: `enter` is called in a process that was made for it, and leaves it there.
+As an ordinary user the same is made in a namespace of users, where that user is root and nobody else is.
+"""
+
+import os
+import resource
+import shutil
+import signal
+import stat
+
+from moss.root import ROOT_LINKS
+from moss.triggers.kernel import MountFlag, Namespace, die_with_parent, keep_capabilities, mount, unshare
+from solver.values import value
+
+_EVERYTHING = (
+    Namespace.MOUNTS | Namespace.NAMES | Namespace.MESSAGES | Namespace.PROCESSES | Namespace.NETWORK
+)
+_PLAIN = MountFlag.NO_SETUID | MountFlag.NO_DEVICES
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_EMPTY = {"dev": 0o755, "proc": 0o755, "run": 0o755, "tmp": 0o1777, "var": 0o755, "root": 0o700, "usr": 0o755}
+_ROOT_BYTES = 512 << 20
+
+CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP = 0, 1, 3, 4, 5, 6, 7, 31
+_KEPT_CAPABILITIES = frozenset({CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP})
+
+
+@value
+class Sandbox:
+    """Where the pieces are. None of the paths has a colon, a comma or a backslash in it."""
+
+    tree: str
+    """The tree of /usr that is seen and never written to."""
+    seen_before: tuple[str, ...]
+    """What others wrote, over the tree; the latest first."""
+    scratch: str
+    """Has `upper` (what is written to /usr), `work` and `root` in it, all of them directories."""
+
+    @property
+    def upper(self) -> str:
+        return os.path.join(self.scratch, "upper")
+
+
+def enter(sandbox: Sandbox) -> None:
+    """Come back as the first process of the sandbox, in its root. The process that called waits for it
+    and ends as it ends. OSError where the kernel has not what it takes, with nothing left behind."""
+    _let_go_of_the_terminal()
+    _leave_namespaces()
+    child = os.fork()
+    if child:
+        os._exit(_ended(child))
+    die_with_parent()
+    _make_root(sandbox)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_capabilities(_KEPT_CAPABILITIES)
+    os.umask(0o022)
+
+
+def _ended(child: int) -> int:
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
+
+
+def _let_go_of_the_terminal() -> None:
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _leave_namespaces() -> None:
+    user, group = os.geteuid(), os.getegid()
+    if user == 0:
+        unshare(_EVERYTHING)
+        return
+    unshare(_EVERYTHING | Namespace.USERS)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
+        with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
+            file.write(text)
+
+
+def _make_root(sandbox: Sandbox) -> None:
+    mount("none", "/", None, MountFlag.RECURSIVE | MountFlag.PRIVATE)
+    root = os.path.join(sandbox.scratch, "root")
+    mount("moss", root, "tmpfs", _PLAIN, f"mode=755,size={_ROOT_BYTES}")
+    for name, mode in _EMPTY.items():
+        os.mkdir(os.path.join(root, name))
+        os.chmod(os.path.join(root, name), mode)
+    for name in ROOT_LINKS:
+        os.symlink(f"usr/{name}", os.path.join(root, name))
+    _mount_usr(sandbox, os.path.join(root, "usr"))
+    _copy_factory(os.path.join(root, "usr/share/factory/etc"), os.path.join(root, "etc"))
+    _mount_devices(os.path.join(root, "dev"))
+    mount("proc", os.path.join(root, "proc"), "proc", _PLAIN | MountFlag.NO_EXECUTION)
+    os.chdir(root)
+    mount(".", "/", None, MountFlag.MOVE)
+    os.chroot(".")
+    os.chdir("/")
+
+
+def _mount_usr(sandbox: Sandbox, usr: str) -> None:
+    lower = ":".join((*sandbox.seen_before, sandbox.tree))
+    work = os.path.join(sandbox.scratch, "work")
+    # As an ordinary user the overlay keeps its marks where that user may write them.
+    kind = "redirect_dir=nofollow,metacopy=off,index=off" if _is_privileged() else "userxattr"
+    mount("moss", usr, "overlay", _PLAIN, f"lowerdir={lower},upperdir={sandbox.upper},workdir={work},{kind}")
+
+
+def _is_privileged() -> bool:
+    """Whether this is the first namespace of users."""
+    with open("/proc/self/uid_map", encoding="ascii") as file:
+        return file.read().split() == ["0", "0", "4294967295"]
+
+
+def _copy_factory(factory: str, etc: str) -> None:
+    if os.path.isdir(factory):
+        shutil.copytree(factory, etc, symlinks=True)
+    else:
+        os.mkdir(etc)
+    machine = os.path.join(etc, "machine-id")
+    if os.path.lexists(machine):
+        os.unlink(machine)
+
+
+def _mount_devices(dev: str) -> None:
+    for name in _DEVICES:
+        if not stat.S_ISCHR(os.stat(f"/dev/{name}").st_mode):
+            continue
+        target = os.path.join(dev, name)
+        with open(target, "xb"):
+            pass
+        mount(f"/dev/{name}", target, None, MountFlag.BIND)
+    os.symlink("/proc/self/fd", os.path.join(dev, "fd"))

@@ -1,0 +1,271 @@
+"""Real sandboxes with a real shell in them: what a trigger can do, what it cannot, and what is kept of it."""
+
+import os
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from moss.digest import content_digest
+from moss.errors import TriggerFailed
+from moss.layout import directory, regular, symlink
+from moss.triggers.capture import Captured, capture
+from moss.triggers.running import ENVIRONMENT, Ended, Job, run_all
+from moss.triggers.sandbox import Sandbox
+from moss.triggers.values import Delete, Handler, Run
+
+BUSYBOX = shutil.which("busybox")
+needs_busybox = pytest.mark.skipif(BUSYBOX is None, reason="busybox is not installed")
+pytestmark = needs_busybox
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree with a shell in it, and a file or two."""
+    assert BUSYBOX is not None
+    usr = tmp_path / "tree"
+    (usr / "bin").mkdir(parents=True)
+    listed = subprocess.run(["ldd", BUSYBOX], capture_output=True, text=True, check=False).stdout.split()
+    for path in {word for word in listed if word.startswith("/")}:
+        target = usr / os.path.realpath(path).removeprefix("/usr/").lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(os.path.realpath(path), target)
+        alias = usr / path.removeprefix("/usr/").lstrip("/")
+        if not alias.exists():
+            alias.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(os.path.realpath(path), alias)
+    shutil.copy(BUSYBOX, usr / "bin/busybox")
+    (usr / "bin/sh").symlink_to("busybox")
+    (usr / "share/factory/etc").mkdir(parents=True)
+    (usr / "share/factory/etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+    (usr / "share/old").mkdir()
+    (usr / "share/old/a").write_text("a")
+    (usr / "share/old/b").write_text("b")
+    return usr
+
+
+def sandbox(tree: Path, name: str = "one", before: Sequence[Sandbox] = ()) -> Sandbox:
+    scratch = tree.parent / name
+    for part in ("upper", "work", "root"):
+        (scratch / part).mkdir(parents=True)
+    return Sandbox(str(tree), tuple(one.upper for one in before), str(scratch))
+
+
+def shell(text: str) -> Run:
+    return Run("/usr/bin/sh", ("-c", text))
+
+
+def run(place: Sandbox, *handlers: Handler, timeout: float = 20.0) -> Ended:
+    ends: list[Ended] = []
+    run_all(["t"], {"t": frozenset()}, lambda _: Job("t", handlers, place, timeout), ends.append, 1)
+    (end,) = ends
+    if end.unable:
+        pytest.fail(f"this machine can make no sandbox: {end.failure}")
+    return end
+
+
+def caught(place: Sandbox) -> Captured:
+    owner = os.geteuid() or None
+    return capture(place.upper, (*place.seen_before, place.tree), "t", owner=owner)
+
+
+def contents(tree: Path) -> dict[str, tuple[int, bytes | str | None]]:
+    return {
+        str(path.relative_to(tree)): (
+            path.lstat().st_ino,
+            os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None,
+        )
+        for path in sorted(tree.rglob("*"))
+    }
+
+
+def test_what_is_written_is_captured_and_the_tree_stays(tree: Path) -> None:
+    before, place = contents(tree), sandbox(tree)
+    end = run(
+        place,
+        shell(
+            "cd /usr/share; umask 077; echo new > new; busybox cp new copy; busybox chmod 4755 new;"
+            " busybox ln -s new link; busybox mkdir -p d/e;"
+            " echo a2 > old/a; busybox touch old/b"
+        ),
+    )
+    assert end.failure is None, end
+    assert contents(tree) == before, "nothing was written through"
+    found = caught(place)
+    digest = content_digest(b"new\n")
+    assert set(found.entries) == {
+        regular("share/new", digest, 0o4755),
+        regular("share/copy", digest, 0o600),
+        symlink("share/link", "new"),
+        directory("share/d", 0o700),
+        directory("share/d/e", 0o700),
+        regular("share/old/a", content_digest(b"a2\n")),
+    }, "a file that was only touched is no change"
+    assert found.removed == ()
+    assert {digest: Path(path).read_bytes() for digest, path in found.contents} == {
+        digest: b"new\n", content_digest(b"a2\n"): b"a2\n",
+    }  # fmt: skip
+
+
+def test_what_is_removed_is_told(tree: Path) -> None:
+    place = sandbox(tree)
+    factory = "/usr/share/factory"
+    end = run(place, shell(f"busybox rm -r /usr/share/old/a {factory}; busybox mkdir {factory}"))
+    assert end.failure is None, end
+    assert caught(place).removed == ("share/factory/etc", "share/old/a")
+    gone = sandbox(tree, "two", [place])
+    assert run(gone, shell("test ! -e /usr/share/old/a && busybox rm -r /usr/share/old")).failure is None
+    assert caught(gone).removed == ("share/old",), "of what was there for it"
+    again = sandbox(tree, "three", [gone, place])
+    assert run(again, shell("busybox mkdir /usr/share/old && echo c > /usr/share/old/c")).failure is None
+    assert [entry.path for entry in caught(again).entries] == ["share/old", "share/old/c"]
+
+
+def test_deleting_goes_by_patterns(tree: Path) -> None:
+    place = sandbox(tree)
+    (tree / "share/old/x y*").write_text("")
+    end = run(place, Delete(("/usr/share/$(d)/?", "/usr/share/none/**"), (("d", "old"),)))
+    assert end.failure is None, end
+    assert caught(place).removed == ("share/old/a", "share/old/b")
+    whole = sandbox(tree, "two")
+    assert run(whole, Delete(("/usr/share/old", "/usr/share/old/**"))).failure is None
+    assert caught(whole).removed == ("share/old",)
+
+
+def test_one_after_another_until_one_fails(tree: Path) -> None:
+    place = sandbox(tree)
+    first, last = shell("echo first > /usr/one; echo said; echo aside >&2"), shell("echo > /usr/two")
+    end = run(place, first, shell("exit 3"), last)
+    assert end.failure == "/usr/bin/sh -c exit 3 ended with exit code 3"
+    assert end.output.splitlines() == ["said", "aside"]
+    assert [entry.path for entry in caught(place).entries] == ["one"]
+    missing = run(sandbox(tree, "two"), Run("/usr/bin/nobody"))
+    assert missing.failure == "/usr/bin/nobody cannot be run: No such file or directory"
+    killed = run(sandbox(tree, "three"), shell("kill -9 $$"))
+    assert killed.failure is not None and "signal 9" in killed.failure
+
+
+REACHES = """
+cd /
+test ! -e {host}/secret || echo sees the host
+test $(busybox ls /proc | busybox grep -c '^[0-9]*$') -lt 6 || echo sees processes
+busybox ip link 2>/dev/null | busybox grep -v -e lo: -e loopback | busybox grep . && echo sees the network
+busybox mknod /usr/disk b 8 0 2>/dev/null && echo makes devices
+busybox mount -t tmpfs x /tmp 2>/dev/null && echo mounts
+busybox chroot /tmp /x 2>&1 | busybox grep -q 'not permitted' || echo leaves its root
+test -w /dev/null && test -r /dev/urandom && test -w /tmp && test ! -e /dev/mem || echo lacks what it needs
+test "$(busybox id -u)" = 0 || echo is not root
+test -r /etc/passwd && echo changed > /etc/passwd || echo has no etc
+test -e /proc/self/status || echo has no proc
+busybox env | busybox grep -v -e PWD= -e SHLVL= | busybox sort
+"""
+
+
+def test_what_it_cannot_reach(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    place = sandbox(tree)
+    end = run(place, shell(REACHES.format(host=tmp_path)))
+    assert end.failure is None, end
+    assert end.output.split() == [f"{name}={text}" for name, text in sorted(ENVIRONMENT.items())], end.output
+    assert caught(place) == Captured((), (), ())
+
+
+def test_a_time_that_is_up_ends_all_of_it(tree: Path) -> None:
+    begun = time.monotonic()
+    end = run(sandbox(tree), shell("busybox sleep 47 & busybox sleep 47"), timeout=0.5)
+    assert end.failure == "it took longer than 0.5 s"
+    assert time.monotonic() - begun < 10
+    deadline = time.monotonic() + 5
+    while "sleep\x0047" in _command_lines():
+        assert time.monotonic() < deadline, "what it started runs on"
+        time.sleep(0.05)
+
+
+def _command_lines() -> str:
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            found.append(Path(f"/proc/{name}/cmdline").read_text())
+        except OSError:
+            continue
+    return "\n".join(found)
+
+
+def test_what_it_leaves_running_does_not_keep_anybody_waiting(tree: Path) -> None:
+    begun = time.monotonic()
+    assert run(sandbox(tree), shell("busybox sleep 53 & echo done")).failure is None
+    assert time.monotonic() - begun < 10
+
+
+def test_much_output_keeps_its_end(tree: Path) -> None:
+    end = run(sandbox(tree), shell("i=0; while test $i -lt 20000; do echo line $i; i=$((i+1)); done"))
+    assert end.failure is None
+    assert end.output.endswith("line 19999\n") and len(end.output) <= 64 << 10
+
+
+def test_side_by_side_and_in_order(tree: Path) -> None:
+    places: dict[str, Sandbox] = {}
+    ends: list[str] = []
+    waiting = {"a": frozenset[str](), "b": frozenset[str](), "c": frozenset({"a", "b"}), "d": frozenset[str]()}
+
+    def prepare(name: str) -> Job | None:
+        if name == "d":
+            return None
+        before = [places[one] for one in ("b", "a")] if name == "c" else []
+        places[name] = sandbox(tree, name, before)
+        text = "test \"$(busybox cat /usr/a /usr/b)\" = \"$(echo a; echo b)\" && echo c > /usr/c"
+        wait = f"echo {name} > /usr/{name}; busybox sleep 0.4"
+        return Job(name, (shell(text if name == "c" else wait),), places[name], 20.0)
+
+    def ended(end: Ended) -> None:
+        assert end.failure is None, end
+        ends.append(end.name)
+
+    begun = time.monotonic()
+    run_all(["a", "b", "c", "d"], waiting, prepare, ended, 4)
+    assert ends[2:] == ["c"] and set(ends) == {"a", "b", "c"}
+    assert time.monotonic() - begun < 0.8 + 2
+    assert [entry.path for entry in caught(places["c"]).entries] == ["c"]
+    assert stat.S_IMODE(os.stat(tree).st_mode) == 0o755
+
+
+def test_who_raises_ends_the_others(tree: Path) -> None:
+    places = {name: sandbox(tree, name) for name in ("a", "b")}
+
+    def ended(_: Ended) -> None:
+        raise KeyboardInterrupt
+
+    texts = {"a": "true", "b": "busybox sleep 59"}
+    jobs = {name: Job(name, (shell(text),), places[name], 90.0) for name, text in texts.items()}
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_all(["a", "b"], dict.fromkeys("ab", frozenset()), jobs.__getitem__, ended, 2)
+    assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("busybox mkfifo /usr/pipe", "a device, a pipe or a socket"),
+        ("echo 9 > /usr/.stateID", "moss's own"),
+        ("echo > \"/usr/$(busybox printf 'a\\nb')\"", "control character"),
+    ],
+)
+def test_what_no_generation_can_have(tree: Path, text: str, words: str) -> None:
+    place = sandbox(tree)
+    assert run(place, shell(text)).failure is None
+    with pytest.raises(TriggerFailed) as fault:
+        caught(place)
+    assert words in fault.value.message and "\n" not in fault.value.message
+
+
+def test_where_no_sandbox_can_be_made(tree: Path) -> None:
+    place = sandbox(tree)
+    shutil.rmtree(place.upper)
+    ends: list[Ended] = []
+    run_all(["t"], {"t": frozenset()}, lambda _: Job("t", (shell("true"),), place, 5.0), ends.append, 1)
+    assert ends[0].unable and ends[0].failure is not None and "no sandbox" in ends[0].failure
