@@ -135,8 +135,7 @@ class Assembly:
         arrays["capability_text"] = array("i", range(first_capability, len(texts)))
         arrays["key_slot"] = hash_slots(self._sorted_keys)
         arrays["capability_slot"] = hash_slots(texts[first_capability:])
-        patterns = [number for name, number in self.capabilities.items() if "*" in name or "?" in name]
-        arrays["patterns"] = array("i", patterns)
+        arrays["patterns"] = array("i", self._open(arrays))
         count = len(self.capabilities)
         self.texts.clear()
         self.capabilities.clear()
@@ -144,6 +143,16 @@ class Assembly:
         arrays |= capability_arrays(count, arrays)
         arrays |= matched(arrays, texts)
         return pack(ARRAYS, arrays, b"".join(texts))
+
+    def _open(self, arrays: Mapping[str, array[int]]) -> list[int]:
+        """The capabilities that a fact of the machine may be meant by: patterns, and what is of a kind, as in
+        `kind(name)`, and is provided by nobody here."""
+        provided = set(arrays["provides_capability"])
+        return [
+            number
+            for name, number in self.capabilities.items()
+            if "*" in name or "?" in name or ("(" in name and number not in provided)
+        ]
 
     def _relation_columns(self) -> dict[str, array[int]]:
         columns = zip(*self._relations, strict=True) if self._relations else ((),) * 6

@@ -193,7 +193,7 @@ class Pool(Joined):
     def mentions(self, facts: Sequence[str]) -> bool:
         """Whether any relation of any package may be about one of these facts."""
         for universe in self.universes if facts else ():
-            patterns = [universe.text(universe.capability_text[c]) for c in universe.patterns]
+            patterns = [text for text in universe.open_texts() if "*" in text or "?" in text]
             for fact in facts:
                 if universe.capability(fact.encode()) >= 0:
                     return True

@@ -12,7 +12,7 @@ import sys
 from array import array
 from collections.abc import Mapping, Sequence
 
-MAGIC = b"mossU\x01\r\n"
+MAGIC = b"mossU\x02\r\n"
 
 
 class UniverseError(ValueError):

@@ -102,6 +102,11 @@ class Universe:
         starts, skip = self.text_start, self._skip
         return self._source[skip + starts[number] : skip + starts[number + 1]].decode()
 
+    def open_texts(self) -> list[str]:
+        """The capabilities that a fact of the machine may be meant by: patterns, and `kind(name)` that nobody
+        here provides."""
+        return [self.text(self.capability_text[number]) for number in self.patterns]
+
     def capability(self, name: bytes) -> int:
         """The number of a capability, or -1 where nothing here mentions it."""
         return self.capability_hashed(name, zlib.crc32(name))

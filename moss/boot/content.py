@@ -12,14 +12,13 @@ from moss.boot.commandline import command_line
 from moss.boot.entry import BootEntry, file_word
 from moss.boot.place import root_device_option
 from moss.db import boot
-from moss.db.boot import BootFile
+from moss.db.boot import KERNELS, MODULES, BootFile
 from moss.db.connection import Database
 from moss.generation import Generation
 from moss.root import Root
 from moss.store import Store, asset_name
 from solver.values import value
 
-_KERNELS, _MODULES = "lib/kernel", "lib/modules"
 _FRAGMENT = ".cmdline"
 _LARGEST_TEXT = 64 << 10
 
@@ -55,7 +54,7 @@ def boot_content(
 ) -> BootContent:
     """The entries of a generation, one for each kernel; none where it has no kernel."""
     os_id, os_name = os_release
-    vendor = _texts(store, boot.files_in(database, generation.id, f"{_KERNELS}/cmdline.d", _FRAGMENT))
+    vendor = _texts(store, boot.files_in(database, generation.id, f"{KERNELS}/cmdline.d", _FRAGMENT))
     files: dict[str, BootFile] = {}
     entries = []
     for kernel in kernels_of(database, generation):
@@ -76,12 +75,8 @@ def boot_content(
 
 def kernels_of(database: Database, generation: Generation) -> Iterator[Kernel]:
     """Every kernel that a generation has, by version."""
-    versions = {*boot.folders_in(database, _KERNELS), *boot.folders_in(database, _MODULES)}
-    for version in sorted(versions):
-        own, modules = f"{_KERNELS}/{version}", f"{_MODULES}/{version}"
-        image = boot.file_at(database, generation.id, [f"{own}/vmlinuz", f"{modules}/vmlinuz"])
-        if image is None:
-            continue
+    for version, image in boot.kernel_images(database, generation.id):
+        own, modules = f"{KERNELS}/{version}", f"{MODULES}/{version}"
         initrds = boot.files_in(database, generation.id, own, ".initrd")
         if not initrds:
             beside = boot.file_at(database, generation.id, [f"{modules}/initrd", f"{modules}/initrd.img"])

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from moss.facts import Fact
     from moss.generation import Generation, JournalEntry, Reason, Selected
     from moss.package import Metadata
     from moss.plan import Change, Chosen, Difference, Held, Plan, Proof, Space
@@ -122,6 +123,10 @@ def generation_data(generation: Generation) -> Data:
         "pins": _texts(generation.model.pins),
         "holds": _texts(generation.model.holds),
     }
+
+
+def fact_data(fact: Fact) -> Data:
+    return {"kind": fact.kind.value, "capability": fact.capability, "source": fact.source}
 
 
 def journal_data(entry: JournalEntry) -> Data:

@@ -51,13 +51,15 @@ def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[Sys
     """
     settings = session.settings
     if settings.dry_run:
-        with open_to_read(settings.directory, session) as system:
+        with open_to_read(settings.directory, session, facts=session.said_facts) as system:
             yield system
         return
-    command = shlex.join(["moss", *words, *(["--at-boot"] if at_boot else [])])
+    for_machine = ["--facts", settings.facts_file] if settings.facts_file is not None else []
+    command = shlex.join(["moss", *words, *(["--at-boot"] if at_boot else []), *for_machine])
+    facts = session.said_facts
     with (
         ended_on_request(),
-        open_to_change(settings.directory, session, command=command, wait=settings.wait) as system,
+        open_to_change(settings.directory, session, command=command, wait=settings.wait, facts=facts) as system,
     ):
         if system.recovered is not None:
             raise Recovered(

@@ -8,7 +8,10 @@ from typing import IO, BinaryIO
 
 from moss.effects import as_moss_error, moss_error_of
 from moss.errors import NotFound, UsageError
+from moss.facts import Fact, parse_facts
 from moss.stone import replacing
+
+_LARGEST_FACTS = 4 << 20
 
 
 @contextmanager
@@ -63,6 +66,21 @@ def output_file(path: str, *, as_json: bool) -> Iterator[tuple[IO[bytes], str | 
     sys.stdout.flush()
     with as_moss_error("write to standard output"), open(sys.stdout.fileno(), "wb", closefd=False) as file:
         yield file, None
+
+
+def read_facts(path: str) -> tuple[Fact, ...]:
+    """The facts in a file; UsageError telling all that is wrong in it."""
+    with opened_file(path) as file, as_moss_error(f"read {path}"):
+        content = file.read(_LARGEST_FACTS + 1)
+    if len(content) > _LARGEST_FACTS:
+        raise UsageError(f"{path} is too large to be a file of facts", remedies=["moss facts -o FILE writes one"])
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        column = len(content[content.rfind(b"\n", 0, fault.start) + 1 : fault.start].decode()) + 1
+        raise UsageError(f"{path}:{line}:{column}: this is not UTF-8", remedies=[f"mend {path}"]) from fault
+    return parse_facts(text, path)
 
 
 def name_of(path: str) -> str:

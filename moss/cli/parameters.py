@@ -92,11 +92,13 @@ def global_options(
     quiet: Annotated[bool, Option("--quiet", "-q", hidden=True)] = False,
     no_progress: Annotated[bool, Option("--no-progress", hidden=True)] = False,
     progress_fd: Annotated[int | None, Option("--progress-fd", metavar="N", min=0, hidden=True)] = None,
+    facts_file: Annotated[str | None, Option("--facts", metavar="FILE", hidden=True)] = None,
 ) -> Settings:
     """The options of every command, before and after its name; overview.py says what they mean."""
     return Settings(
-        directory, yes, dry_run, as_json, offline, wait, colour, verbose, quiet, not no_progress, progress_fd
-    )
+        directory, yes, dry_run, as_json, offline, wait, colour, verbose, quiet, not no_progress, progress_fd,
+        facts_file,
+    )  # fmt: skip
 
 
 GLOBAL_OPTIONS = tuple(parameters_of(global_options))

@@ -13,7 +13,7 @@ from moss.cli.parameters import GLOBAL_NAMES, GLOBAL_OPTIONS, REQUIRED, Argument
 from moss.cli.verbs import Verb
 from moss.errors import UsageError
 
-EPILOG = "Global options, explained by moss --help: -D ROOT -y -n -v -q --json --offline --wait --color"
+EPILOG = "Global options, explained by moss --help: -D ROOT -y -n -v -q --json --offline --facts --wait --color"
 
 
 def read_with_typer(verb: Verb, function: Callable[..., object], arguments: list[str]) -> dict[str, Any] | None:

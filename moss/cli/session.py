@@ -15,6 +15,7 @@ from moss.cli.text import Page, plain
 from moss.errors import Interrupted, MossError, NeedsConfirmation, UsageError
 
 if TYPE_CHECKING:
+    from moss.facts import Fact
     from moss.operations.system import System
 
 
@@ -46,6 +47,7 @@ class Session:
         self.settings = settings
         self.warnings: list[str] = []
         self._typed = typed
+        self._said_facts: tuple[Fact, ...] | None = None
         self._in = stdin or standard_input()
         self._out = stdout or standard_output()
         self._err = stderr or standard_error()
@@ -81,8 +83,18 @@ class Session:
         """The system, open to look at."""
         from moss.operations.system import open_to_read  # makers' commands have no system
 
-        with open_to_read(self.settings.directory, self) as system:
+        with open_to_read(self.settings.directory, self, facts=self.said_facts) as system:
             yield system
+
+    @property
+    def said_facts(self) -> "tuple[Fact, ...] | None":
+        """What `--facts` says of the machine; None where it was not given."""
+        path = self.settings.facts_file
+        if path is not None and self._said_facts is None:
+            from moss.cli.files import read_facts  # hardly anybody plans for another machine
+
+            self._said_facts = read_facts(path)
+        return self._said_facts
 
     def show(self, text: Callable[[Page], str]) -> None:
         """Part of the answer that a person must see before it is complete, such as a plan."""

@@ -25,3 +25,5 @@ class Settings(NamedTuple):
     progress: bool = True
     progress_fd: int | None = None
     """A file descriptor that gets one JSON event a line."""
+    facts_file: str | None = None
+    """Where the facts of the machine are that the system is planned for."""

@@ -2,13 +2,15 @@
 
 from typing import Annotated
 
-from moss.cli.as_json import difference_data, generation_data, journal_data, selected_data
+from moss.cli.as_json import difference_data, fact_data, generation_data, journal_data, selected_data
 from moss.cli.package_text import selected_table
 from moss.cli.parameters import Argument
 from moss.cli.plan_text import difference_rows, rows_text
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, labelled, moment, plain, table
+from moss.db.facts import facts_of
 from moss.errors import NotFound
+from moss.facts import Fact, FactKind
 from moss.generation import Generation, JournalEntry, Selected
 from moss.operations import queries
 from moss.operations.queries import GenerationSummary
@@ -33,15 +35,19 @@ def state_show(
         Argument(metavar="[GENERATION]", min=1, help="Its number; the active one when left out."),
     ] = None,
 ) -> Answer:
-    """The packages it consists of, and what you had asked for when it was made."""
+    """The packages it consists of, what you had asked for when it was made, and for what machine."""
     with session.reading() as system:
         number = GenerationId(generation) if generation is not None else system.active
         if number is None:
             raise NotFound("there is no generation yet", remedies=["moss install PACKAGE"])
         found, packages = queries.generation_packages(system, number)
+        facts = facts_of(system.record, number)
     return Answer(
-        lambda page: generation_text(found, packages, page),
-        lambda: generation_data(found) | {"packages": [selected_data(one) for one in packages]},
+        lambda page: generation_text(found, packages, facts, page),
+        lambda: (
+            generation_data(found)
+            | {"packages": [selected_data(one) for one in packages], "facts": [fact_data(one) for one in facts]}
+        ),
     )
 
 
@@ -100,7 +106,9 @@ def generations_text(summaries: list[GenerationSummary], page: Page) -> str:
     return table(("Generation", "Made", "Packages", "", "By"), rows, page)
 
 
-def generation_text(generation: Generation, packages: list[Selected], page: Page) -> str:
+def generation_text(
+    generation: Generation, packages: list[Selected], facts: tuple[Fact, ...], page: Page
+) -> str:
     start = labelled(
         (
             ("Generation", str(generation.id)),
@@ -109,6 +117,7 @@ def generation_text(generation: Generation, packages: list[Selected], page: Page
             ("Asked for", ", ".join(plain(str(wish)) for wish in generation.model.wishes)),
             ("Pinned", ", ".join(plain(str(pin)) for pin in generation.model.pins)),
             ("Held", ", ".join(plain(hold.name) for hold in generation.model.holds)),
+            ("Planned for", _facts_in_short(facts)),
             ("Holds", count(len(packages), "package")),
         ),
         page,
@@ -128,6 +137,15 @@ def history_text(entries: list[JournalEntry], page: Page) -> str:
         (str(one.id), moment(one.started_at), _steps(one), _how_far(one), plain(one.command)) for one in entries
     ]
     return table(("Transaction", "When", "Generation", "", "Command"), rows, page)
+
+
+def _facts_in_short(facts: tuple[Fact, ...]) -> str:
+    """All but the devices, of the processors' levels the highest, and how many devices there were."""
+    devices = sum(one.kind is FactKind.MODALIAS for one in facts)
+    levels = [one for one in facts if one.kind is FactKind.CPU]
+    told = [plain(one.capability) for one in facts if one.kind not in (FactKind.MODALIAS, FactKind.CPU)]
+    told[1:1] = [plain(one.capability) for one in levels[-1:]]
+    return ", ".join([*told, *([count(devices, "device")] if devices else [])])
 
 
 def _standing(summary: GenerationSummary) -> str:

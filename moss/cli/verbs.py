@@ -70,6 +70,7 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb(("why-not",), "insight:why_not", "Say what stands against a package"),
             Verb(("rdepends",), "insight:rdepends", "Find who needs a package"),
             Verb(("check",), "insight:check", "Find packages on offer that cannot be installed"),
+            Verb(("facts",), "facts:facts", "Show what is known of the machine"),
         ),
     ),
     (
@@ -155,7 +156,7 @@ _GROUPS = {verb.words[0] for verb in VERBS if len(verb.words) > 1}
 
 # Global options that take a value, so that the value is not taken for the verb. What they mean is
 # declared once, in command.py; a test compares the two.
-VALUED_OPTIONS = frozenset({"--directory", "--wait", "--color", "--progress-fd"})
+VALUED_OPTIONS = frozenset({"--directory", "--wait", "--color", "--progress-fd", "--facts"})
 VALUED_LETTERS = "D"
 
 

@@ -7,6 +7,9 @@ from moss.db.connection import Database
 from moss.db.packages import Asset
 from moss.root import GenerationId
 
+KERNELS, MODULES = "lib/kernel", "lib/modules"
+"""Where kernels are below /usr, each in a folder that its version names."""
+
 
 class BootFile(NamedTuple):
     """A regular file of a generation."""
@@ -24,6 +27,17 @@ def file_at(database: Database, generation: GenerationId, paths: Sequence[str]) 
         for found in _files(database, generation, "layout.path = ?", (path,)):
             return found
     return None
+
+
+def kernel_images(database: Database, generation: GenerationId) -> list[tuple[str, BootFile]]:
+    """Every kernel that a generation has, by version: upstream's place for one comes before Debian's."""
+    found = []
+    for version in sorted({*folders_in(database, KERNELS), *folders_in(database, MODULES)}):
+        places = [f"{KERNELS}/{version}/vmlinuz", f"{MODULES}/{version}/vmlinuz"]
+        image = file_at(database, generation, places)
+        if image is not None:
+            found.append((version, image))
+    return found
 
 
 def files_in(database: Database, generation: GenerationId, directory: str, ending: str) -> list[BootFile]:

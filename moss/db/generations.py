@@ -6,8 +6,10 @@ from itertools import starmap
 from typing import Any
 
 from moss.db.connection import Database
+from moss.db.facts import record_facts
 from moss.db.statements import metadata_from
 from moss.digest import PackageDigest
+from moss.facts import Fact
 from moss.generation import Generation, PackageId, Reason, Selected, Status
 from moss.model import Hold, Pin, SystemModel, Wish
 from moss.root import GenerationId
@@ -35,8 +37,9 @@ def record_staged(
     command: str,
     model: SystemModel,
     selections: Sequence[tuple[PackageId, Reason]],
+    facts: Sequence[Fact] = (),
 ) -> None:
-    """Write down a generation whose tree is about to be made."""
+    """Write down a generation whose tree is about to be made. `facts`: by which it was planned, where known."""
     with database.transaction():
         database.connection.execute(
             "INSERT INTO generation (id, created_at, parent, command, status) VALUES (?, ?, ?, ?, 'staged')",
@@ -65,6 +68,7 @@ def record_staged(
             "INSERT INTO selection (generation, package, reason) VALUES (?, ?, ?)",
             ((number, package, reason_text(reason)) for package, reason in selections),
         )
+        record_facts(database, number, facts)
 
 
 def record_complete(database: Database, number: GenerationId) -> None:

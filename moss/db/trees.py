@@ -10,6 +10,8 @@ from moss.root import GenerationId
 from moss.seal import Seal
 from solver.values import value
 
+_GIVE_UP = "UPDATE generation SET status = 'removed', fact_set = NULL WHERE id = ?"
+
 
 @value
 class Spare:
@@ -28,7 +30,7 @@ def retire_to_spare(database: Database, generation: GenerationId) -> None:
     """A generation's tree becomes the spare: the generation cannot be activated any more."""
     with database.transaction():
         keep_changes(database, generation)
-        database.connection.execute("UPDATE generation SET status = 'removed' WHERE id = ?", (generation,))
+        database.connection.execute(_GIVE_UP, (generation,))
         database.connection.execute("INSERT INTO spare (one, generation, clean) VALUES (1, ?, 1)", (generation,))
 
 
@@ -51,7 +53,7 @@ def remove(database: Database, generation: GenerationId) -> None:
     """A generation is given up; its tree is removed after this is committed."""
     with database.transaction():
         keep_changes(database, generation)
-        database.connection.execute("UPDATE generation SET status = 'removed' WHERE id = ?", (generation,))
+        database.connection.execute(_GIVE_UP, (generation,))
         database.connection.execute("DELETE FROM audited WHERE generation = ?", (generation,))
         database.connection.execute("DELETE FROM sealed WHERE generation = ?", (generation,))
         database.connection.execute("DELETE FROM selection WHERE generation = ?", (generation,))

@@ -27,6 +27,7 @@ from moss.generation import JournalEntry, PackageId
 from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
+from moss.operations.facts import facts_of
 from moss.operations.interruption import uninterrupted
 from moss.operations.menu import add_to_menu, check_menu
 from moss.operations.open_files import allow_open_files
@@ -182,6 +183,7 @@ def _stage(
             selections=[
                 (package, chosen.reason) for package, chosen in zip(packages_of_it, plan.chosen, strict=True)
             ],
+            facts=facts_of(system),
         )
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, packages_of_it)

@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Iterator
 
-from moss.architecture import native_architecture
 from moss.capability import Capability, CapabilityKind
 from moss.db import candidates, generations, packages
 from moss.db.repositories import repositories
@@ -16,6 +15,7 @@ from moss.debian.source import asked_architectures
 from moss.errors import MossError
 from moss.generation import Reason, Selected
 from moss.offers import open_universe
+from moss.operations.facts import machine_architecture, with_facts
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal
 from moss.operations.system import System
@@ -88,8 +88,8 @@ def problem_of(
         if repository.name in revisions
     ]
     asked = asked_architectures([repository.uri for repository in enabled])
-    architectures = tuple(dict.fromkeys((native_architecture(), *asked)))
-    return make_problem(request, here, universes, enabled, architectures, preferences)
+    architectures = tuple(dict.fromkeys((machine_architecture(system), *asked)))
+    return with_facts(system, make_problem(request, here, universes, enabled, architectures, preferences))
 
 
 def _check_names(system: System, request: ChangeRequest, problem: Problem, here: list[Selected]) -> None:

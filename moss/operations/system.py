@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from moss.db import generations, journal
 from moss.db.connection import REMEDY, Database, open_record, open_repository_cache, told_in_words
@@ -13,7 +14,22 @@ from moss.generation import Status
 from moss.reporter import Reporter, Silence
 from moss.resources import rescue_script
 from moss.root import GenerationId, Root, generation_of_tree, generations_held
-from solver.values import value
+from solver.values import field, value
+
+if TYPE_CHECKING:
+    from moss.facts import Fact
+    from moss.operations.facts import FactsAtHand
+
+
+class KnownFacts:
+    """The facts of one command: what the person said them to be, and what was read; see moss.operations.facts."""
+
+    __slots__ = ("read", "said")
+
+    def __init__(self, said: "tuple[Fact, ...] | None" = None) -> None:
+        self.said = said
+        self.read: FactsAtHand | None = None
+        """Read once, so that a plan and what is kept of it agree."""
 
 
 @value
@@ -34,6 +50,8 @@ class System:
     """What recovery did before this command, in a sentence."""
     booted: GenerationId | None = None
     """For who only looks: the generation that /usr is, where the record does not follow yet."""
+    facts: KnownFacts = field(default_factory=KnownFacts, compare=False)
+    """Of the machine that the system is planned for."""
 
     @property
     def active(self) -> GenerationId | None:
@@ -50,7 +68,9 @@ def default_effects() -> Effects:
 
 
 @contextmanager
-def open_to_read(directory: str, reporter: Reporter | None = None) -> Iterator[System]:
+def open_to_read(
+    directory: str, reporter: Reporter | None = None, *, facts: "tuple[Fact, ...] | None" = None
+) -> Iterator[System]:
     """Open for looking: takes no lock, writes nothing, and sees one state however others commit."""
     root = Root.at(directory)
     if not os.path.isdir(root.path):
@@ -62,7 +82,9 @@ def open_to_read(directory: str, reporter: Reporter | None = None) -> Iterator[S
     try:
         with told_in_words(root.database), record.snapshot(), offers.snapshot():
             booted = _booted(root, record)
-            yield System(root, record, offers, default_effects(), reporter or Silence(), _now, "", booted=booted)
+            known = KnownFacts(facts)
+            effects, reporter = default_effects(), reporter or Silence()
+            yield System(root, record, offers, effects, reporter, _now, "", booted=booted, facts=known)
     finally:
         record.close()
         offers.close()
@@ -77,8 +99,10 @@ def open_to_change(
     wait: float = 0.0,
     effects: Effects | None = None,
     clock: Callable[[], int] = _now,
+    facts: "tuple[Fact, ...] | None" = None,
 ) -> Iterator[System]:
-    """Open for changing: takes the lock (waiting up to `wait` seconds) and recovers first.
+    """Open for changing: takes the lock (waiting up to `wait` seconds) and recovers first. `facts` are those of
+    another machine, where the system is planned for one.
 
     Raises Locked naming the holder, PermissionRefused where the person may not write.
     """
@@ -99,7 +123,8 @@ def open_to_change(
             with told_in_words(root.database), as_moss_error("recover what was interrupted"):
                 recovered = recover(root, record, effects, clock(), reporter)
             with told_in_words(root.database), as_moss_error(f"carry out {command!r}"):
-                yield System(root, record, offers, effects, reporter, clock, command, recovered)
+                known = KnownFacts(facts)
+                yield System(root, record, offers, effects, reporter, clock, command, recovered, facts=known)
         finally:
             record.close()
             offers.close()

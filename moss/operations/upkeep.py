@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from moss.audit import Audit, audit
 from moss.busy import user_of
-from moss.db import generations, packages, paths, settings, trees
+from moss.db import facts, generations, packages, paths, settings, trees
 from moss.db.copying import update_copy
 from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
@@ -171,7 +171,9 @@ def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) ->
 
 def collect(system: System, store: Store) -> int:
     """Forget packages and assets that no generation has any more; the bytes that came free."""
-    gone = packages.forget_unused(system.record)
+    with system.record.transaction():
+        gone = packages.forget_unused(system.record)
+        facts.forget_unused(system.record)
     system.effects.commit_point("unused packages forgotten")
     freed = 0
     for asset in sorted(gone):

@@ -74,6 +74,22 @@ CREATE TABLE layout (
 CREATE INDEX layout_path ON layout (path);
 CREATE INDEX layout_asset ON layout (asset) WHERE asset IS NOT NULL;
 
+-- What was so of a machine when generations were planned: each set once, however many were planned by it.
+CREATE TABLE fact_set (
+    id INTEGER PRIMARY KEY,
+    -- SHA-256 of its capabilities, sorted, a line each.
+    digest BLOB NOT NULL UNIQUE CHECK (length(digest) = 32)
+) STRICT;
+
+CREATE TABLE fact (
+    fact_set INTEGER NOT NULL REFERENCES fact_set (id) ON DELETE CASCADE,
+    -- Such as `cpu(x86-64-v3)`.
+    capability TEXT NOT NULL CHECK (capability <> ''),
+    -- Where it was read, for the person.
+    source TEXT NOT NULL,
+    PRIMARY KEY (fact_set, capability)
+) STRICT, WITHOUT ROWID;
+
 -- A numbered, complete /usr. Numbers are never used twice.
 CREATE TABLE generation (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -87,6 +103,8 @@ CREATE TABLE generation (
     directory_links TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(directory_links)),
     -- The name under which the person keeps it from being pruned; NULL: retention decides.
     kept_as TEXT UNIQUE CHECK (kept_as <> ''),
+    -- By which facts it was planned; NULL: not known, or given up.
+    fact_set INTEGER REFERENCES fact_set (id),
     -- staged: being made; complete: its tree was finished once; removed: its tree was given up on purpose.
     status TEXT NOT NULL CHECK (status IN ('staged', 'complete', 'removed'))
 ) STRICT;

@@ -53,6 +53,7 @@ COMMANDS = {
     "why-not": ["why-not hello"],
     "rdepends": ["rdepends greeting", "rdepends greeting --installed"],
     "check": ["check"],
+    "facts": ["facts", "facts -o {new}/facts", "facts -o {new}/facts -n"],
     "provides": ["provides greeting", "provides binary(nothing)"],
     "state-list": ["state list"],
     "state-show": ["state show", "state show 1"],
