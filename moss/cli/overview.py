@@ -16,7 +16,7 @@ GLOBAL_OPTIONS = (
     ("-n, --dry-run", "Show what would be done, and change nothing"),
     ("--json", "Answer in JSON"),
     ("--offline", "Never use the network"),
-    ("--facts FILE", "Plan for the machine whose facts `moss facts -o FILE` wrote"),
+    ("--facts FILE", "Plan for another machine, by its facts in FILE"),
     ("--wait SECONDS", "Wait this long for another moss to finish"),
     ("--color WHEN", "auto, always or never; NO_COLOR is honoured"),
     ("-v, --verbose", "Say more"),

@@ -51,7 +51,7 @@ def test_what_is_read_quickly_typer_reads_alike(verb: Verb, monkeypatch: pytest.
     chance = random.Random(verb.spelling)
     parameters = [*parameters_of(function_of(verb)), *GLOBAL_OPTIONS]
     both = 0
-    for _ in range(50):
+    for _ in range(60):
         monkeypatch.setenv("MOSS_ROOT", chance.choice(("", "/elsewhere")))
         line = random_line(parameters, chance)
         quick = quickly(verb, line)
