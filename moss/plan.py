@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from moss.generation import Reason, Selected
 from moss.model import SystemModel
 from moss.package import Metadata
-from moss.repository import Candidate
+from moss.repository import Candidate, Voucher
 from moss.root import GenerationId
 from solver.values import field, value
 from solver.version import compare
@@ -97,6 +97,17 @@ class Proof:
 
 
 @value
+class Source:
+    """A repository that packages of a plan come from, and who vouches for them."""
+
+    repository: str
+    packages: int
+    vouched_by: Voucher
+    stale_days: int = 0
+    """Begun days since what the repository signed has expired."""
+
+
+@value
 class Space:
     """Bytes. Estimates until the packages have been fetched."""
 
@@ -125,6 +136,8 @@ class Plan:
     warnings: tuple[str, ...] = field(default=())
     origin: str = ""
     """Whose generation this one will be like, for the person; empty where it is the solver's answer."""
+    sources: tuple[Source, ...] = ()
+    """Where what comes is from, by name."""
 
     @property
     def is_empty(self) -> bool:

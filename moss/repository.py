@@ -1,4 +1,6 @@
-"""Repositories: where packages come from, and what each offers."""
+"""Repositories: where packages come from, who vouches for them, and what each offers."""
+
+from enum import StrEnum
 
 from moss.digest import PackageDigest
 from moss.package import Metadata
@@ -6,6 +8,33 @@ from solver.values import value
 
 BUNDLE_PREFIX = "bundle:"
 """Before the URI of a state bundle that is used as a repository."""
+
+
+class Voucher(StrEnum):
+    """Who vouches for what a repository offers."""
+
+    NOBODY = "nobody"
+    """The person said that nobody needs to."""
+    ROOT = "root"
+    """Signed metadata (TUF), whose root is pinned here: docs/trust.md."""
+    KEYRING = "keyring"
+    """OpenPGP keys, for apt repositories."""
+    KEYS = "keys"
+    """The keys that are pinned on this system, for bundles."""
+
+
+@value
+class Vouching:
+    """How a repository is vouched for, as the person said it."""
+
+    by: Voucher
+    pinned: str = ""
+    """Of a root: the SHA-256 of its file. Of a keyring: its path; empty for the system's own."""
+    max_staleness: int = 0
+    """Days for which what was signed is still taken after it has expired."""
+
+
+UNSIGNED = Vouching(Voucher.NOBODY)
 
 
 @value
@@ -16,8 +45,12 @@ class Repository:
     priority: int
     """Higher wins."""
     enabled: bool
-    unsigned: bool
-    """The person said that nothing vouches for its content."""
+    vouching: Vouching
+
+    @property
+    def unsigned(self) -> bool:
+        """The person said that nothing vouches for its content."""
+        return self.vouching.by is Voucher.NOBODY
 
 
 @value

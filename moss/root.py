@@ -6,6 +6,7 @@
     ROOT/.moss/copy/moss.db          a copy of the record, as of the last upkeep
     ROOT/.moss/lock                  held while a transaction is under way; says by whom
     ROOT/.moss/keys/NAME             secret halves of keys that sign here (0600)
+    ROOT/.moss/trust/NAME/…          what a repository has signed, as far as it was verified
     ROOT/.moss/assets/<2 hex>/…      the store
     ROOT/.moss/root/<generation>/usr archived generations, plain hard-linked trees
     ROOT/.moss/root/spare/usr        the tree that the next generation is made in
@@ -81,6 +82,10 @@ class Root:
     @property
     def keys(self) -> str:
         return self.below(".moss", "keys")
+
+    def trust_of(self, repository: str) -> str:
+        """What is trusted of a repository: it belongs to no generation."""
+        return self.below(".moss", "trust", repository)
 
     @property
     def trees(self) -> str:

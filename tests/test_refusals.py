@@ -130,7 +130,7 @@ def test_a_repository_whose_cache_is_gone_is_named_with_what_mends_it(root: Path
 def test_a_repository_that_is_not_there_is_not_added(root: Path, tmp_path: Path) -> None:
     with open_to_change(str(root), command="moss repo add") as system:
         with pytest.raises(MossError, match="is not there") as caught:
-            add_repository(system, "gone", str(tmp_path / "nowhere/stone.index"))
+            add_repository(system, "gone", str(tmp_path / "nowhere/stone.index"), unsigned=True)
         assert caught.value.exit_code == 3
         assert [refresh.repository for refresh in update_repositories(system)] == ["main"]
 

@@ -90,7 +90,7 @@ def changing(root: Path, repository: Repository, effects: Effects | None = None)
     with open_to_change(str(root), command="moss test", effects=effects, clock=lambda: 1_000_000) as system:
         # The engines need only to know where the repository is; its index is not read here.
         system.record.connection.execute(
-            "INSERT OR IGNORE INTO repository VALUES ('main', ?, 0, 1, 1, 0)",
+            "INSERT OR IGNORE INTO repository VALUES ('main', ?, 0, 1, 'nobody', '', 0, 0)",
             (f"file://{repository.folder}/stone.index",),
         )
         yield system

@@ -102,6 +102,15 @@ def plan_data(plan: Plan) -> Data:
         "space": _space_data(plan.space),
         "proof": None if plan.proof is None else _proof_data(plan.proof),
         "origin": plan.origin or None,
+        "sources": [
+            {
+                "repository": source.repository,
+                "packages": source.packages,
+                "vouched_by": source.vouched_by.value,
+                "stale_days": source.stale_days,
+            }
+            for source in plan.sources
+        ],
     }
 
 

@@ -7,6 +7,7 @@ from moss.capability import Capability
 from moss.cli.as_json import package_data
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
+from moss.cli.signing import sign_index, signed_data, signed_line, signing_keys
 from moss.cli.text import Page, count, plain, size
 from moss.errors import MossError, UsageError
 from moss.foreign.deb import Converted, Failed, convert_all
@@ -95,17 +96,27 @@ def pack(
 def index(
     session: Session,
     folder: Annotated[str, Argument(metavar="DIR", help="Holds stones, perhaps in directories.")],
+    keys: Annotated[
+        list[str] | None,
+        Option("--key", metavar="NAME", help="Sign it with this key of the system's; several times."),
+    ] = None,
 ) -> Answer:
-    """Writes DIR/stone.index, which `repo add` reads."""
+    """Writes DIR/stone.index, which `repo add` reads, and with --key what its users verify it by: DIR/tuf. A
+    repository that was not signed before gets a root in which these keys have every role; `trust init`
+    gives them roles of their own."""
     session.when_interrupted(lambda: "the index is as it was")
     session.stage(f"indexing {folder}")
+    signing = signing_keys(session, folder, keys or ())
     indexed = index_directory(folder)
     for note in indexed.notes:
         session.warning(note)
+    signed = sign_index(session, folder, signing) if signing else None
+    said = "" if signed is None else signed_line(signed)
     return Answer(
-        lambda _: f"{plain(indexed.path)}: {count(len(indexed.published), 'package')}\n",
+        lambda _: f"{plain(indexed.path)}: {count(len(indexed.published), 'package')}\n{said}",
         lambda: {
             "index": indexed.path,
+            "signed": None if signed is None else signed_data(signed),
             "packages": [
                 package_data(one.metadata)
                 | {"uri": one.uri, "digest": one.digest, "download_bytes": one.size}

@@ -31,7 +31,7 @@ from moss.cli.text import (
 if TYPE_CHECKING:
     from moss.generation import Generation, Reason
     from moss.package import Metadata
-    from moss.plan import Change, Chosen, Difference, Held, Plan, Proof
+    from moss.plan import Change, Chosen, Difference, Held, Plan, Proof, Source
     from moss.root import GenerationId
 
 _LABEL_COLUMNS = 10
@@ -54,12 +54,24 @@ def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
     lines = rows_text(rows, page)
     lines += _cost(plan, page)
+    for source in plan.sources:
+        lines += _source(source, page)
     if plan.origin:
         lines += _line("From", plain(plan.origin), page)
     steps = _steps(plan.base, plan.result, at_boot)
     lines += _line("Result", steps if plan.proof is None else f"{steps}; {proof_text(plan.proof)}", page)
     lines += _proof(plan.proof, page)
     return "".join(line + "\n" for line in lines)
+
+
+def _source(source: Source, page: Page) -> list[str]:
+    """Who vouches is said where it is nobody, or where it was long ago."""
+    what = f"{plain(source.repository)}, for {count(source.packages, 'package')}"
+    if source.vouched_by.value == "nobody":
+        return _line("Unsigned", f"{what}: nobody vouches for what it offers", page)
+    if source.stale_days:
+        return _line("Stale", f"{what}: what it signed expired {count(source.stale_days, 'day')} ago", page)
+    return []
 
 
 def nothing_text(plan: Plan, already: str, page: Page) -> str:

@@ -1,6 +1,6 @@
-"""repo add, remove, list, update: where packages come from."""
+"""repo add, remove, list, update, trust: where packages come from, and who vouches for them."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, assert_never
 
 from moss.cli.as_json import moment_data
 from moss.cli.changing import opened
@@ -9,6 +9,22 @@ from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, moment, plain, table
 from moss.operations import repositories
 from moss.operations.repositories import Refresh, RepositoryState
+from moss.operations.vouching import Said
+from moss.repository import Repository, Voucher
+
+if TYPE_CHECKING:
+    from moss.tuf.trusted import Verified
+
+
+_Trust = Annotated[
+    str | None,
+    Option("--trust", metavar="ROOT", help="Pin this root: its file, or sha256:FINGERPRINT, which is then fetched."),
+]
+_Unsigned = Annotated[bool, Option("--unsigned", help="Accept that nobody vouches for its content.")]
+_MaxStaleness = Annotated[
+    int | None,
+    Option("--max-staleness", metavar="DAYS", min=0, help="Take what is signed for so long after it has expired."),
+]
 
 
 def repo_add(
@@ -21,7 +37,9 @@ def repo_add(
             help="Of its stone.index: a path or file:///…. Of a Debian mirror or apt's lists: apt+file:DIR.",
         ),
     ],
-    unsigned: Annotated[bool, Option("--unsigned", help="Accept that nothing vouches for its content.")] = False,
+    trust: _Trust = None,
+    unsigned: _Unsigned = False,
+    max_staleness: _MaxStaleness = None,
     priority: Annotated[
         int, Option("--priority", metavar="N", help="The higher one wins where two offer a package.")
     ] = 0,
@@ -37,7 +55,8 @@ def repo_add(
         str, Option("--arch", metavar="ARCH", help="Debian's word; the machine's own when left out.")
     ] = "",
 ) -> Answer:
-    """It is not added when its index cannot be read."""
+    """Its maker tells which root to pin: a file, or its fingerprint. Nothing is read of a repository before its
+    signatures have been verified, and it is not added when its index cannot be read."""
     with opened(session, "repo", "add", name, uri) as system:
         if session.settings.dry_run:
             return _nothing_done(f"{name} would be added, if {uri} can be read")
@@ -46,7 +65,9 @@ def repo_add(
             name,
             uri,
             priority=priority,
+            trust=trust,
             unsigned=unsigned,
+            max_staleness=max_staleness,
             suites=suites or (),
             components=components or (),
             architecture=architecture,
@@ -91,6 +112,45 @@ def repo_update(
     return Answer(lambda page: refreshes_text(refreshes, page), lambda: [_refresh_data(one) for one in refreshes])
 
 
+def repo_trust(
+    session: Session,
+    name: Annotated[str, Argument(metavar="NAME", help="As `repo list` shows it.")],
+    trust: _Trust = None,
+    unsigned: _Unsigned = False,
+    max_staleness: _MaxStaleness = None,
+) -> Answer:
+    """Without an option it only shows. A machine without a network needs --max-staleness: until when it may still
+    use what was signed. When another root is pinned, the index is read again, from there."""
+    said = Said(trust, unsigned, max_staleness)
+    if said == Said():
+        with session.reading() as system:
+            state = repositories.state_named(system, name)
+        return Answer(lambda page: trust_text(state, page), lambda: _state_data(state))
+    with opened(session, "repo", "trust", name) as system:
+        if session.settings.dry_run:
+            repositories.state_named(system, name)
+            return _nothing_done(f"who vouches for {name} would be another")
+        repositories.set_vouching(system, name, said)
+        changed = repositories.state_named(system, name)
+    return Answer(lambda page: trust_text(changed, page), lambda: _state_data(changed))
+
+
+def trust_text(state: RepositoryState, _: Page) -> str:
+    """Who vouches for a repository, in lines."""
+    repository, found = state.repository, state.verified
+    rows = [("Repository", plain(repository.name)), ("Vouched for by", _voucher(repository))]
+    if repository.vouching.by is Voucher.ROOT:
+        rows.append(("Pinned root", f"sha256:{repository.vouching.pinned}"))
+        if found is not None:
+            rows.append(("Verified", f"{moment(found.checked_at)}, root {found.root_version}, number {found.version}"))
+            rows.append(("Good until", f"{moment(found.expires_at)}, when its {found.expiring} expires"))
+        accepted = f"{count(repository.vouching.max_staleness, 'day')} after it has expired"
+        rows.append(("Accepted", accepted if repository.vouching.max_staleness else "until it expires"))
+        if state.stale_days:
+            rows.append(("Stale", f"expired {count(state.stale_days, 'day')} ago"))
+    return "".join(f"{label:<16}{said}\n" for label, said in rows)
+
+
 def repositories_text(states: list[RepositoryState], page: Page) -> str:
     if not states:
         return "There is no repository yet.\n"
@@ -119,7 +179,24 @@ def refreshes_text(refreshes: list[Refresh], page: Page) -> str:
 
 def _standing(state: RepositoryState) -> str:
     words = [] if state.repository.enabled else ["disabled"]
-    return ", ".join(words + (["unsigned"] if state.repository.unsigned else []))
+    words.append(_voucher(state.repository))
+    if state.stale_days:
+        words.append(f"expired {count(state.stale_days, 'day')} ago")
+    return ", ".join(words)
+
+
+def _voucher(repository: Repository) -> str:
+    match repository.vouching.by:
+        case Voucher.NOBODY:
+            return "unsigned"
+        case Voucher.ROOT:
+            return "signed"
+        case Voucher.KEYRING:
+            return "keyring"
+        case Voucher.KEYS:
+            return "pinned keys"
+        case _:
+            assert_never(repository.vouching.by)
 
 
 def _nothing_done(sentence: str) -> Answer:
@@ -142,7 +219,22 @@ def _state_data(state: RepositoryState) -> dict[str, object]:
         "priority": repository.priority,
         "enabled": repository.enabled,
         "unsigned": repository.unsigned,
+        "vouched_by": repository.vouching.by.value,
+        "pinned": repository.vouching.pinned or None,
+        "max_staleness_days": repository.vouching.max_staleness,
+        "verified": None if state.verified is None else _verified_data(state.verified, state.stale_days),
         "package_count": None if revision is None else revision.package_count,
         "refreshed_at": None if revision is None else moment_data(revision.refreshed_at),
         "index_digest": None if revision is None else revision.digest,
+    }
+
+
+def _verified_data(found: "Verified", stale_days: int) -> dict[str, object]:
+    return {
+        "root_version": found.root_version,
+        "version": found.version,
+        "expires_at": moment_data(found.expires_at),
+        "expiring": found.expiring,
+        "checked_at": moment_data(found.checked_at),
+        "stale_days": stale_days,
     }

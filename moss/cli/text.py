@@ -161,7 +161,7 @@ def count(number: int, noun: str) -> str:
     """`1 package`, `3 packages`, `2 directories`."""
     if number == 1:
         return f"1 {noun}"
-    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") and noun[-2:] not in ("ay", "ey") else f"{number} {noun}s"
 
 
 def listed(words: Sequence[str]) -> str:

@@ -1,17 +1,27 @@
 """Which repositories a system has."""
 
 from moss.db.connection import Database
-from moss.repository import Repository
+from moss.repository import Repository, Voucher, Vouching
+
+_COLUMNS = "name, uri, priority, enabled, vouched_by, pinned, max_staleness"
 
 
 def add(database: Database, repository: Repository, added_at: int) -> None:
     database.connection.execute(
-        "INSERT INTO repository (name, uri, priority, enabled, unsigned, added_at) VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO repository ({_COLUMNS}, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             repository.name, repository.uri, repository.priority,
-            int(repository.enabled), int(repository.unsigned), added_at,
+            int(repository.enabled), *_vouching_row(repository.vouching), added_at,
         ),
     )  # fmt: skip
+
+
+def set_vouching(database: Database, name: str, vouching: Vouching) -> None:
+    """Who vouches for a repository from now on."""
+    database.connection.execute(
+        "UPDATE repository SET vouched_by = ?, pinned = ?, max_staleness = ? WHERE name = ?",
+        (*_vouching_row(vouching), name),
+    )
 
 
 def remove(database: Database, name: str) -> bool:
@@ -22,10 +32,12 @@ def remove(database: Database, name: str) -> bool:
 
 def repositories(database: Database) -> list[Repository]:
     """All of them, highest priority first, then by name."""
-    rows = database.connection.execute(
-        "SELECT name, uri, priority, enabled, unsigned FROM repository ORDER BY priority DESC, name"
-    )
+    rows = database.connection.execute(f"SELECT {_COLUMNS} FROM repository ORDER BY priority DESC, name")
     return [
-        Repository(name, uri, priority, bool(enabled), bool(unsigned))
-        for name, uri, priority, enabled, unsigned in rows
+        Repository(name, uri, priority, bool(enabled), Vouching(Voucher(by), pinned, max_staleness))
+        for name, uri, priority, enabled, by, pinned, max_staleness in rows
     ]
+
+
+def _vouching_row(vouching: Vouching) -> tuple[str, str, int]:
+    return vouching.by.value, vouching.pinned, vouching.max_staleness

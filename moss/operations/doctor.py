@@ -27,6 +27,7 @@ from moss.operations.rebuild import record_faults
 from moss.operations.system import System, open_to_read
 from moss.operations.upkeep import kept_count
 from moss.reporter import Reporter
+from moss.repository import Repository, Voucher
 from moss.root import Root, generation_of_tree
 from solver.values import value
 
@@ -185,12 +186,29 @@ def _repositories(system: System) -> Iterator[Finding]:
             yield Finding("repositories", False, f"{name} was read {days} days ago", f"moss repo update {name}")
         if repository.unsigned:
             yield Finding("repositories", False, f"nothing vouches for what {name} offers: it was added unsigned")
+        yield from _expiry(system, repository)
         if repository.uri.startswith("file:") and not repository.uri.startswith(PREFIX):
             try:
                 open_uri(repository.uri).close()
             except MossError as fault:
                 remedy = f"mount it, or: moss repo remove {name}"
                 yield Finding("repositories", True, f"{name} cannot be read: {fault.message}", remedy)
+
+
+def _expiry(system: System, repository: Repository) -> Iterator[Finding]:
+    """Of what a signed repository has signed."""
+    if repository.vouching.by is not Voucher.ROOT:
+        return
+    from moss.tuf.trusted import place_of, verified
+
+    found = verified(place_of(system.root, repository.name, repository.vouching))
+    days = 0 if found is None else found.days_expired(system.clock())
+    accepted = repository.vouching.max_staleness
+    text = f"what {repository.name} has signed expired {days} days ago; {accepted} are accepted"
+    if found is None:
+        text = f"what {repository.name} has signed was never verified"
+    if found is None or days:
+        yield Finding("repositories", found is None or days > accepted, text, f"moss repo update {repository.name}")
 
 
 def _local_state(system: System) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from moss.operations.facts import machine_architecture, with_facts
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal
 from moss.operations.system import System
+from moss.operations.vouching import sources_of
 from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, make_problem
 from solver import (
@@ -144,6 +145,7 @@ def _plan(
         space=_space(system, chosen),
         proof=proof,
         held=held,
+        sources=sources_of(system, chosen),
     )
 
 

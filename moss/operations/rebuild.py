@@ -23,7 +23,7 @@ from moss.lock import hold
 from moss.operations.adopting import Adopted, adopt
 from moss.operations.system import System
 from moss.reporter import Reporter
-from moss.repository import Repository
+from moss.repository import UNSIGNED, Repository, Voucher, Vouching
 from moss.root import GenerationId, Root, generation_of_tree, generations_held
 from moss.store import Store, create_store
 from solver.values import value
@@ -157,12 +157,22 @@ def _adopt_unknown(
 
 
 def _remember_repositories(system: System) -> None:
-    """Without a copy, the cache of what they offer still says where they were; nothing vouches for them."""
+    """Without a copy, the cache of what they offer still says where they were, and what is kept of those that
+    are signed which root was pinned. For the others nobody vouches."""
     known = {one.name for one in recorded.repositories(system.record)}
     for revision in revisions(system.offers):
         if revision.repository not in known:
-            repository = Repository(revision.repository, revision.uri, 0, True, False)
+            repository = Repository(
+                revision.repository, revision.uri, 0, True, _vouching(system.root, revision.repository)
+            )  # fmt: skip
             recorded.add(system.record, repository, system.clock())
+
+
+def _vouching(root: Root, repository: str) -> Vouching:
+    from moss.tuf.trusted import kept_fingerprint
+
+    fingerprint = kept_fingerprint(root.trust_of(repository))
+    return UNSIGNED if fingerprint is None else Vouching(Voucher.ROOT, fingerprint)
 
 
 def _put_aside_old(root: Root, effects: Effects) -> tuple[str, ...]:

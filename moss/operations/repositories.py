@@ -1,7 +1,9 @@
 """Repositories: which there are, and reading what they offer."""
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from moss.db import candidates
@@ -10,12 +12,15 @@ from moss.debian.source import PREFIX, AptSource
 from moss.errors import NotFound, UsageError
 from moss.offers import compile_universe, forget_universe
 from moss.operations.system import System
-from moss.repository import BUNDLE_PREFIX, Repository, Revision
-from solver.values import value
+from moss.operations.vouching import Said, signed_source, vouching_of
+from moss.repository import BUNDLE_PREFIX, Repository, Revision, Voucher, Vouching
+from solver.values import replace, value
 
 if TYPE_CHECKING:
     from moss.operations.bundled import BundleSource
     from moss.operations.indexes import PackagesSource, StoneSource
+    from moss.operations.vouching import SignedSource
+    from moss.tuf.trusted import Verified
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
 
@@ -26,6 +31,10 @@ class RepositoryState:
 
     repository: Repository
     revision: Revision | None
+    verified: "Verified | None" = None
+    """What it has signed, where it is signed and that was read."""
+    stale_days: int = 0
+    """Begun days since that has expired."""
 
 
 @value
@@ -43,15 +52,17 @@ def add_repository(
     uri: str,
     *,
     priority: int = 0,
+    trust: str | None = None,
     unsigned: bool = False,
+    max_staleness: int | None = None,
     suites: Sequence[str] = (),
     components: Sequence[str] = (),
     architecture: str = "",
 ) -> Refresh:
     """Add a repository and read its index; it is not added when that fails.
 
-    Suites, components and an architecture (Debian's word) narrow an apt repository down; UsageError
-    where they are said of another.
+    `trust`, `unsigned` and `max_staleness` say who vouches for it, as `Said` has them. Suites, components and
+    an architecture (Debian's word) narrow an apt repository down; UsageError where they are said of another.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -62,8 +73,11 @@ def add_repository(
         raise UsageError(
             f"there is already a repository {name}", remedies=[f"moss repo remove {name}", "use another name"]
         )
-    repository = Repository(name, _full_uri(uri, suites, components, architecture), priority, True, unsigned)
-    refresh = _refresh(system, repository)
+    full_uri = _full_uri(uri, suites, components, architecture)
+    vouching, root = vouching_of(full_uri, Said(trust, unsigned, max_staleness))
+    repository = Repository(name, full_uri, priority, True, vouching)
+    with _pinned(system, repository, root):
+        refresh = _refresh(system, repository)
     with system.record.transaction():
         recorded.add(system.record, repository, system.clock())
     system.effects.commit_point("repository added")
@@ -73,24 +87,48 @@ def add_repository(
 def remove_repository(system: System, name: str) -> None:
     """NotFound when there is none of that name. What is installed from it stays."""
     if not recorded.remove(system.record, name):
-        names = ", ".join(repository.name for repository in recorded.repositories(system.record))
-        raise NotFound(
-            f"there is no repository {name}",
-            because=[f"there are: {names}"] if names else ["there is none at all"],
-            remedies=["moss repo list"],
-        )
+        raise _unknown(system, name)
     system.effects.commit_point("repository removed")
     candidates.forget_repository(system.offers, name)
     system.effects.commit_point("offers forgotten")
     forget_universe(system.root, name, system.effects)
+    _forget_trust(system, name, None)
+
+
+def set_vouching(system: System, name: str, said: Said) -> Repository:
+    """Say anew who vouches for a repository. What was read of it before counts no more where that is another
+    than before; then its index is read again, and nothing is changed when that fails."""
+    known = _named(system, name)
+    if said.trust is None and not said.unsigned:
+        vouching = _with_staleness(known, said)
+    else:
+        vouching, root = vouching_of(known.uri, said)
+        with _pinned(system, replace(known, vouching=vouching), root):
+            _refresh(system, replace(known, vouching=vouching))
+    recorded.set_vouching(system.record, name, vouching)
+    system.effects.commit_point("vouching said")
+    _forget_trust(system, name, vouching)
+    return replace(known, vouching=vouching)
+
+
+def state_named(system: System, name: str) -> RepositoryState:
+    """NotFound when there is none of that name."""
+    _named(system, name)
+    return next(state for state in list_repositories(system) if state.repository.name == name)
 
 
 def list_repositories(system: System) -> list[RepositoryState]:
     revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
-    return [
-        RepositoryState(repository, revisions.get(repository.name))
-        for repository in recorded.repositories(system.record)
-    ]
+    return [_state(system, one, revisions.get(one.name)) for one in recorded.repositories(system.record)]
+
+
+def _state(system: System, repository: Repository, revision: Revision | None) -> RepositoryState:
+    if repository.vouching.by is not Voucher.ROOT:
+        return RepositoryState(repository, revision)
+    from moss.tuf.trusted import place_of, verified
+
+    found = verified(place_of(system.root, repository.name, repository.vouching))
+    return RepositoryState(repository, revision, found, 0 if found is None else found.days_expired(system.clock()))
 
 
 def update_repositories(system: System, names: Sequence[str] = ()) -> list[Refresh]:
@@ -101,6 +139,55 @@ def update_repositories(system: System, names: Sequence[str] = ()) -> list[Refre
         raise NotFound(f"there is no repository {', '.join(unknown)}", remedies=["moss repo list"])
     wanted = [one for one in known if (one.name in names if names else one.enabled)]
     return [_refresh(system, repository) for repository in wanted]
+
+
+def _named(system: System, name: str) -> Repository:
+    for repository in recorded.repositories(system.record):
+        if repository.name == name:
+            return repository
+    raise _unknown(system, name)
+
+
+def _unknown(system: System, name: str) -> NotFound:
+    names = ", ".join(repository.name for repository in recorded.repositories(system.record))
+    return NotFound(
+        f"there is no repository {name}",
+        because=[f"there are: {names}"] if names else ["there is none at all"],
+        remedies=["moss repo list"],
+    )
+
+
+def _with_staleness(known: Repository, said: Said) -> Vouching:
+    if known.vouching.by is not Voucher.ROOT:
+        raise UsageError(
+            f"{known.name} is not vouched for by signed metadata: nothing of it expires",
+            remedies=[f"moss repo trust {known.name} --trust FILE"],
+        )
+    return replace(known.vouching, max_staleness=said.max_staleness or 0)
+
+
+@contextmanager
+def _pinned(system: System, repository: Repository, root: bytes | None) -> Iterator[None]:
+    """Trust a repository from this root on, where it is signed; where the block fails, as before."""
+    if root is None:
+        yield
+        return
+    from moss.tuf.trusted import beginning, place_of
+
+    with beginning(place_of(system.root, repository.name, repository.vouching), root, system.effects):
+        yield
+
+
+def _forget_trust(system: System, name: str, vouching: Vouching | None) -> None:
+    """What came of roots that are pinned no more."""
+    repository = system.root.trust_of(name)
+    if not os.path.isdir(repository):
+        return
+    from moss.tuf.trusted import forget_others, place_of
+
+    is_pinned = vouching is not None and vouching.by is Voucher.ROOT
+    place = place_of(system.root, name, vouching) if vouching is not None and is_pinned else None
+    forget_others(repository, place, system.effects)
 
 
 def _full_uri(uri: str, suites: Sequence[str], components: Sequence[str], architecture: str) -> str:
@@ -131,7 +218,15 @@ def _source_of(system: System, repository: Repository) -> "BundleSource | StoneS
 
 def _refresh(system: System, repository: Repository) -> Refresh:
     system.reporter.stage(f"reading the index of {repository.name}")
-    source = _source_of(system, repository)
+    if repository.vouching.by is Voucher.ROOT:
+        with signed_source(system, repository) as source:
+            return _take(system, repository, source)
+    return _take(system, repository, _source_of(system, repository))
+
+
+def _take(
+    system: System, repository: Repository, source: "BundleSource | StoneSource | PackagesSource | SignedSource"
+) -> Refresh:
     before = {revision.repository: revision for revision in candidates.revisions(system.offers)}
     known = before.get(repository.name)
     if known is not None and known.digest == source.digest and known.uri == repository.uri:

@@ -249,8 +249,13 @@ CREATE TABLE repository (
     -- Higher wins.
     priority INTEGER NOT NULL,
     enabled INTEGER NOT NULL CHECK (enabled IN (0, 1)),
-    -- The person said that nothing vouches for this repository's content.
-    unsigned INTEGER NOT NULL CHECK (unsigned IN (0, 1)),
+    -- nobody: the person said that nobody needs to vouch for its content. root: signed metadata, whose root is
+    -- pinned. keyring: OpenPGP keys. keys: a bundle's, those in pinned_key.
+    vouched_by TEXT NOT NULL CHECK (vouched_by IN ('nobody', 'root', 'keyring', 'keys')),
+    -- Of a root: the SHA-256 of its file, hexadecimal. Of a keyring: its path, or empty for the system's.
+    pinned TEXT NOT NULL CHECK (vouched_by <> 'root' OR length(pinned) = 64),
+    -- Days for which signed metadata are taken after they have expired.
+    max_staleness INTEGER NOT NULL CHECK (max_staleness >= 0),
     added_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 

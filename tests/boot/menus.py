@@ -63,7 +63,7 @@ class Machine:
         """Keep entries in `boot`."""
         with self.open() as system:
             system.record.connection.execute(
-                "INSERT OR IGNORE INTO repository VALUES ('main', ?, 0, 1, 1, 0)",
+                "INSERT OR IGNORE INTO repository VALUES ('main', ?, 0, 1, 'nobody', '', 0, 0)",
                 (f"file://{self.goods.folder}/stone.index",),
             )
             sync_boot(system, propose_boot_sync(system, str(self.boot)), remember=True)

@@ -176,7 +176,7 @@ def test_a_system_that_is_being_changed_ends_with_8(place: Place, moss: Moss) ->
 
 
 def test_a_repository_that_is_not_there_ends_with_3(place: Place, moss: Moss) -> None:
-    assert moss(*at(place), "repo", "add", "new", "/nowhere/stone.index").exit_code == 3
+    assert moss(*at(place), "repo", "add", "new", "/nowhere/stone.index", "--unsigned").exit_code == 3
     assert moss(*at(place), "repo", "remove", "new").exit_code == 3
     assert moss(*at(place), "repo", "update", "new").exit_code == 3
 
@@ -190,7 +190,7 @@ def test_a_damaged_stone_ends_with_7_and_changes_nothing(place: Place, moss: Mos
     stone.write_bytes(content)
     assert moss("inspect", "--check", str(stone)).exit_code == 7
     moss(*at(place), "repo", "remove", "tour")
-    assert moss(*at(place), "repo", "add", "tour", str(copy / "stone.index")).exit_code == 0
+    assert moss(*at(place), "repo", "add", "tour", str(copy / "stone.index"), "--unsigned").exit_code == 0
     assert moss(*at(place), "update", "-y").exit_code == 7
     assert "hello     1.0-1" in moss(*at(place), "li").out
 
@@ -198,7 +198,7 @@ def test_a_damaged_stone_ends_with_7_and_changes_nothing(place: Place, moss: Mos
 def test_a_foreign_usr_is_left_alone(place: Place, moss: Moss, tmp_path: Path) -> None:
     root = tmp_path / "foreign"
     (root / "usr" / "bin").mkdir(parents=True)
-    moss("-D", str(root), "repo", "add", "tour", place.index)
+    moss("-D", str(root), "repo", "add", "tour", place.index, "--unsigned")
     ended = moss("-D", str(root), "install", "-y", "hello")
     assert ended.exit_code == 1
     assert "moss did not make" in ended.err
@@ -309,7 +309,7 @@ def test_what_packages_say_cannot_act_on_the_terminal(place: Place, moss: Moss, 
     if packed.exit_code != 0:
         pytest.fail(packed.err)
     moss("index", str(repository))
-    moss(*at(place), "repo", "add", "evil", str(repository / "stone.index"))
+    moss(*at(place), "repo", "add", "evil", str(repository / "stone.index"), "--unsigned")
     for line in ("list available", "info evil", "search gone", f"inspect {next(repository.glob('*.stone'))}"):
         out = moss(*at(place), *line.split()).out
         assert "\\e[2J" in out
@@ -320,7 +320,7 @@ def test_publishing_again_is_seen_by_update(place: Place, moss: Moss, tmp_path: 
     copy = place._replace(repository=tmp_path / "repository")
     shutil.copytree(place.repository, copy.repository)
     moss(*at(place), "repo", "remove", "tour")
-    moss(*at(place), "repo", "add", "tour", copy.index)
+    moss(*at(place), "repo", "add", "tour", copy.index, "--unsigned")
     publish(copy, "hello", "2.0", "--depends", "greeting")
     assert "hello 1.0-1 → 2.0-1" in moss(*at(place), "update", "-y").out
 
@@ -329,7 +329,7 @@ def test_offline_update_reads_no_repository(place: Place, moss: Moss, tmp_path: 
     copy = place._replace(repository=tmp_path / "repository")
     shutil.copytree(place.repository, copy.repository)
     moss(*at(place), "repo", "remove", "tour")
-    moss(*at(place), "repo", "add", "tour", copy.index)
+    moss(*at(place), "repo", "add", "tour", copy.index, "--unsigned")
     publish(copy, "hello", "2.0", "--depends", "greeting")
     assert "hello 1.0-1 → 1.1-1" in moss(*at(place), "update", "-y", "--offline").out
 

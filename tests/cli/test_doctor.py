@@ -43,7 +43,8 @@ def interrupted(place: Place) -> None:
 
 
 def unread(place: Place) -> None:
-    sql(place, f"INSERT INTO repository SELECT 'more', '{place.repository.as_uri()}/stone.index', 0, 1, 1, 0")
+    uri = f"{place.repository.as_uri()}/stone.index"
+    sql(place, f"INSERT INTO repository SELECT 'more', '{uri}', 0, 1, 'nobody', '', 0, 0")
 
 
 def unreachable(place: Place) -> None:

@@ -67,9 +67,10 @@ COMMANDS = {
     "state-verify": ["state verify", "state verify 1"],
     "cache-clean": ["cache clean -n", "cache clean -y"],
     "history": ["history"],
-    "repo-add": ["repo add other {index}", "repo add other {index} -n"],
+    "repo-add": ["repo add other {index} --unsigned", "repo add other {index} -n --unsigned"],
     "repo-remove": ["repo remove tour", "repo remove tour -n"],
     "repo-list": ["repo list"],
+    "repo-trust": ["repo trust tour", "repo trust tour --unsigned", "repo trust tour --unsigned -n"],
     "repo-update": ["repo update", "repo update -n"],
     "export": ["export -o {new}/b", "export 1 --since 1 --key own -o {new}/b", "export -o {new}/b -n"],
     "receipt": ["receipt -o {new}/r", "receipt -o {new}/r -n"],
@@ -87,7 +88,12 @@ COMMANDS = {
     "inspect": ["inspect {stone}", "inspect --check {stone}", "inspect {index}"],
     "extract": ["extract {stone} -o {new}"],
     "pack": ["pack {tree} --name hello --version 3 --depends greeting --license MIT -o {new}"],
-    "index": ["index {new}"],
+    "index": ["index {new}", "index {new} --key own"],
+    "trust-init": ["trust init {new} --key own --threshold root=1 --days timestamp=7", "trust init {new} --key own -n"],
+    "trust-show": ["trust show {signed}"],
+    "trust-rotate": ["trust rotate {signed} --key own", "trust rotate {signed} --key own --add root={key} -n"],
+    "trust-sign": ["trust sign {waiting} --key own"],
+    "trust-renew": ["trust renew {signed} --key own", "trust renew {signed} --key own -n"],
     "convert": ["convert {deb} -o {new}"],
     "tour": [],  # test_tour.py, which runs it anyway
     "completions": ["completions bash"],
@@ -156,9 +162,17 @@ def test_an_answer_is_what_its_schema_says(
     if name in ("unpin", "unhold"):
         line = f"{line} -n"
     (tmp_path / "new").mkdir()
-    if "bundle" in line or "key" in line:
+    if "bundle" in line or "key" in line or "signed" in line:
         assert moss(*root, "key", "make").exit_code == 0
         assert moss(*root, "export", "1", "-o", str(tmp_path / "bundle")).exit_code == 0
+    for folder in ("signed", "waiting"):
+        if folder in line:
+            (tmp_path / folder).mkdir()
+            assert moss(*root, "index", str(tmp_path / folder), "--key", "own").exit_code == 0
+    if "waiting" in line:
+        rotate = ("trust", "rotate", str(tmp_path / "waiting"), "--key", "own")
+        more = ("--add", "root=moss-key-1:" + "ab" * 32, "--threshold", "root=2")
+        assert moss(*root, *rotate, *more).exit_code == 0
     words = line.format(
         index=place.index,
         stone=next(place.repository.glob("hello-1.0*")),
@@ -166,6 +180,8 @@ def test_an_answer_is_what_its_schema_says(
         new=tmp_path / "new",
         deb=deb,
         bundle=tmp_path / "bundle",
+        signed=tmp_path / "signed",
+        waiting=tmp_path / "waiting",
         key="moss-key-1:" + "ab" * 32,
     )
     ended = moss(*root, "--json", *words.split())

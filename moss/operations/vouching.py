@@ -1,0 +1,205 @@
+"""Who vouches for a repository: said when it is added, asked whenever it is read, shown wherever it matters.
+
+vouching_of      what the person said, as a value; the pinned root is fetched where only its fingerprint was
+signed_source    the index of a repository that is signed, verified before a byte of it is read
+sources_of       who vouches for what a plan brings; TrustFailure where nobody does any more
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from moss.db import candidates
+from moss.db.repositories import repositories
+from moss.debian.source import PREFIX
+from moss.errors import NotFound, TrustFailure, UsageError
+from moss.operations.system import System
+from moss.package import Published
+from moss.plan import Chosen, Source
+from moss.repository import BUNDLE_PREFIX, UNSIGNED, Repository, Voucher, Vouching
+from solver.values import value
+
+if TYPE_CHECKING:
+    from moss.debian.index import Listed
+    from moss.tuf.client import Refreshing
+
+FINGERPRINT_PREFIX = "sha256:"
+
+
+@value
+class Said:
+    """What the person says of who vouches for a repository."""
+
+    trust: str | None = None
+    """A root's file, or `sha256:` and the SHA-256 of one that the repository has."""
+    unsigned: bool = False
+    max_staleness: int | None = None
+    """In days."""
+
+
+def vouching_of(uri: str, said: Said) -> tuple[Vouching, bytes | None]:
+    """Who vouches for the repository at this URI, and the root to pin where it is one.
+
+    UsageError where that is contradictory, or where nothing was said and something must be. TrustFailure where
+    the repository has no root with the fingerprint that was said.
+    """
+    _refuse_contradictions(uri, said)
+    if said.unsigned:
+        return UNSIGNED, None
+    if uri.startswith(BUNDLE_PREFIX):
+        return Vouching(Voucher.KEYS), None
+    if uri.startswith(PREFIX):
+        return Vouching(Voucher.KEYRING), None
+    if said.trust is None:
+        raise TrustFailure(
+            "nothing was said of who vouches for this repository",
+            because=[f"it is {uri}"],
+            remedies=[
+                "if it is signed, pin its root, which its maker tells: --trust FILE, or --trust sha256:FINGERPRINT",
+                "accept that nobody vouches for it: --unsigned",
+            ],
+        )
+    from moss.tuf.trusted import fingerprint_of
+
+    root = _root_of(uri, said.trust)
+    return Vouching(Voucher.ROOT, fingerprint_of(root), said.max_staleness or 0), root
+
+
+def _refuse_contradictions(uri: str, said: Said) -> None:
+    if said.trust is not None and said.unsigned:
+        raise UsageError("--trust and --unsigned contradict each other", remedies=["say one of them"])
+    if said.trust is not None and uri.startswith((BUNDLE_PREFIX, PREFIX)):
+        raise UsageError(
+            f"{uri} has no root that could be pinned",
+            remedies=["pin the key of who made the bundle: moss key pin NAME KEY"]
+            if uri.startswith(BUNDLE_PREFIX)
+            else ["leave --trust out: apt repositories are vouched for by a keyring"],
+        )
+    if said.max_staleness is not None and said.trust is None:
+        raise UsageError("--max-staleness says something about a signed repository", remedies=["add --trust FILE"])
+
+
+def _root_of(uri: str, trust: str) -> bytes:
+    from moss.tuf.roles import MOST_ROOTS, ROOT_LIMIT
+    from moss.tuf.trusted import fingerprint_of
+
+    if not trust.startswith(FINGERPRINT_PREFIX):
+        try:
+            with open(trust, "rb") as file:
+                return file.read(ROOT_LIMIT + 1)
+        except FileNotFoundError as fault:
+            raise NotFound(
+                f"{trust} is not there",
+                remedies=["name the root's file, such as 1.root.json", "--trust sha256:FINGERPRINT"],
+            ) from fault
+    wanted = trust.removeprefix(FINGERPRINT_PREFIX).strip().lower()
+    seen: list[str] = []
+    for number in range(1, MOST_ROOTS + 1):
+        try:
+            content = fetch(f"{metadata_uri(uri)}{number}.root.json", ROOT_LIMIT)
+        except NotFound:
+            break
+        if fingerprint_of(content) == wanted:
+            return content
+        seen.append(f"root {number} is sha256:{fingerprint_of(content)}")
+    raise TrustFailure(
+        f"{uri} has no root with the fingerprint {trust}",
+        because=seen or ["it has no root at all: it is not signed"],
+        remedies=["compare it with what its maker tells", "accept that nobody vouches for it: --unsigned"],
+    )
+
+
+def metadata_uri(uri: str) -> str:
+    """Where the signed metadata of a repository are, which has its index there."""
+    from moss.fetch import relative_to
+    from moss.tuf.roles import FOLDER
+
+    return relative_to(uri, f"{FOLDER}/")
+
+
+def fetch(uri: str, limit: int) -> bytes:
+    """What lies there; one byte more than the limit where it is longer."""
+    from moss.fetch import open_uri
+
+    with open_uri(uri) as file:
+        return file.read(limit + 1)
+
+
+class SignedSource:
+    """The index of a signed repository, which is fetched when it is read."""
+
+    def __init__(self, repository: Repository, refreshing: "Refreshing") -> None:
+        from moss.tuf.roles import INDEX
+
+        self._refreshing = refreshing
+        self._uri = repository.uri
+        self.target = refreshing.target(INDEX)
+        self.digest = self.target.hashes["sha256"]
+
+    def read(self, name: str, offer: "Callable[[Iterable[Published | Listed]], None]") -> tuple[int, bytes | None]:
+        """Hand on what is on offer: how many."""
+        from moss.operations.indexes import StoneSource
+        from moss.tuf.roles import TARGETS_FOLDER
+
+        content = self._refreshing.download(self.target, f"{metadata_uri(self._uri)}{TARGETS_FOLDER}/")
+        return StoneSource(self._uri, self.digest, content).read(name, offer)
+
+
+@contextmanager
+def signed_source(
+    system: System, repository: Repository, get: Callable[[str, int], bytes] = fetch
+) -> Iterator[SignedSource]:
+    """What a repository has signed, verified. When the block ends well, it is what the system knows of it;
+    what was verified is kept in any case. TrustFailure, NetworkFailure, NotFound."""
+    from moss.tuf.client import Refreshing
+    from moss.tuf.trusted import keep_verified, pinned_root, place_of
+
+    vouching = repository.vouching
+    place = place_of(system.root, repository.name, vouching)
+    pinned = pinned_root(place, vouching.pinned)
+    with Refreshing(
+        repository.name, place, metadata_uri(repository.uri), get,
+        pinned=pinned, now=system.clock(), max_staleness=vouching.max_staleness,
+    ) as refreshing:  # fmt: skip
+        try:
+            refreshing.refresh()
+            source = SignedSource(repository, refreshing)
+        finally:
+            refreshing.keep(system.effects)
+        yield source
+        keep_verified(place, refreshing.verified(source.target), system.effects)
+
+
+def sources_of(system: System, chosen: Sequence[Chosen]) -> tuple[Source, ...]:
+    """Who vouches for the packages that would come. TrustFailure where what a repository has signed is not good
+    any more, for longer than the person accepts."""
+    counts: dict[str, int] = {}
+    for one in chosen:
+        if one.present is None and one.candidate is not None:
+            counts[one.candidate.repository] = counts.get(one.candidate.repository, 0) + 1
+    if not counts:
+        return ()
+    known = {repository.name: repository for repository in repositories(system.record)}
+    return tuple(
+        Source(name, count, known[name].vouching.by, _stale_days(system, known[name]))
+        for name, count in sorted(counts.items())
+        if name in known
+    )
+
+
+def _stale_days(system: System, repository: Repository) -> int:
+    if repository.vouching.by is not Voucher.ROOT:
+        return 0
+    from moss.tuf.trusted import place_of, refuse_stale, verified
+
+    place = place_of(system.root, repository.name, repository.vouching)
+    read = {revision.repository: revision.digest for revision in candidates.revisions(system.offers)}
+    refuse_stale(repository, place, read.get(repository.name), system.clock(), _day)
+    found = verified(place)
+    assert found is not None, "what is not verified was refused"
+    return found.days_expired(system.clock())
+
+
+def _day(moment: int) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))

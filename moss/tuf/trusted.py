@@ -1,0 +1,163 @@
+"""What a system keeps of a repository that it trusts, outside its generations: going back to an older
+generation never goes back to older trust.
+
+    .moss/trust/NAME/FINGERPRINT/       of the root that the person pinned: the beginning of its SHA-256
+        pinned                          that root, byte for byte
+        root_history/N.root.json        every root from there on
+        root.json timestamp.json snapshot.json targets.json
+                                        the newest that was verified; nothing older is taken again
+        verified                        which index was verified last, and until when that is good
+
+The record says which root is pinned, so that another one is pinned in one step. Looking at it needs no TUF library.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from moss.effects import Effects
+from moss.errors import TrustFailure
+from moss.repository import Repository, Vouching
+from moss.root import Root
+from solver.values import value
+
+_PINNED = "pinned"
+_VERIFIED = "verified"
+_SHOWN = 32
+"""Digits of a fingerprint that name a place."""
+_DAY = 86_400
+
+
+@value
+class Verified:
+    """What signed metadata said when they were last read, whole and in time."""
+
+    index: str
+    """SHA-256 of the repository's index."""
+    root_version: int
+    version: int
+    """Of the timestamp: it grows each time when something is signed."""
+    expires_at: int
+    expiring: str
+    """The role whose time is over first."""
+    checked_at: int
+
+    def days_expired(self, now: int) -> int:
+        """Begun days since it expired; 0 while it has not."""
+        return 0 if now < self.expires_at else (now - self.expires_at) // _DAY + 1
+
+
+def pinned_root(place: str, fingerprint: str) -> bytes:
+    """The root that was pinned for the repository whose trust lies there. TrustFailure where it is not there,
+    or not the one with this fingerprint."""
+    content = _pinned(place)
+    if fingerprint_of(content) != fingerprint:
+        raise TrustFailure(
+            f"{os.path.join(place, _PINNED)} is not the root that was pinned (sha256:{fingerprint})",
+            remedies=["pin it again: moss repo trust NAME --trust FILE"],
+        )
+    return content
+
+
+def place_of(root: Root, name: str, vouching: Vouching) -> str:
+    """Where what is trusted of a repository lies."""
+    return os.path.join(root.trust_of(name), vouching.pinned[:_SHOWN])
+
+
+def kept_fingerprint(repository: str) -> str | None:
+    """Of the root that lies there as the pinned one; None where there is none."""
+    for name in sorted(os.listdir(repository)) if os.path.isdir(repository) else ():
+        fingerprint = fingerprint_of(_pinned(os.path.join(repository, name)))
+        if fingerprint.startswith(name):
+            return fingerprint
+    return None
+
+
+def _pinned(place: str) -> bytes:
+    try:
+        with open(os.path.join(place, _PINNED), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+
+
+@contextmanager
+def beginning(place: str, root: bytes, effects: Effects) -> Iterator[None]:
+    """Trust from this root on; what was verified from it before still counts. Where the block fails and the
+    place is new, it goes again."""
+    is_new = not os.path.isdir(place)
+    make_place(place, effects)
+    if _pinned(place) != root:
+        effects.replace_file(os.path.join(place, _PINNED), root, mode=0o600)
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            effects.remove_tree(place)
+            if not os.listdir(os.path.dirname(place)):
+                effects.rmdir(os.path.dirname(place))
+        raise
+
+
+def forget_others(repository: str, place: str | None, effects: Effects) -> None:
+    """What a repository had from roots that are pinned no more goes; all of it where there is no such place."""
+    if place is None:
+        effects.remove_tree(repository)
+        return
+    for name in sorted(os.listdir(repository)):
+        other = os.path.join(repository, name)
+        if other != place:
+            effects.remove_tree(other)
+
+
+def make_place(place: str, effects: Effects) -> None:
+    for path in (os.path.dirname(os.path.dirname(place)), os.path.dirname(place), place):
+        if not os.path.isdir(path):
+            effects.mkdir(path, 0o700)
+            effects.fsync(os.path.dirname(path))
+
+
+def verified(place: str) -> Verified | None:
+    """What was verified last; None where nothing was, or where that cannot be read."""
+    try:
+        with open(os.path.join(place, _VERIFIED), encoding="ascii") as file:
+            found = json.load(file)
+        return Verified(
+            str(found["index"]), int(found["root_version"]), int(found["version"]), int(found["expires_at"]),
+            str(found["expiring"]), int(found["checked_at"]),
+        )  # fmt: skip
+    except (OSError, ValueError, TypeError, LookupError):
+        return None
+
+
+def keep_verified(place: str, what: Verified, effects: Effects) -> None:
+    said = {name: getattr(what, name) for name in Verified.__annotations__}
+    effects.replace_file(os.path.join(place, _VERIFIED), json.dumps(said).encode() + b"\n", mode=0o600)
+
+
+def fingerprint_of(content: bytes) -> str:
+    """How a person recognises a root: the SHA-256 of its file, as `sha256sum` prints it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def refuse_stale(repository: Repository, place: str, index: str | None, now: int, when: Callable[[int], str]) -> None:
+    """TrustFailure unless what the system knows of a repository was verified and is still good; `index` is the
+    SHA-256 of the index that the system has read."""
+    found = verified(place)
+    if found is None or found.index != index:
+        raise TrustFailure(
+            f"what {repository.name} offers was not read from the index that its signed metadata name",
+            remedies=[f"moss repo update {repository.name}"],
+        )
+    days = found.days_expired(now)
+    if days > repository.vouching.max_staleness:
+        raise TrustFailure(
+            f"what {repository.name} has signed expired on {when(found.expires_at)}: its {found.expiring}",
+            because=["what is newer may have been kept from this system"],
+            remedies=[
+                f"moss repo update {repository.name}",
+                f"where there is no network: moss repo trust {repository.name} --max-staleness {days}",
+            ],
+        )
