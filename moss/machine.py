@@ -122,7 +122,7 @@ def _devices(top: str) -> tuple[list[Fact], list[str]]:
     odd: list[str] = []
     places = _places(top)
     for place in islice(places, _MOST_DEVICES):
-        content = _read(f"{top}/{place}/modalias", _PAGE)
+        content = _read(f"{top}/{place}/modalias", _PAGE + 1)
         if not content:
             continue
         source = f"/{place}".encode(errors="surrogateescape").decode(errors="replace")
@@ -137,6 +137,8 @@ def _devices(top: str) -> tuple[list[Fact], list[str]]:
 
 
 def _modalias(content: bytes, source: str) -> Fact | None:
+    if len(content) > _PAGE:
+        return None
     try:
         text = content.decode().removesuffix("\n")
     except UnicodeDecodeError:
