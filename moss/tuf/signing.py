@@ -8,6 +8,7 @@ Everything new is written under names that nobody reads yet; `timestamp.json`, r
 A reader in the midst of it finds the old state whole, or the new one.
 """
 
+import copy
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,7 +108,7 @@ def change_root(
     with as_moss_error(f"sign {directory}"):
         folder = _signed_folder(directory)
         old = folder.root
-        root = Root.from_dict(old.signed.to_dict())
+        root = copy.deepcopy(old.signed)
         root.version += 1
         days = {role: old.days(role) for role in Role}
         for role, change in changes.items():
@@ -165,10 +166,10 @@ def _publish(
     made: dict[str, Metadata[Any]] = {}
     if target is not None:
         targets = _made(folder, root, Role.TARGETS, Targets(targets={INDEX: target}), signing, now, made)
-        meta = {"targets.json": MetaFile(targets.signed.version)}
+        meta = {"targets.json": _as_meta(targets)}
         snapshot = _made(folder, root, Role.SNAPSHOT, Snapshot(meta=meta), signing, now, made)
-        newest = MetaFile(snapshot.signed.version)
-        _made(folder, root, Role.TIMESTAMP, Timestamp(snapshot_meta=newest), signing, now, made, always=True)
+        newest = Timestamp(snapshot_meta=_as_meta(snapshot))
+        _made(folder, root, Role.TIMESTAMP, newest, signing, now, made, always=True)
     _make_folders(folder, effects)
     if target is not None and content is not None:
         name = f"{target.hashes['sha256']}.{INDEX}"
@@ -210,6 +211,12 @@ def _made(
         )
     made["timestamp.json" if role is Role.TIMESTAMP else f"{signed.version}.{role.value}.json"] = metadata
     return metadata
+
+
+def _as_meta(metadata: Metadata[Any]) -> MetaFile:
+    """How the next role names it: whole, so that nobody can send another one, or a longer one."""
+    content = metadata.to_bytes(_SERIALIZER)
+    return MetaFile(metadata.signed.version, len(content), {"sha256": hashlib.sha256(content).hexdigest()})
 
 
 def _says(signed: Any) -> Any:

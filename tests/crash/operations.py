@@ -148,6 +148,18 @@ def keyed(place: Place) -> None:
     place.moss("key", "pin", "theirs", "moss-key-1:" + "d7" * 32)
 
 
+def signed(place: Place) -> None:
+    """What is offered is signed, a root is pinned here, and there is news of which this system does not know."""
+    several(place)
+    place.moss("key", "make", "own")
+    place.moss("index", str(place.packages), "--key", "own")
+    place.moss("repo", "trust", "main", "--trust", str(place.packages / "tuf/1.root.json"))
+    place.publish("linker-1", "left-1", "right-1")
+    place.moss("key", "make", "new")
+    place.moss("trust", "rotate", str(place.packages), "--key", "own", "--key", "new", "--add", "all=new")
+    place.moss("index", str(place.packages), "--key", "own")
+
+
 def bundled(place: Place) -> None:
     """What another system, which was like this one and was updated since, has exported for it."""
     spare(place)
@@ -208,7 +220,7 @@ HISTORIES: dict[str, History] = {
     "nothing": nothing, "offered": offered, "one": one, "several": several, "spare": spare, "busy spare": busy,
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
     "linked": linked, "retiring": retiring, "pinned": pinned, "damaged": damaged, "lost tree": lost_tree,
-    "keyed": keyed, "bundled": bundled, **INTERRUPTED,
+    "keyed": keyed, "signed": signed, "bundled": bundled, **INTERRUPTED,
 }  # fmt: skip
 
 
@@ -228,6 +240,9 @@ class Operation(NamedTuple):
     words: tuple[str, ...]
     histories: tuple[str, ...]
 
+
+ROOT = "{packages}/tuf/1.root.json"
+"""The root that is pinned, where what is offered is signed."""
 
 RECOVER = ("repo", "remove", "there-is-none")
 """The next command, whatever was stopped: it opens the system to change it, so it recovers, and changes nothing."""
@@ -254,8 +269,11 @@ OPERATIONS = (
     Operation("unkeep", ("state", "unkeep", "2"), ("retiring",)),
     Operation("undo", ("undo", "4", "-y"), ("updated", "rolled back")),
     Operation("repo add", ("repo", "add", "again", "{packages}/stone.index", "--unsigned"), ("nothing", "spare")),
-    Operation("repo update", ("repo", "update"), ("several",)),
-    Operation("repo remove", ("repo", "remove", "main"), ("spare",)),
+    Operation("repo update", ("repo", "update"), ("several", "signed")),
+    Operation("repo add --trust", ("repo", "add", "again", "{packages}/stone.index", "--trust", ROOT), ("signed",)),
+    Operation("repo trust", ("repo", "trust", "main", "--trust", "{packages}/tuf/2.root.json"), ("signed",)),
+    Operation("repo trust --unsigned", ("repo", "trust", "main", "--unsigned"), ("signed",)),
+    Operation("repo remove", ("repo", "remove", "main"), ("spare", "signed")),
     Operation("cache clean", ("cache", "clean", "-y"), ("spare", "stopped staging")),
     Operation("verify --fix", ("verify", "--fix", "-y"), ("stray", "damaged", "lost tree")),
     Operation("key make", ("key", "make", "mine"), ("several",)),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ended, Moss, _no_settings_from_outside, moss  # noqa: F401 - fixtures
+from tests.cli.conftest import Ended, Moss, _no_settings_from_outside  # noqa: F401 - a fixture
+from tests.cli.conftest import moss as run_moss  # noqa: F401 - a fixture
 from tests.trust.signed import Maker
 
 
@@ -29,6 +30,17 @@ def maker(_made: Path, tmp_path: Path) -> Maker:
     return made
 
 
+@pytest.fixture
+def moss(run_moss: Moss) -> Moss:  # noqa: F811
+    """A fault's lines are put together."""
+
+    def run(*words: object) -> Ended:
+        ended = run_moss(*map(str, words))
+        return ended._replace(err=" ".join(ended.err.split()))
+
+    return run
+
+
 class User:
     """A system that uses the repository."""
 
@@ -36,9 +48,7 @@ class User:
         self.root, self._run = root, run
 
     def moss(self, *words: object) -> Ended:
-        """A fault's lines are put together."""
-        ended = self._run("-D", str(self.root), *map(str, words))
-        return ended._replace(err=" ".join(ended.err.split()))
+        return self._run("-D", str(self.root), *map(str, words))
 
     def done(self, *words: object) -> str:
         ended = self.moss(*words)
@@ -52,7 +62,7 @@ class User:
 
 
 @pytest.fixture
-def user(maker: Maker, tmp_path: Path, moss: Moss) -> User:  # noqa: F811
+def user(maker: Maker, tmp_path: Path, moss: Moss) -> User:
     """It trusts the repository, and has hello 1.0."""
     user = User(tmp_path / "user", moss)
     user.done("repo", "add", "main", maker.index, "--trust", maker.metadata / "1.root.json")

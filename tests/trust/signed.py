@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tuf.api.metadata import Metadata
+from tuf.api.metadata import Metadata, MetaFile
 from tuf.api.serialization.json import JSONSerializer
 
 from moss.cli.main import main
@@ -64,6 +64,16 @@ class Maker:
         shutil.copytree(self.repository, target)
         return target / "stone.index"
 
+    def newest(self, role: str) -> Path:
+        return max(self.metadata.glob(f"*.{role}.json"), key=lambda path: int(path.name.split(".")[0]))
+
+    def forge_targets(self, change: Callable[[Any], None], *keys: str) -> None:
+        """Change what the targets say, and sign them, the snapshot and the timestamp anew."""
+        targets, snapshot = self.newest("targets"), self.newest("snapshot")
+        self.forge(targets.name, change, *keys)
+        self.forge(snapshot.name, lambda said: said.meta.update({"targets.json": _meta(targets)}), *keys)
+        self.forge("timestamp.json", lambda said: setattr(said, "snapshot_meta", _meta(snapshot)), *keys)
+
     def forge(self, name: str, change: Callable[[Any], None], *keys: str) -> None:
         """Change what a metadata file says, and sign it with these keys: what a thief of them could do."""
         forge(self.metadata / name, change, *(self.secret(key) for key in keys))
@@ -76,6 +86,10 @@ def forge(path: Path, change: Callable[[Any], None], *keys: SecretKey) -> None:
     for key in keys:
         found.sign(KeySigner(key), append=True)
     path.write_bytes(found.to_bytes(JSONSerializer()))
+
+
+def _meta(path: Path) -> MetaFile:
+    return MetaFile.from_data(signed(path)["version"], path.read_bytes(), ["sha256"])
 
 
 def signed(path: Path) -> dict[str, Any]:
@@ -95,4 +109,5 @@ def expired(days: int) -> Callable[[Any], None]:
 def state(root: Path) -> Mapping[str, object]:
     """All that a refused command must leave as it is: /usr, generations, and what repositories offer. The lock
     is not of it, nor are counters of trust, which may grow."""
-    return snapshot(root, without=(".moss/lock", ".moss/trust", ".moss/db"))
+    found = snapshot(root, without=(".moss/trust", ".moss/db"))
+    return {path: what for path, what in found.items() if path != ".moss/lock"}
