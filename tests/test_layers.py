@@ -46,6 +46,7 @@ OWNERS = {
     "zstandard": "moss.stone",
     "xxhash": "moss.digest",
     "lz4": "moss.foreign",
+    "urllib3": "moss.fetch",
     "cryptography": "moss.trust",
     "tuf": "moss.tuf",
     "securesystemslib": "moss.tuf",

@@ -17,6 +17,7 @@ from moss.cli.session import Answer, Session
 from moss.cli.text import Page, duration, plain
 from moss.db import trees
 from moss.errors import Locked, MossError, Recovered
+from moss.fetch.network import Network
 from moss.operations.interruption import ended_on_request
 from moss.operations.system import System, open_to_change, open_to_read
 from moss.root import GenerationId, Root, generation_of_tree
@@ -59,7 +60,14 @@ def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[Sys
     facts = session.said_facts
     with (
         ended_on_request(),
-        open_to_change(settings.directory, session, command=command, wait=settings.wait, facts=facts) as system,
+        open_to_change(
+            settings.directory,
+            session,
+            command=command,
+            wait=settings.wait,
+            facts=facts,
+            transport=Network(offline=settings.offline),
+        ) as system,
     ):
         if system.recovered is not None:
             raise Recovered(

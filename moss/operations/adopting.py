@@ -18,7 +18,8 @@ from moss.debian.source import PREFIX
 from moss.digest import EMPTY_CONTENT, PackageDigest
 from moss.errors import MossError
 from moss.examine import Reading, entries_of
-from moss.fetch import open_uri, relative_to
+from moss.fetch.uris import relative_to
+from moss.fetch.verify import open_uri
 from moss.generation import PackageId, Reason
 from moss.layout import Entry, EntryKind
 from moss.merge import LayoutCollision, Resolver, merge

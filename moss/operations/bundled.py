@@ -16,7 +16,7 @@ from moss.bundle.read import Bundle, Head, open_bundle
 from moss.db import bundles, generations, packages
 from moss.digest import PackageDigest
 from moss.errors import NotFound, TrustFailure
-from moss.fetch import open_uri
+from moss.fetch.verify import open_uri
 from moss.generation import Selected
 from moss.operations.keys import keys
 from moss.operations.queries import installed

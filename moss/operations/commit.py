@@ -22,7 +22,8 @@ from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
-from moss.fetch import absolute_uri, open_uri, relative_to, verify
+from moss.fetch.uris import absolute_uri, relative_to
+from moss.fetch.verify import open_uri, verify
 from moss.generation import JournalEntry, PackageId
 from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from moss.debian.source import PREFIX, AptSource
 from moss.errors import CorruptData, NotFound, UsageError
-from moss.fetch import open_uri, verify
+from moss.fetch.verify import open_uri, verify
 from moss.foreign.convert import Converted
 from moss.foreign.convert_all import Failed, convert_all
 from moss.operations.system import System

@@ -18,7 +18,7 @@ from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
 from moss.effects import as_moss_error
 from moss.errors import MossError
-from moss.fetch import open_uri
+from moss.fetch.verify import open_uri
 from moss.generation import Status
 from moss.local import propose_local_changes
 from moss.lock import holder_of

@@ -16,7 +16,7 @@ from moss.debian.source import PREFIX, AptSource
 from moss.debian.universe import IndexCompiler
 from moss.effects import as_moss_error
 from moss.errors import CorruptData
-from moss.fetch import open_uri
+from moss.fetch.verify import open_uri
 from moss.foreign.apt import IndexFile, digest_of, index_files, plain_pieces
 from moss.package import Published
 from moss.stone import StoneKind, open_stone

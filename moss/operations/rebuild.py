@@ -19,6 +19,7 @@ from moss.db.connection import Database, open_record, open_repository_cache, tol
 from moss.db.copying import restored
 from moss.effects import Effects, as_moss_error
 from moss.errors import MossError
+from moss.fetch.network import Network
 from moss.lock import hold
 from moss.operations.adopting import Adopted, adopt
 from moss.operations.system import System
@@ -145,7 +146,7 @@ def _adopt_unknown(
         closing(open_repository_cache(root.repository_cache, writable=True)) as offers,
         Store(root.store, effects) as store,
     ):
-        system = System(root, record, offers, effects, reporter, clock, command)
+        system = System(root, record, offers, effects, reporter, clock, command, Network())
         with record.transaction():
             _remember_repositories(system)
             adopted = tuple(adopt(system, number, held[number], store) for number in unknown)

@@ -198,7 +198,7 @@ def _full_uri(uri: str, suites: Sequence[str], components: Sequence[str], archit
             f"{uri} is no apt repository: it has no suites, components or architectures",
             remedies=["write apt+file:DIR for a Debian mirror"],
         )
-    from moss.fetch import absolute_uri  # looking at repositories fetches nothing
+    from moss.fetch.uris import absolute_uri  # looking at repositories fetches nothing
 
     if uri.startswith(BUNDLE_PREFIX):
         return BUNDLE_PREFIX + absolute_uri(uri.removeprefix(BUNDLE_PREFIX))

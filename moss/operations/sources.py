@@ -13,7 +13,8 @@ from moss.db.packages import metadata_of
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
 from moss.digest import ContentDigest
-from moss.fetch import absolute_uri, open_uri, relative_to, verify
+from moss.fetch.uris import absolute_uri, relative_to
+from moss.fetch.verify import open_uri, verify
 from moss.generation import Reason
 from moss.operations.system import System
 from moss.plan import Chosen

@@ -10,6 +10,8 @@ from moss.db import generations, journal
 from moss.db.connection import REMEDY, Database, open_record, open_repository_cache, told_in_words
 from moss.effects import Effects, as_moss_error
 from moss.errors import CorruptData, MossError, NotFound, PermissionRefused
+from moss.fetch.network import Network
+from moss.fetch.transport import Transport
 from moss.generation import Status
 from moss.reporter import Reporter, Silence
 from moss.resources import rescue_script
@@ -46,6 +48,8 @@ class System:
     """Seconds since 1970, UTC."""
     command: str
     """What the person typed."""
+    transport: Transport
+    """How files are fetched that are elsewhere."""
     recovered: str | None = None
     """What recovery did before this command, in a sentence."""
     booted: GenerationId | None = None
@@ -84,7 +88,7 @@ def open_to_read(
             booted = _booted(root, record)
             known = KnownFacts(facts)
             effects, reporter = default_effects(), reporter or Silence()
-            yield System(root, record, offers, effects, reporter, _now, "", booted=booted, facts=known)
+            yield System(root, record, offers, effects, reporter, _now, "", Network(), booted=booted, facts=known)
     finally:
         record.close()
         offers.close()
@@ -97,12 +101,15 @@ def open_to_change(
     *,
     command: str,
     wait: float = 0.0,
+    transport: Transport | None = None,
     effects: Effects | None = None,
     clock: Callable[[], int] = _now,
     facts: "tuple[Fact, ...] | None" = None,
 ) -> Iterator[System]:
     """Open for changing: takes the lock (waiting up to `wait` seconds) and recovers first. `facts` are those of
     another machine, where the system is planned for one.
+
+    `transport` is the network, as the environment says how to use it, where none is given.
 
     Raises Locked naming the holder, PermissionRefused where the person may not write.
     """
@@ -124,7 +131,8 @@ def open_to_change(
                 recovered = recover(root, record, effects, clock(), reporter)
             with told_in_words(root.database), as_moss_error(f"carry out {command!r}"):
                 known = KnownFacts(facts)
-                yield System(root, record, offers, effects, reporter, clock, command, recovered, facts=known)
+                network = transport or Network()
+                yield System(root, record, offers, effects, reporter, clock, command, network, recovered, facts=known)
         finally:
             record.close()
             offers.close()

@@ -112,7 +112,7 @@ def _root_of(uri: str, trust: str) -> bytes:
 
 def metadata_uri(uri: str) -> str:
     """Where the signed metadata of a repository are, which has its index there."""
-    from moss.fetch import relative_to
+    from moss.fetch.uris import relative_to
     from moss.tuf.roles import FOLDER
 
     return relative_to(uri, f"{FOLDER}/")
@@ -120,7 +120,7 @@ def metadata_uri(uri: str) -> str:
 
 def fetch(uri: str, limit: int) -> bytes:
     """What lies there; one byte more than the limit where it is longer."""
-    from moss.fetch import open_uri
+    from moss.fetch.verify import open_uri
 
     with open_uri(uri) as file:
         return file.read(limit + 1)
