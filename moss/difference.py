@@ -1,9 +1,10 @@
 """From what a tree holds to what it shall hold: the steps, found without reading whole systems.
 
-Only the paths of packages that come or go are looked at, and the directories above them. What decides
-at each path is the same as when layouts are merged in full (`moss.merge.better`), so both ways lead to
-the same tree; a test compares them. Where the set of directory links changes, or anything looks like a
-collision, there is no difference: the tree is made in full, and the merge says what is wrong.
+Only the paths of packages that come or go are looked at, those that the filter left out and does not any
+more or the other way round, and the directories above them. What decides at each path is the same as when
+layouts are merged in full (`moss.merge.better`), so both ways lead to the same tree; a test compares them.
+Where the set of directory links changes, or anything looks like a collision, there is no difference: the
+tree is made in full, and the merge says what is wrong.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,14 +13,14 @@ from moss.db.connection import Database
 from moss.db.paths import (
     NEW,
     OLD,
-    compare_selections,
+    Holding,
+    changed_paths,
+    compare,
     links_among,
     replaced_names,
     rows_at,
     sides_below,
-    stated_paths,
 )
-from moss.generation import PackageId
 from moss.layout import Entry, EntryKind, directory
 from moss.merge import Resolver, better
 from solver.values import value
@@ -44,14 +45,14 @@ class TreeDifference:
 
 
 def tree_difference(
-    database: Database, old: Sequence[PackageId], new: Sequence[PackageId], directory_links: Mapping[str, str]
+    database: Database, old: Holding, new: Holding, directory_links: Mapping[str, str]
 ) -> TreeDifference | None:
-    """What must be done to a tree of the packages `old` so that it is one of `new`.
+    """What must be done to a tree that holds `old` so that it holds `new`.
 
     `directory_links` are those of the old tree (`moss.merge.Merged`). None: make the tree in full.
     """
-    compare_selections(database, old, new)
-    stated = list(dict.fromkeys(stated_paths(database, sorted(set(old) ^ set(new)))))
+    compare(database, old, new)
+    stated = list(dict.fromkeys(changed_paths(database)))
     above = _ancestors(stated)
     if _links_change(database, stated, above, directory_links):
         return None

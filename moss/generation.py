@@ -12,6 +12,12 @@ from solver.values import value
 PackageId = NewType("PackageId", int)
 """A package's row in the record."""
 
+FilterId = NewType("FilterId", int)
+"""A path filter's row in the record."""
+
+NO_FILTER = FilterId(1)
+"""The filter that leaves nothing out."""
+
 
 class Status(Enum):
     """How far a generation has come; the words are those of the database."""

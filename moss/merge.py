@@ -183,6 +183,11 @@ class Resolver:
         return real
 
 
+def target_below_usr(path: str, target: str) -> str | None:
+    """Where the symlink at `path` points, relative to /usr; None when it points out of it, or to /usr itself."""
+    return _below_usr(path.rpartition("/")[0], target) or None
+
+
 def _below_usr(directory: str, target: str) -> str | None:
     """Where a symlink in `directory` points, relative to /usr; None when it points out of it."""
     absolute = posixpath.normpath(posixpath.join("/usr", directory, target))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from moss.generation import Reason, Selected
 from moss.model import SystemModel
 from moss.package import Metadata
+from moss.path_filter import NOTHING_OMITTED, PathFilter
 from moss.repository import Candidate, Voucher
 from moss.root import GenerationId
 from solver.values import field, value
@@ -117,6 +118,31 @@ class Space:
 
 
 @value
+class Saving:
+    """Bytes of files that a subscription leaves out of the tree, of packages that are on record."""
+
+    subscription: str
+    before: int
+    after: int
+
+
+@value
+class BrokenLink:
+    """A symlink that stays in the tree while what it points to is left out."""
+
+    path: str
+    target: str
+    package: str
+    subscription: str
+
+    def __str__(self) -> str:
+        return (
+            f"/usr/{self.path} of {self.package} will lead nowhere: "
+            f"the subscription {self.subscription} leaves out its target, {self.target}"
+        )
+
+
+@value
 class Plan:
     """What would be done. `chosen` is the whole generation to come, by name."""
 
@@ -138,11 +164,23 @@ class Plan:
     """Whose generation this one will be like, for the person; empty where it is the solver's answer."""
     sources: tuple[Source, ...] = ()
     """Where what comes is from, by name."""
+    omissions: PathFilter = NOTHING_OMITTED
+    """What the generation leaves out of its packages' paths."""
+    omissions_before: PathFilter = NOTHING_OMITTED
+    savings: tuple[Saving, ...] = ()
+    """Of each subscription that leaves out something before or after; none where the filter stays the same."""
+    refetched: tuple[Chosen, ...] = ()
+    """Packages that were here before and of whose files some are not in the store: they are fetched again."""
 
     @property
     def is_empty(self) -> bool:
         """Whether carrying it out would change nothing, not even what is wished for."""
-        return not self.has_changes and self.model == self.model_before
+        return not self.has_changes and self.model == self.model_before and not self.filters_otherwise
+
+    @property
+    def filters_otherwise(self) -> bool:
+        """Whether other paths are left out than before, of whatever packages there are."""
+        return self.omissions != self.omissions_before
 
     @property
     def has_changes(self) -> bool:

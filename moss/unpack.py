@@ -1,13 +1,15 @@
 """From stones to the store: every distinct file of the new packages, once, verified on the way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from moss.db.connection import Database
-from moss.db.packages import Asset, Recorded, asset_of, new_assets, owners_of, record_package
-from moss.digest import ContentDigest, PackageDigest
+from moss.db.cuts import package_has_come, wanted_of
+from moss.db.packages import Asset, asset_of, known_row, owners_of, record_package
+from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest
 from moss.errors import CorruptData
-from moss.layout import INSTALLABLE_KINDS, Entry, EntryKind
+from moss.generation import FilterId, PackageId
+from moss.layout import INSTALLABLE_KINDS, Entry
 from moss.plan import Chosen
 from moss.reporter import Reporter
 from moss.stone import Content, Stone, open_stone
@@ -56,10 +58,10 @@ class Rows(NamedTuple):
 
 @value
 class Incoming:
-    """A package on record whose files are still to be written."""
+    """A package on record of whose files some are still to be written."""
 
     fetched: Fetched
-    recorded: Recorded
+    package: PackageId
     rows: Rows
     content_bytes: int
     """What its files will take in the store at the most."""
@@ -88,7 +90,8 @@ def _refuse_uninstallable(stone: Stone, name: str) -> None:
 
 
 def record_fetched(fetched: Sequence[Fetched], database: Database) -> list[Incoming]:
-    """Write down these packages. They are not all in memory at once, however many there are.
+    """Write down those of these packages that are not on record yet. They are not all in memory at once, however
+    many there are.
 
     Call it in the transaction that is committed once `unpack` has written their files and they are durable.
     """
@@ -96,50 +99,73 @@ def record_fetched(fetched: Sequence[Fetched], database: Database) -> list[Incom
     parsed = 0
     for one in fetched:
         stone = one.open()
-        recorded = record_package(
-            database,
-            stone.metadata,
-            one.digest,
-            candidate_key=one.chosen.candidate_key,
-            repository=one.chosen.candidate.repository if one.chosen.candidate else "",
-            stone_size=one.stone_size,
-            layout=stone.layout,
-            sizes={part.digest: part.end - part.start for part in stone.index},
-        )
+        package, rows = known_row(database, one.chosen), Rows(0, 0, 0)
+        if package is None:
+            package, rows = _record(one, stone, database), rows_of(stone.layout, len(stone.index))
         parsed += len(stone.layout)
-        rows = rows_of(stone.layout, len(stone.index))
         kept = stone if parsed <= _KEPT_PARSED else None
-        incoming.append(Incoming(one, recorded, rows, stone.content_size, kept))
+        incoming.append(Incoming(one, package, rows, stone.content_size, kept))
     return incoming
 
 
-def unpack(incoming: Sequence[Incoming], store: Store, database: Database, reporter: Reporter) -> None:
-    """Write what the store lacks of these packages. Durable only after the caller's `syncfs`.
+def _record(fetched: Fetched, stone: Stone, database: Database) -> PackageId:
+    chosen = fetched.chosen
+    return record_package(
+        database,
+        stone.metadata,
+        fetched.digest,
+        candidate_key=chosen.candidate_key,
+        repository=chosen.candidate.repository if chosen.candidate else "",
+        stone_size=fetched.stone_size,
+        layout=stone.layout,
+        sizes={part.digest: part.end - part.start for part in stone.index},
+    )
 
-    CorruptData where a package has another content than the store under one digest.
+
+def unpack(
+    incoming: Sequence[Incoming], path_filter: FilterId, store: Store, database: Database, reporter: Reporter
+) -> None:
+    """Write what the store lacks of these packages; what the filter leaves out of all of them is passed over.
+    Durable only after the caller's `syncfs`.
+
+    CorruptData where a package has another content than the store under one digest, or lacks one that it should
+    have.
     """
     total = sum(one.content_bytes for one in incoming)
     done = 0
     for one in incoming:
         stone = one.stone
-        lacking = {asset for asset, _ in new_assets(database, one.recorded)}
-        wanted = _assets_by_digest(stone)
+        files = wanted_of(database, one.package, path_filter)
+        lacking = {asset for asset, is_lacking in files.items() if is_lacking}
+        wanted = _by_digest(files)
         for content in stone.contents():
-            clash = store_content(content, wanted[content.digest], lacking, store)
+            assets = wanted.pop(content.digest, None)
+            clash = store_content(content, assets, lacking, store) if assets else None
             if clash is not None:
                 raise _not_the_same(stone, clash, store, database)
             done += content.size
             reporter.progress(done, total, "bytes")
+        wanted.pop(EMPTY_CONTENT, None)
+        if lacking & {asset for assets in wanted.values() for asset in assets}:
+            raise _not_whole(one, wanted)
+        package_has_come(database, one.package)
 
 
-def _assets_by_digest(stone: Stone) -> dict[ContentDigest, list[Asset]]:
+def _by_digest(assets: Iterable[Asset]) -> dict[ContentDigest, list[Asset]]:
     """The file objects that each content becomes: one for every mode and owner it occurs with."""
-    found: dict[ContentDigest, set[Asset]] = {}
-    for entry in stone.layout:
-        if entry.kind is EntryKind.REGULAR:
-            asset = asset_of(entry)
-            found.setdefault(asset.digest, set()).add(asset)
-    return {digest: sorted(assets) for digest, assets in found.items()}
+    found: dict[ContentDigest, list[Asset]] = {}
+    for asset in sorted(assets):
+        found.setdefault(asset.digest, []).append(asset)
+    return found
+
+
+def _not_whole(incoming: Incoming, wanted: Iterable[ContentDigest]) -> CorruptData:
+    label = incoming.fetched.chosen.metadata.label
+    return CorruptData(
+        f"lacks a file that {label} has, the one with digest {min(wanted).hex()}",
+        file=incoming.fetched.name,
+        remedies=["moss repo update", f"moss remove {incoming.fetched.chosen.name}, and install it again"],
+    )
 
 
 def store_content(content: Content, assets: list[Asset], lacking: set[Asset], store: Store) -> Asset | None:

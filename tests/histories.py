@@ -2,10 +2,11 @@
 
     python -m tests.histories [COUNT] [FIRST]     COUNT histories (500), with the seeds from FIRST (0) on
 
-Packages come, go and change; files become directories and links and back, directories links, paths
-collide; in between another generation is activated, generations are pruned, somebody leaves a stray
-file in the live tree. After every step the live tree, and the spare, are compared entry by entry with
-what their packages say (`tests.trees`, which shares no code with moss).
+Packages come, go and change; paths are left out and come back; files become directories and links and
+back, directories links, paths collide; in between another generation is activated, generations are
+pruned, somebody leaves a stray file in the live tree. After every step the live tree, and the spare, are
+compared entry by entry with what their packages say (`tests.trees`, which shares no code with moss), and
+the store with what trees need.
 """
 
 import os
@@ -21,12 +22,16 @@ from pathlib import Path
 from moss.errors import MossError
 from moss.merge import LayoutCollision
 from moss.operations.activate import activate, propose_activation
+from moss.operations.commit import commit
 from moss.operations.queries import summaries
 from moss.operations.retention import propose_pruning, retire
 from moss.operations.upkeep import keep_house
+from moss.path_filter import Omission, PathFilter, pattern_fault
+from moss.plan import Chosen, Plan
+from solver.values import replace
 from tests.builders import Content, Dir, File, Link, metadata
-from tests.test_transactions import Repository, changing, make
-from tests.trees import active_generation, differences
+from tests.test_transactions import Repository, changing, plan_for
+from tests.trees import active_generation, differences, store_differences
 
 STEPS = 10
 
@@ -69,6 +74,25 @@ def random_files(chance: random.Random) -> dict[str, Content]:
     }  # fmt: skip
 
 
+def random_filter(chance: random.Random) -> PathFilter:
+    """What leaves out some of these paths, or none."""
+    parts = ("a", "b", "c", "d", "*", "?", "**", "a*", "own", "file")
+
+    def patterns(most: int) -> tuple[str, ...]:
+        made = ("/".join(chance.choices(parts, k=chance.randint(1, 3))) for _ in range(chance.randint(0, most)))
+        return tuple(pattern for pattern in made if pattern_fault(pattern) is None)
+
+    return tuple(
+        Omission(name, found, patterns(2)) for name in ("docs", "locale") if (found := patterns(3))
+    )
+
+
+def offered(repository: Repository, plan: Plan) -> tuple[Chosen, ...]:
+    """What was chosen, each with who offers it, also where it is here: some of its files may not be."""
+    offers = {one.candidate_key: one for one in repository.candidates.values()}
+    return tuple(replace(one, candidate=offers[one.candidate_key]) for one in plan.chosen)
+
+
 def fill(repository: Repository, chance: random.Random, packages: int = 8, versions: int = 3) -> dict[str, list[str]]:
     labels: dict[str, list[str]] = {}
     for package in range(packages):
@@ -91,6 +115,7 @@ class History:
         self._labels = fill(self._repository, self._chance)
         self._root = folder / f"root-{seed}"
         self._chosen: dict[str, str] = {}
+        self._omissions: PathFilter = ()
         self._stray: dict[int, set[str]] = {}
         """What somebody left in the tree of which generation."""
 
@@ -109,6 +134,7 @@ class History:
             with changing(self._root, self._repository) as system:
                 keep_house(system, self._chance.choice((1, 2, 3)))
             self.check()
+            assert store_differences(self._root) == [], f"history {self.seed}"
         return self.ways
 
     def check(self) -> None:
@@ -134,11 +160,16 @@ class History:
                 else:
                     wanted[name] = self._chance.choice(self._labels[name])
             spare = _inode(self._root / ".moss/root/spare/usr")
+            omissions = random_filter(self._chance) if self._chance.random() < 0.3 else self._omissions
             try:
-                make(self._root, self._repository, *wanted.values())
+                with changing(self._root, self._repository) as system:
+                    plan = plan_for(system, self._repository, tuple(wanted.values()))
+                    commit(system, replace(plan, chosen=offered(self._repository, plan), omissions=omissions))
             except LayoutCollision:
                 continue
-            self._chosen = wanted
+            if omissions != self._omissions:
+                self._count("filtered otherwise")
+            self._chosen, self._omissions = wanted, omissions
             if spare is not None and spare == _inode(self._root / "usr"):
                 self.ways.by_difference += 1
             else:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from moss.db import packages
+from moss.db import cuts, forgetting, packages
 from moss.db.connection import Database, open_record
 from moss.digest import PackageDigest, content_digest
+from moss.generation import NO_FILTER, PackageId
 from moss.layout import Entry, regular
 from tests.builders import metadata
 
@@ -30,6 +31,8 @@ def select(database: Database, name: str) -> None:
     execute = database.connection.execute
     execute("INSERT OR IGNORE INTO generation (id, created_at, command, status) VALUES (1, 0, '', 'complete')")
     execute("INSERT INTO selection SELECT 1, id, '{}' FROM package WHERE name = ?", (name,))
+    rows = [PackageId(row) for (row,) in execute("SELECT id FROM package WHERE name = ?", (name,))]
+    cuts.make_cuts(database, rows, NO_FILTER)
 
 
 def test_what_only_unused_packages_have_leaves(tmp_path: Path) -> None:
@@ -38,19 +41,19 @@ def test_what_only_unused_packages_have_leaves(tmp_path: Path) -> None:
     record(database, "one", entry("shared"), entry("first"))
     record(database, "two", entry("first"), entry("second"))
     select(database, "used")
-    assert packages.forget_unused(database) == set(map(packages.asset_of, (entry("first"), entry("second"))))
+    assert forgetting.forget_unused(database) == set(map(packages.asset_of, (entry("first"), entry("second"))))
     assert [found.name for _, found in packages.recorded(database)] == ["used"]
-    assert len(list(packages.assets(database))) == 2
+    assert len(list(cuts.present(database))) == 2
 
 
 def test_what_was_kept_from_leaving_leaves_later_unless_it_is_needed_again(tmp_path: Path) -> None:
     database = open_record(str(tmp_path / "moss.db"), writable=True)
     record(database, "one", entry("first"), entry("second"))
-    both = packages.forget_unused(database)
+    both = forgetting.forget_unused(database)
     assert len(both) == 2
-    assert packages.forget_unused(database) == both
+    assert forgetting.forget_unused(database) == both
     record(database, "again", entry("second"))
     select(database, "again")
-    assert packages.forget_unused(database) == {packages.asset_of(entry("first"))}
-    packages.have_left(database)
-    assert packages.forget_unused(database) == set()
+    assert forgetting.forget_unused(database) == {packages.asset_of(entry("first"))}
+    forgetting.have_left(database)
+    assert forgetting.forget_unused(database) == set()

@@ -27,6 +27,7 @@ LAYERS = (
     ("moss.store",),
     ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),
     ("moss.effects", "moss.resources", "moss.seal", "moss.machine"),
+    ("moss.survey",),
     ("moss.plan", "moss.merge", "moss.reporter"),
     ("moss.generation",),
     ("moss.repository", "moss.model", "moss.root"),
@@ -60,6 +61,7 @@ OWNERS = {
 PURE = (
     *("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl"),
     *("moss.subscription", "moss.facts", "moss.path_filter", "moss.cpu_level", "moss.virtualisation"),
+    "moss.survey",
     *("moss.boot.entry", "moss.boot.plan", "moss.boot.commandline"),
     *(f"moss.triggers.{name}" for name in ("values", "pattern", "order", "work", "reading", "from_kdl", "from_yaml")),
 )

@@ -47,7 +47,7 @@ def garbled(machine: Machine) -> None:
     record = settle(machine)
     with record.open("r+b") as file:
         file.seek(4096 * 4)
-        file.write(os.urandom(4096 * 8))
+        file.write(os.urandom(record.stat().st_size - 4096 * 4))
 
 
 def not_a_database(machine: Machine) -> None:
@@ -199,7 +199,7 @@ def test_a_damaged_copy_is_not_taken(machine: Machine, capfd: pytest.CaptureFixt
     copy = machine.root / ".moss/copy/moss.db"
     with copy.open("r+b") as file:
         file.seek(4096 * 4)
-        file.write(os.urandom(4096 * 8))
+        file.write(os.urandom(copy.stat().st_size - 4096 * 4))
     machine.moss("verify", "--fix", "-y")
     assert "There is no sound copy of it" in capfd.readouterr().out
     machine.check_whole()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from moss.audit import audit
-from moss.db import packages
+from moss.db import cuts
 from moss.digest import content_digest
 from moss.effects import Effects
 from moss.errors import CorruptData, MossError
@@ -168,7 +168,7 @@ def test_a_damaged_file_of_the_store_is_told_from_a_twin(tmp_path: Path) -> None
     root = tmp_path / "root"
     make(root, repository, "first")
     with open_to_read(str(root)) as system:
-        (asset,) = packages.assets(system.record)
+        (asset,) = cuts.present(system.record)
     damaged = root / ".moss/assets" / asset_name(asset)
     damaged.write_bytes(b"same tent")
     with pytest.raises(CorruptData, match=r"/usr/bin/b of second .* /usr/bin/a of first .*is damaged") as caught:
@@ -210,7 +210,7 @@ def test_when_links_run_out_an_asset_gets_another_inode(tmp_path: Path, by_diffe
             with changing(root, repository) as system:
                 keep_house(system, keep=1)
         with open_to_read(str(root)) as system:
-            (name,) = map(asset_name, packages.assets(system.record))
+            (name,) = map(asset_name, cuts.present(system.record))
         before = os.stat(root / ".moss/assets" / name).st_ino
         use_up_the_links(root, name, disk / "aside", 0 if by_difference else 3)
         make(root, repository, "many", "more")

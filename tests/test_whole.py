@@ -77,4 +77,4 @@ def record(database: packages.Database, name: str, layout: list[Entry]) -> Packa
     return packages.record_package(
         database, metadata(name), digest, candidate_key=name, repository="main", stone_size=1, layout=layout,
         sizes=dict.fromkeys(CONTENTS, 1),
-    ).package  # fmt: skip
+    )  # fmt: skip

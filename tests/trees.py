@@ -9,14 +9,20 @@ import posixpath
 import sqlite3
 import stat
 import struct
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import xxhash
+
+from tests.omitting import omissions_in, omitted
 
 OWN_ENTRIES = {".stateID"}
 """What moss itself puts into a tree."""
 
 REGULAR, SYMLINK, DIRECTORY = 1, 2, 3
+EMPTY = "99aa06d3014798d86001c324468d497f"
+"""XXH3-128 of nothing."""
 
 Expected = tuple[int, int, int, int, str]
 """kind, mode, uid, gid, and a digest (with extended attributes, if any) or link target."""
@@ -37,7 +43,12 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
         " WHERE selection.generation = ? ORDER BY package.name, path",
         (generation,),
     ).fetchall()
+    filters = database.execute(
+        "SELECT omissions FROM generation JOIN path_filter ON path_filter.id = path_filter WHERE generation.id = ?",
+        (generation,),
+    ).fetchall()
     database.close()
+    rows = _left(rows, omissions_in(filters[0][0]) if filters else [])
     links = {path: target for _, path, kind, *_, target in rows if kind == SYMLINK}
     tree: dict[str, Expected] = {}
     for _, path, kind, mode, uid, gid, digest, target in rows:
@@ -56,6 +67,17 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
     return tree
 
 
+def _left(rows: list[Any], omissions: list[dict[str, Any]]) -> list[Any]:
+    """The rows of packages without what is left out of each."""
+    if not omissions:
+        return rows
+    packages: dict[str, dict[str, bool]] = {}
+    for name, path, kind, *_ in rows:
+        packages.setdefault(name, {})[path] = kind == DIRECTORY
+    going = {name: omitted(paths, omissions) for name, paths in packages.items()}
+    return [row for row in rows if row[1] not in going[row[0]]]
+
+
 def real_directory(path: str, links: dict[str, str]) -> str:
     """Where a directory is, when parts of its path are links within /usr."""
     done = ""
@@ -69,6 +91,25 @@ def real_directory(path: str, links: dict[str, str]) -> str:
             assert absolute.startswith("/usr/"), f"{done} leads out of /usr"
             done = absolute.removeprefix("/usr/")
     return done
+
+
+def store_differences(root: Path) -> list[str]:
+    """Contents that some tree needs and the store lacks, and those that it has for none, a line for each."""
+    with closing(sqlite3.connect(f"file:{root}/.moss/db/moss.db?mode=ro", uri=True)) as database:
+        numbers = database.execute(
+            "SELECT id FROM generation WHERE status = 'complete' UNION SELECT generation FROM spare"
+        ).fetchall()
+    needed = {
+        what[:32]
+        for (number,) in numbers
+        for kind, _, _, _, what in expected_tree(root, number).values()
+        if kind == REGULAR
+    } - {EMPTY}
+    found = {path.name[:32] for path in (root / ".moss/assets").glob("*/*")}
+    return [
+        *(f"the store lacks {digest}" for digest in sorted(needed - found)),
+        *(f"the store has {digest} for nothing" for digest in sorted(found - needed)),
+    ]
 
 
 def found_tree(usr: Path, *, owners: bool) -> dict[str, Expected]:

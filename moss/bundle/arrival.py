@@ -10,8 +10,8 @@ from moss.bundle.gather import read_asset
 from moss.bundle.packages import CarriedPackage
 from moss.bundle.read import Bundle, Delta
 from moss.db import bundles, packages
-from moss.db.carrying import asset_with_content, assets_with_content
 from moss.db.connection import Database
+from moss.db.cuts import content_has_come, lacking_contents, lacking_with_content, present_with_content, size_of
 from moss.db.packages import Asset
 from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest, content_digest
 from moss.errors import CorruptData, NotFound
@@ -36,18 +36,13 @@ class Arrival:
     def __init__(self, bundle: Bundle, wanted: Collection[PackageDigest], *, whole: bool) -> None:
         """`whole`: the bundle is read to its end, and so judged, whatever of it is needed."""
         self.bundle = bundle
-        self._whole = whole
+        self.is_whole = whole
         self.wanted = frozenset(wanted)
         self.sizes: Mapping[ContentDigest, int] = {}
         """The bytes of their contents; this and what follows is known once `record` has found it out."""
         self.rows = Rows(0, 0, 0)
         self._contents: set[ContentDigest] = set()
-        self._first_new, self._last_new = 0, -1
-
-    def lacking(self, database: Database) -> Iterator[tuple[Asset, int]]:
-        """What the store does not have of them, which `record` has written down; each with its bytes."""
-        return packages.new_assets(database, packages.Recorded(PackageId(0), self._first_new, self._last_new))
-
+        """Of packages that were not on record before."""
     def record(self, database: Database) -> dict[str, PackageId]:
         """Write down the packages: candidate key to row. Raises NotFound where the bundle builds on
         contents that this system does not have, CorruptData for what no generation can have."""
@@ -64,7 +59,7 @@ class Arrival:
                 continue
             layout = carried.layout()
             _refuse_uninstallable(carried, layout)
-            recorded = packages.record_package(
+            rows[package.candidate_key] = packages.record_package(
                 database,
                 carried.metadata,
                 carried.digest,
@@ -74,60 +69,56 @@ class Arrival:
                 layout=layout,
                 sizes=self.sizes,
             )
-            rows[package.candidate_key] = recorded.package
-            self._last_new = recorded.last_new
-            if not self._first_new:
-                self._first_new = recorded.first_new
             self._contents.update(entry.digest for entry in layout if entry.digest is not None)
-            made = rows_of(layout, recorded.last_new - recorded.first_new + 1)
+            made = rows_of(layout, sum(entry.digest is not None for entry in layout))
             self.rows = Rows(*(sum(pair) for pair in zip(self.rows, made, strict=True)))
         origin, signer = self.bundle.manifest.origin, self.bundle.signer
         bundles.raise_counter(database, origin.system, b"" if signer is None else signer.raw, origin.counter)
         return rows
 
     def unpack(self, database: Database, store: Store, reporter: Reporter) -> None:
-        """Write the files that the store lacks. Durable only after the caller's `syncfs`."""
+        """Write the files that the store lacks and the bundle has. Durable only after the caller's `syncfs`."""
+        wanted = self._contents | lacking_contents(database)
         total = self.bundle.content_size + sum(delta.size for delta in self.bundle.deltas)
         done = 0
-        for content in self._all_contents(database, store):
-            if content.digest in self._contents:
+        for content in self._all_contents(wanted, database, store):
+            if content.digest in wanted:
                 self._store(content, database, store)
+                content_has_come(database, content.digest)
             done += content.size
             reporter.progress(done, total, "bytes")
         self._copy_rest(database, store)
 
     def _store(self, content: Content, database: Database, store: Store) -> None:
         """Write it as each asset that is lacking; an asset that is there must have the same bytes."""
-        found = assets_with_content(database, content.digest)
-        lacking = {asset for number, asset in found if self._is_new(number)}
-        present = [asset for number, asset in found if number < self._first_new]
-        clash = store_content(content, [*present[:1], *sorted(lacking)], lacking, store)
+        lacking = set(lacking_with_content(database, content.digest))
+        present = present_with_content(database, content.digest)
+        assets = [*present[:1], *sorted(lacking)]  # none where it is left out
+        clash = store_content(content, assets, lacking, store) if assets else None
         if clash is not None:
             raise _not_the_same(self.bundle, clash, store)
 
-    def _all_contents(self, database: Database, store: Store) -> Iterator[Content]:
+    def _all_contents(
+        self, wanted: Collection[ContentDigest], database: Database, store: Store
+    ) -> Iterator[Content]:
         for delta, frame in self.bundle.patches():
-            if delta.new in self._contents:
+            if delta.new in wanted:
                 new = apply_patch(_old(delta, database, store), frame, delta.size, self.bundle.name)
                 if content_digest(new) != delta.new:
                     raise CorruptData(f"the patch for {delta.new.hex()} gives other bytes", file=self.bundle.name)
                 yield Content(delta.new, delta.size, iter((memoryview(new),)))
-        yield from self.bundle.contents() if self._whole else self.bundle.some_contents(self._contents)
-
-    def _is_new(self, number: int) -> bool:
-        """Whether the asset of this number is one that was written down here."""
-        return self._first_new <= number <= self._last_new
+        yield from self.bundle.contents() if self.is_whole else self.bundle.some_contents(wanted)
 
     def _copy_rest(self, database: Database, store: Store) -> None:
         """What is not carried has its content in the store already, under other metadata."""
-        patched = {delta.new for delta in self.bundle.deltas}
-        for asset, _ in self.lacking(database):
-            if asset.digest == EMPTY_CONTENT or asset.digest in self.bundle.index or asset.digest in patched:
-                continue
-            number, source = assets_with_content(database, asset.digest)[0]
-            if self._is_new(number):
-                raise _lacks(self.bundle, asset.digest)
-            store.copy(source, asset)
+        for digest in lacking_contents(database) - {EMPTY_CONTENT}:
+            present = present_with_content(database, digest)
+            if present:
+                for asset in lacking_with_content(database, digest):
+                    store.copy(present[0], asset)
+                content_has_come(database, digest)
+            elif self.is_whole:
+                raise _lacks(self.bundle, digest)
 
 
 class _Sizes(dict[ContentDigest, int]):
@@ -143,10 +134,10 @@ class _Sizes(dict[ContentDigest, int]):
         size = self._bundle.index.size_of(digest)
         if size is not None:
             return size
-        found = asset_with_content(self._database, digest)
-        if found is None:
+        size = size_of(self._database, digest)
+        if size is None:
             raise _lacks(self._bundle, digest)
-        return found[1]
+        return size
 
 
 def _lacks(bundle: Bundle, digest: ContentDigest) -> NotFound:
@@ -174,13 +165,13 @@ def _not_the_same(bundle: Bundle, asset: Asset, store: Store) -> CorruptData:
 
 
 def _old(delta: Delta, database: Database, store: Store) -> bytes:
-    found = asset_with_content(database, delta.old)
-    if found is None or found[1] > MAX_PATCHED:
+    found, size = present_with_content(database, delta.old), size_of(database, delta.old)
+    if not found or size is None or size > MAX_PATCHED:
         raise NotFound(
             f"a patch builds on the file with digest {delta.old.hex()}, which this system does not have",
             remedies=list(NEW_RECEIPT),
         )
-    return b"".join(read_asset(store, *found))
+    return b"".join(read_asset(store, found[0], size))
 
 
 def _refuse_uninstallable(carried: CarriedPackage, layout: tuple[Entry, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from moss.db.connection import Database
 from moss.db.packages import Asset
-from moss.digest import EMPTY_CONTENT, ContentDigest
+from moss.digest import EMPTY_CONTENT
 from moss.generation import PackageId
 
 
@@ -59,19 +59,3 @@ def files_of_base(database: Database, name: str) -> Iterator[tuple[str, Asset, i
     )
     for path, *asset, size in rows:
         yield path, Asset(*asset), size
-
-
-def assets_with_content(database: Database, digest: ContentDigest) -> list[tuple[int, Asset]]:
-    """Every asset that has this content, with its number, oldest first."""
-    rows = database.connection.execute(
-        "SELECT id, digest, permissions, uid, gid, xattrs FROM asset WHERE digest = ? ORDER BY id", (digest,)
-    )
-    return [(int(number), Asset(*asset)) for number, *asset in rows]
-
-
-def asset_with_content(database: Database, digest: ContentDigest) -> tuple[Asset, int] | None:
-    """A file object in the store that has this content, and its bytes."""
-    row = database.connection.execute(
-        "SELECT digest, permissions, uid, gid, xattrs, size FROM asset WHERE digest = ? ORDER BY id LIMIT 1", (digest,)
-    ).fetchone()
-    return None if row is None else (Asset(*row[:5]), int(row[5]))

@@ -3,6 +3,7 @@
 The first copy is SQLite's own, made aside and renamed. From then on rows are carried over:
 
     package, asset, layout   by package: those that came and those that went; rows per file only of these
+    cut, omitted             by cut, likewise
     all other tables         by difference, row for row: they are small
 
 The copy is written in one transaction, so it is always one state of the record. It lies outside the record's
@@ -20,6 +21,7 @@ from moss.effects import Effects
 from moss.errors import CorruptData
 
 _BY_PACKAGE = ("package", "asset", "layout")
+_BY_CUT = ("cut", "omitted")
 
 
 def update_copy(record: Database, path: str, effects: Effects) -> None:
@@ -84,8 +86,9 @@ def _carry_over(record: Database, path: str) -> bool:
             with copy:
                 _carry_packages(copy)
                 for table in _tables(copy):
-                    if table not in _BY_PACKAGE:
+                    if table not in (*_BY_PACKAGE, *_BY_CUT):
                         _carry_table(copy, table)
+                _carry_cuts(copy)
     except (apsw.CorruptError, apsw.NotADBError, apsw.ConstraintError, apsw.SQLError):
         return False
     return True
@@ -115,7 +118,8 @@ def _carry_packages(copy: apsw.Connection) -> None:
     assets = set()
     for package in gone:
         assets.update(_numbers(copy, "SELECT asset FROM layout WHERE package = ? AND asset IS NOT NULL", package))
-        copy.execute("DELETE FROM layout WHERE package = ?", (package,))
+        for table in ("layout", "omitted", "cut"):
+            copy.execute(f"DELETE FROM {table} WHERE package = ?", (package,))
         copy.execute("DELETE FROM package WHERE id = ?", (package,))
     for package in come:
         asked = "SELECT asset FROM record.layout WHERE package = ? AND asset IS NOT NULL"
@@ -126,6 +130,18 @@ def _carry_packages(copy: apsw.Connection) -> None:
     copy.executemany(
         "INSERT OR REPLACE INTO asset SELECT * FROM record.asset WHERE id = ?", ((asset,) for asset in assets)
     )
+
+
+def _carry_cuts(copy: apsw.Connection) -> None:
+    """What a filter omits of a package is never changed. A package whose number was given again has lost its cuts."""
+    gone = "SELECT * FROM main.cut EXCEPT SELECT * FROM record.cut"
+    copy.execute(f"DELETE FROM omitted WHERE (package, path_filter) IN ({gone})")
+    copy.execute(f"DELETE FROM cut WHERE (package, path_filter) IN ({gone})")
+    come = "SELECT * FROM record.cut EXCEPT SELECT * FROM main.cut"
+    copy.execute(
+        f"INSERT INTO main.omitted SELECT o.* FROM ({come}) JOIN record.omitted AS o USING (package, path_filter)"
+    )
+    copy.execute(f"INSERT INTO cut {come}")
 
 
 def _numbers(copy: apsw.Connection, query: str, *values: int) -> list[int]:

@@ -6,12 +6,14 @@ from itertools import starmap
 from typing import Any
 
 from moss.db.connection import Database
+from moss.db.cuts import filter_number, make_cuts
 from moss.db.facts import record_facts
 from moss.db.statements import metadata_from
 from moss.digest import PackageDigest
 from moss.facts import Fact
 from moss.generation import Generation, PackageId, Reason, Selected, Status
 from moss.model import Hold, Pin, SystemModel, Wish
+from moss.path_filter import NOTHING_OMITTED, PathFilter
 from moss.root import GenerationId
 from moss.subscription import Setting, Switch
 from solver.formula import parse_relation
@@ -38,12 +40,19 @@ def record_staged(
     model: SystemModel,
     selections: Sequence[tuple[PackageId, Reason]],
     facts: Sequence[Fact] = (),
+    path_filter: PathFilter = NOTHING_OMITTED,
 ) -> None:
-    """Write down a generation whose tree is about to be made. `facts`: by which it was planned, where known."""
+    """Write down a generation whose tree is about to be made. `facts`: by which it was planned, where known.
+
+    What `moss.db.cuts.lacking` gives then must be durable in the store before this is committed.
+    """
     with database.transaction():
+        omitted = filter_number(database, path_filter)
+        make_cuts(database, (package for package, _ in selections), omitted)
         database.connection.execute(
-            "INSERT INTO generation (id, created_at, parent, command, status) VALUES (?, ?, ?, ?, 'staged')",
-            (number, created_at, parent, command),
+            "INSERT INTO generation (id, created_at, parent, command, path_filter, status)"
+            " VALUES (?, ?, ?, ?, ?, 'staged')",
+            (number, created_at, parent, command, omitted),
         )
         database.connection.executemany(
             "INSERT INTO wish (generation, position, wanted, why, repository) VALUES (?, ?, ?, ?, ?)",

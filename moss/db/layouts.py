@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from moss.db.connection import Database
-from moss.generation import PackageId
+from moss.db.cuts import not_omitted
+from moss.generation import NO_FILTER, FilterId, PackageId
 from moss.layout import Entry, EntryKind
 from moss.xattrs import NO_XATTRS
 
@@ -19,41 +20,54 @@ _ROWS = (
 _IN_TREE_ORDER = " ORDER BY replace(layout.path, '/', char(1)), name, package.id"
 
 
-def rows_of(database: Database, packages: Sequence[PackageId]) -> Iterator[tuple[str, Entry]]:
+def rows_of(
+    database: Database, packages: Sequence[PackageId], path_filter: FilterId = NO_FILTER
+) -> Iterator[tuple[str, Entry]]:
     """Every entry of these packages with its package's name; at one path in the order of the names."""
-    return _read(database, _ROWS + _IN_TREE_ORDER, (json.dumps(packages),))
+    return _read(database, _ROWS + _where(path_filter) + _IN_TREE_ORDER, (json.dumps(packages), path_filter))
 
 
-def rows_below(database: Database, packages: Sequence[PackageId], directory: str) -> Iterator[tuple[str, Entry]]:
+def rows_below(
+    database: Database, packages: Sequence[PackageId], directory: str, path_filter: FilterId = NO_FILTER
+) -> Iterator[tuple[str, Entry]]:
     """As `rows_of`, of what is below a directory only."""
-    condition = " WHERE layout.path > ?2 AND layout.path < ?3"
-    return _read(
-        database, _ROWS + condition + _IN_TREE_ORDER, (json.dumps(packages), f"{directory}/", f"{directory}0")
-    )
+    condition = _where(path_filter, "layout.path > ?3 AND layout.path < ?4")
+    values = (json.dumps(packages), path_filter, f"{directory}/", f"{directory}0")
+    return _read(database, _ROWS + condition + _IN_TREE_ORDER, values)
 
 
-def links_of(database: Database, packages: Sequence[PackageId]) -> dict[str, str]:
+def links_of(
+    database: Database, packages: Sequence[PackageId], path_filter: FilterId = NO_FILTER
+) -> dict[str, str]:
     """Every symlink of these packages with its target."""
     rows = database.connection.execute(
-        "SELECT layout.path, link_target FROM json_each(?) AS chosen"
-        " CROSS JOIN layout ON layout.package = chosen.value AND kind = 2",
-        (json.dumps(packages),),
+        "SELECT layout.path, link_target FROM json_each(?1) AS chosen"
+        f" CROSS JOIN layout ON layout.package = chosen.value AND kind = 2 {_where(path_filter)}",
+        (json.dumps(packages), path_filter),
     )
     return dict(rows)
 
 
-def has_below(database: Database, packages: Sequence[PackageId], directories: Sequence[str]) -> list[str]:
+def has_below(
+    database: Database, packages: Sequence[PackageId], directories: Sequence[str], path_filter: FilterId = NO_FILTER
+) -> list[str]:
     """Which of these paths have something of these packages below them."""
+    below = _where(path_filter, "layout.path > asked.value || '/' AND layout.path < asked.value || '0'")
     rows = database.connection.execute(
         "WITH chosen (package) AS MATERIALIZED (SELECT value FROM json_each(?1))"
-        " SELECT asked.value FROM json_each(?2) AS asked WHERE EXISTS (SELECT 1 FROM layout"
-        " WHERE layout.path > asked.value || '/' AND layout.path < asked.value || '0' AND package IN chosen)",
-        (json.dumps(packages), json.dumps(directories)),
+        " SELECT asked.value FROM json_each(?3) AS asked"
+        f" WHERE EXISTS (SELECT 1 FROM layout {below} AND package IN chosen)",
+        (json.dumps(packages), path_filter, json.dumps(directories)),
     )
     return [path for (path,) in rows]
 
 
-def _read(database: Database, query: str, values: tuple[str, ...]) -> Iterator[tuple[str, Entry]]:
+def _where(path_filter: FilterId, condition: str = "?2") -> str:
+    """The condition, and that the filter leaves a path in; its number is the second value bound, and above 0."""
+    return f" WHERE {condition}" if path_filter == NO_FILTER else f" WHERE {condition} AND {not_omitted('?2')}"
+
+
+def _read(database: Database, query: str, values: tuple[str | int, ...]) -> Iterator[tuple[str, Entry]]:
     kinds = _KINDS
     for name, path, kind, mode, uid, gid, digest, target, xattrs in database.connection.execute(query, values):
         yield name, Entry(path, kinds[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS)

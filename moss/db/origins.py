@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from moss.db.connection import Database
+from moss.db.cuts import is_present
 from moss.digest import ContentDigest, PackageDigest
 from moss.generation import PackageId
 
@@ -31,7 +32,8 @@ def origins_of(database: Database, digest: ContentDigest) -> list[Origin]:
 
 
 def total_size(database: Database) -> int:
-    """Bytes of all assets together, by the record."""
-    row = database.connection.execute("SELECT coalesce(sum(size), 0) FROM asset").fetchone()
+    """Bytes of all assets in the store together, by the record."""
+    query = f"SELECT coalesce(sum(size), 0) FROM asset WHERE {is_present('asset.id')}"
+    row = database.connection.execute(query).fetchone()
     assert row is not None
     return int(row[0])

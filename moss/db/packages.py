@@ -1,7 +1,7 @@
-"""Packages whose files are in the store, with their layouts and assets."""
+"""Packages on record, with their layouts and assets. Which of their files are in the store: moss/db/cuts.py."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from moss.db.connection import Database
 from moss.db.statements import metadata_from, statement_of
@@ -11,8 +11,8 @@ from moss.layout import Entry, EntryKind
 from moss.package import Metadata
 from moss.xattrs import NO_XATTRS, Xattrs
 
-_UNUSED = "NOT EXISTS (SELECT 1 FROM selection WHERE package = package.id)"
-_IDENTITY = "digest, permissions, uid, gid, xattrs"
+if TYPE_CHECKING:
+    from moss.plan import Chosen
 
 
 class Asset(NamedTuple):
@@ -33,19 +33,19 @@ def asset_of(entry: Entry) -> Asset:
 
 
 def unpacked(database: Database, digest: PackageDigest) -> PackageId | None:
-    """The package's row, if all its files are in the store."""
+    """The package's row, if it is on record."""
     for (identity,) in database.connection.execute("SELECT id FROM package WHERE digest = ?", (digest,)):
         return PackageId(identity)
     return None
 
 
 def digests(database: Database) -> list[PackageDigest]:
-    """Every package whose files are in the store."""
+    """Every package on record."""
     return [PackageDigest(digest) for (digest,) in database.connection.execute("SELECT digest FROM package")]
 
 
 def by_candidate_key(database: Database, key: str) -> PackageId | None:
-    """A package in the store that the solver knows by this key; the newest row if there are several."""
+    """A package on record that the solver knows by this key; the newest row if there are several."""
     rows = database.connection.execute(
         "SELECT id FROM package WHERE candidate_key = ? ORDER BY id DESC LIMIT 1", (key,)
     )
@@ -54,21 +54,17 @@ def by_candidate_key(database: Database, key: str) -> PackageId | None:
     return None
 
 
+def known_row(database: Database, chosen: "Chosen") -> PackageId | None:
+    """The row of a chosen package that is on record."""
+    return chosen.present.package if chosen.present is not None else by_candidate_key(database, chosen.candidate_key)
+
+
 def known_keys(database: Database, keys: Iterable[str]) -> set[str]:
-    """Those of the keys that packages in the store have."""
+    """Those of the keys that packages on record have."""
     rows = database.connection.executemany(
         "SELECT candidate_key FROM package WHERE candidate_key = ? LIMIT 1", ((key,) for key in keys)
     )
     return {key for (key,) in rows}
-
-
-class Recorded(NamedTuple):
-    """A package that was just written down."""
-
-    package: PackageId
-    first_new: int
-    last_new: int
-    """Asset rows that the store had no file for: `new_assets` reads them."""
 
 
 def record_package(
@@ -81,12 +77,8 @@ def record_package(
     stone_size: int,
     layout: Sequence[Entry],
     sizes: Mapping[ContentDigest, int],
-) -> Recorded:
-    """Write down a package, and which assets the store does not have yet.
-
-    Those must be durable in the store before the transaction that this is called in is committed.
-    `sizes` gives the bytes of every content the layout names.
-    """
+) -> PackageId:
+    """Write down a package and its layout. `sizes` gives the bytes of every content the layout names."""
     with database.transaction():
         package = _insert_package(
             database,
@@ -97,9 +89,8 @@ def record_package(
                 sum(sizes[entry.digest] for entry in layout if entry.digest is not None),
             ),
         )  # fmt: skip
-        before = _last_asset(database)
         _insert_layout(database, package, layout, sizes)
-        return Recorded(package, before + 1, _last_asset(database))
+        return package
 
 
 def _insert_layout(
@@ -128,20 +119,6 @@ def _insert_layout(
         " AND asset.uid = arriving.uid AND asset.gid = arriving.gid AND asset.xattrs = arriving.xattrs",
         (package,),
     )
-
-
-def new_assets(database: Database, recorded: Recorded) -> Iterator[tuple[Asset, int]]:
-    """The assets that the store lacks of a package just written down, each with its size in bytes."""
-    rows = database.connection.execute(
-        "SELECT digest, permissions, uid, gid, xattrs, size FROM asset WHERE id BETWEEN ? AND ?",
-        (recorded.first_new, recorded.last_new),
-    )
-    return ((Asset(*asset), size) for *asset, size in rows)
-
-
-def _last_asset(database: Database) -> int:
-    row = database.connection.execute("SELECT max(id) FROM asset").fetchone()
-    return int(row[0] or 0) if row else 0
 
 
 def _insert_package(database: Database, values: tuple[object, ...]) -> PackageId:
@@ -203,45 +180,3 @@ def owners_of(database: Database, asset: Asset) -> list[tuple[str, str]]:
         asset,
     )
     return [(metadata_of(database, PackageId(package)).label, str(path)) for package, path in list(rows)]
-
-
-def assets(database: Database) -> Iterator[Asset]:
-    """Every asset that the store has, by digest."""
-    rows = database.connection.execute("SELECT digest, permissions, uid, gid, xattrs FROM asset ORDER BY digest")
-    for row in rows:
-        yield Asset(*row)
-
-
-def forget_unused(database: Database) -> set[Asset]:
-    """Forget the packages that no generation consists of any more; the assets whose files must leave the store.
-
-    Their files are unlinked by the caller after this is committed, and then it says `have_left`. What an
-    earlier caller was kept from unlinking is among them, unless it is needed again.
-    """
-    connection = database.connection
-    with database.transaction():
-        connection.execute("CREATE TEMP TABLE IF NOT EXISTS suspect (asset INTEGER PRIMARY KEY)")
-        connection.execute("DELETE FROM suspect")
-        connection.execute(
-            "INSERT OR IGNORE INTO suspect SELECT asset FROM layout"
-            f" WHERE package IN (SELECT id FROM package WHERE {_UNUSED}) AND asset IS NOT NULL"
-        )
-        connection.execute(f"DELETE FROM package WHERE {_UNUSED}")
-        connection.execute(
-            "DELETE FROM suspect WHERE EXISTS (SELECT 1 FROM layout WHERE layout.asset = suspect.asset)"
-        )
-        connection.execute(
-            f"INSERT OR IGNORE INTO leaving SELECT {_IDENTITY} FROM asset"
-            " WHERE id IN (SELECT asset FROM suspect)"
-        )
-        connection.execute("DELETE FROM asset WHERE id IN (SELECT asset FROM suspect)")
-        connection.execute(
-            "DELETE FROM leaving WHERE EXISTS (SELECT 1 FROM asset WHERE (digest, permissions, uid, gid, xattrs)"
-            " = (leaving.digest, leaving.permissions, leaving.uid, leaving.gid, leaving.xattrs))"
-        )
-        return {Asset(*row) for row in connection.execute(f"SELECT {_IDENTITY} FROM leaving")}
-
-
-def have_left(database: Database) -> None:
-    """All that was leaving the store has left it."""
-    database.connection.execute("DELETE FROM leaving")

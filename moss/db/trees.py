@@ -45,6 +45,10 @@ def move_spare(database: Database, to: GenerationId) -> None:
             "INSERT INTO selection (generation, package, reason) SELECT ?, package, reason FROM selection"
             " WHERE generation = ?", (held.generation, to),
         )  # fmt: skip
+        execute(
+            "UPDATE generation SET path_filter = (SELECT path_filter FROM generation WHERE id = ?) WHERE id = ?",
+            (to, held.generation),
+        )
         record_directory_links(database, held.generation, directory_links(database, to))
         execute("UPDATE spare SET clean = 1")
 

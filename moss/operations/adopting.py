@@ -108,7 +108,7 @@ def _candidates(
                 candidate_key=candidate.candidate_key, repository=repository.name,
                 stone_size=candidate.stone_size, layout=stone.layout,
                 sizes={part.digest: part.end - part.start for part in stone.index},
-            ).package  # fmt: skip
+            )  # fmt: skip
             yield _Known(stone.metadata, row, stone.layout)
 
 
@@ -158,7 +158,7 @@ def _as_package(system: System, number: GenerationId, rest: Sequence[Entry], usr
     }
     row = packages.record_package(
         system.record, metadata, digest, candidate_key=digest, repository="", stone_size=0, layout=rest, sizes=sizes
-    ).package
+    )
     return _Known(metadata, row, tuple(rest))
 
 

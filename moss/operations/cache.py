@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from moss.db import packages, trees
+from moss.db import cuts, trees
 from moss.db.freeing import freed_with
 from moss.discard import discard
 from moss.effects import as_moss_error
@@ -67,7 +67,7 @@ def clean(system: System, cleaning: Cleaning) -> int:
 def orphans(system: System) -> Iterator[tuple[str, int]]:
     """Files in the store without a row, left over from crashes: name relative to the store, and the bytes that
     come free with it. Nothing does while a tree has a link to it."""
-    known = {asset_name(asset) for asset in packages.assets(system.record)}
+    known = {asset_name(asset) for asset in cuts.present(system.record)}
     for path, room in _files_below(system.root.store):
         name = os.path.relpath(path, system.root.store)
         if name not in known:

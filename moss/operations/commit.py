@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from moss.db import generations, journal, packages
+from moss.db import cuts, generations, journal
+from moss.db.packages import known_row
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
-from moss.digest import PackageDigest
+from moss.digest import EMPTY_CONTENT, PackageDigest
 from moss.effects import as_moss_error
 from moss.fetch.uris import absolute_uri, relative_to
 from moss.fetch.verify import open_uri, verify
@@ -32,6 +33,7 @@ from moss.operations.facts import facts_of
 from moss.operations.interruption import uninterrupted
 from moss.operations.menu import add_to_menu, check_menu
 from moss.operations.open_files import allow_open_files
+from moss.operations.refetching import refetched
 from moss.operations.space import check_space
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, ready_to_switch, under_way
@@ -67,10 +69,10 @@ def commit(
         propose_skeleton(system.root.path, system.root.usr)
         with under_way(system, plan.operation, plan.base) as entry:
             store = open_files.enter_context(Store(system.root.store, system.effects))
+            missing = _missing(system, plan, arrivals)
+            arrivals = (*arrivals, *_arriving(system, missing, open_files))
             brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
-            arrivals = (*arrivals, *_arriving(system, plan, brought, open_files))
-            brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
-            fetched = _fetch(system, plan, brought, open_files)
+            fetched = _fetch(system, [one for one in missing if _digest(one) not in brought], open_files)
             tree = _stage(system, plan, entry, fetched, arrivals, store)
             sealed = make_tree(system, plan.result, tree, store)
             _make_skeleton(system)
@@ -88,18 +90,28 @@ def commit(
     return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, behind)
 
 
-def _arriving(
-    system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack
-) -> "list[Arrival]":
-    """What was chosen from repositories that are bundles, and is not brought already."""
+def _missing(system: System, plan: Plan, arrivals: "Sequence[Arrival]") -> list[Chosen]:
+    """The packages whose stones are needed, and that the bundles at hand do not bring: each with who offers it."""
+    brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
+    unknown = [
+        one for one in plan.chosen if _digest(one) not in brought and known_row(system.record, one) is None
+    ]
+    if any(arrival.is_whole for arrival in arrivals):  # it brings what its generation has, and says what it lacks
+        return unknown
+    return [*unknown, *refetched(system, plan.chosen, plan.omissions)]
+
+
+def _digest(chosen: Chosen) -> PackageDigest | None:
+    return None if chosen.candidate is None else chosen.candidate.digest
+
+
+def _arriving(system: System, missing: Sequence[Chosen], open_files: ExitStack) -> "list[Arrival]":
+    """What is missing and comes from repositories that are bundles."""
     bundles = {one.name: one for one in repositories(system.record) if one.uri.startswith(BUNDLE_PREFIX)}
     wanted: dict[str, list[PackageDigest]] = {}
-    for chosen in plan.chosen:
-        candidate = chosen.candidate
-        if candidate is None or chosen.present is not None or candidate.digest in brought:
-            continue
-        if candidate.repository in bundles:
-            wanted.setdefault(candidate.repository, []).append(candidate.digest)
+    for one in missing:
+        if one.candidate is not None and one.candidate.repository in bundles:
+            wanted.setdefault(one.candidate.repository, []).append(one.candidate.digest)
     if not wanted:
         return []
     from moss.operations.bundled import arrivals_of  # only where a bundle is read
@@ -107,18 +119,9 @@ def _arriving(
     return arrivals_of(system, [(bundles[name], digests) for name, digests in wanted.items()], open_files)
 
 
-def _fetch(
-    system: System, plan: Plan, brought: frozenset[PackageDigest], open_files: ExitStack
-) -> list[Fetched]:
-    """Every stone that the store does not have yet and no bundle brings, verified and open."""
+def _fetch(system: System, missing: Sequence[Chosen], open_files: ExitStack) -> list[Fetched]:
+    """Their stones, verified and open."""
     uris = {repository.name: repository.uri for repository in repositories(system.record)}
-    missing = [
-        chosen
-        for chosen in plan.chosen
-        if chosen.present is None
-        and not (chosen.candidate is not None and chosen.candidate.digest in brought)
-        and _unpacked(system, chosen) is None
-    ]
     if missing:
         system.reporter.stage(f"checking {len(missing)} packages")
         allow_open_files(len(missing))
@@ -141,7 +144,7 @@ def _fetch(
 
 
 def _stones_of_debs(
-    system: System, missing: list[Chosen], uris: dict[str, str], open_files: ExitStack
+    system: System, missing: Sequence[Chosen], uris: dict[str, str], open_files: ExitStack
 ) -> "dict[str, Converted]":
     """What Debian mirrors offer, converted, by candidate key."""
     if not any(one.candidate and uris[one.candidate.repository].startswith(PREFIX) for one in missing):
@@ -149,10 +152,6 @@ def _stones_of_debs(
     from moss.operations.converting import converted  # a second package system: only where it is used
 
     return open_files.enter_context(converted(system, missing, uris))
-
-
-def _unpacked(system: System, chosen: Chosen) -> PackageId | None:
-    return packages.by_candidate_key(system.record, chosen.candidate_key)
 
 
 def _stage(
@@ -170,7 +169,7 @@ def _stage(
     """
     with system.record.transaction():
         incoming = record_fetched(fetched, system.record)
-        rows = {one.fetched.chosen.candidate_key: one.recorded.package for one in incoming}
+        rows = {one.fetched.chosen.candidate_key: one.package for one in incoming}
         for arrival in arrivals:
             rows |= arrival.record(system.record)
         packages_of_it = [_row(system, chosen, rows) for chosen in plan.chosen]
@@ -185,6 +184,7 @@ def _stage(
                 (package, chosen.reason) for package, chosen in zip(packages_of_it, plan.chosen, strict=True)
             ],
             facts=facts_of(system),
+            path_filter=plan.omissions,
         )
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, packages_of_it)
@@ -193,18 +193,17 @@ def _stage(
         count = len(fetched) + sum(len(arrival.wanted) for arrival in arrivals)
         if count:
             system.reporter.stage(f"unpacking {count} packages")
-        unpack(incoming, store, system.record, system.reporter)
+        unpack(incoming, cuts.filter_of(system.record, plan.result), store, system.record, system.reporter)
         for arrival in arrivals:
             arrival.unpack(system.record, store, system.reporter)
+        assert not cuts.lacking_contents(system.record) - {EMPTY_CONTENT}, "a cut's files are all there"
         system.effects.syncfs(store.fd)
     system.effects.commit_point("generation staged")
     return tree
 
 
 def _row(system: System, chosen: Chosen, rows: dict[str, PackageId]) -> PackageId:
-    if chosen.present is not None:
-        return chosen.present.package
-    row = rows.get(chosen.candidate_key) or _unpacked(system, chosen)
+    row = rows.get(chosen.candidate_key) or known_row(system.record, chosen)
     assert row is not None
     return row
 

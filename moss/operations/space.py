@@ -11,11 +11,11 @@ on a small file system.
 
 import os
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from moss.db.connection import Database
-from moss.db.packages import Asset, new_assets
+from moss.db.cuts import lacking
+from moss.db.packages import Asset
 from moss.difference import TreeDifference
 from moss.digest import EMPTY_CONTENT
 from moss.errors import NoSpace
@@ -84,10 +84,8 @@ def needed(
     arrivals: "Sequence[Arrival]" = (),
 ) -> Needs:
     """What unpacking these and making the tree takes; `block` is the file system's, in bytes."""
-    lacking = [new_assets(record, one.recorded) for one in incoming]
-    lacking += [one.lacking(record) for one in arrivals]
     counted = [
-        _of_assets(chain.from_iterable(lacking), store, block),
+        _of_assets(lacking(record), store, block),
         *(_of_rows(one.rows) for one in incoming),
         *(_of_rows(arrival.rows) for arrival in arrivals),
         _of_difference(tree, block) if isinstance(tree, TreeDifference) else _of_whole_tree(tree.layout, block),
@@ -96,11 +94,11 @@ def needed(
     return Needs(sum(one.size for one in counted), sum(one.inodes for one in counted))
 
 
-def _of_assets(lacking: Iterable[tuple[Asset, int]], store: str, block: int) -> Needs:
-    """Of each asset that is lacking, beside the bytes of its content."""
+def _of_assets(assets: Iterable[tuple[Asset, int]], store: str, block: int) -> Needs:
+    """Of each asset, beside the bytes of its content."""
     size = inodes = 0
     prefixes: set[str] = set()
-    for asset, length in lacking:
+    for asset, length in assets:
         if asset.digest == EMPTY_CONTENT:
             continue
         name = asset_name(asset)

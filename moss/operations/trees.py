@@ -8,7 +8,8 @@ import os
 from collections.abc import Sequence
 
 from moss.busy import user_of
-from moss.db import generations, trees
+from moss.db import cuts, generations, trees
+from moss.db.paths import Holding
 from moss.difference import TreeDifference, tree_difference
 from moss.discard import vacate_spare
 from moss.generation import PackageId
@@ -35,15 +36,16 @@ NextTree = TreeDifference | InFull
 
 def plan_tree(system: System, plan: Plan, chosen: Sequence[PackageId]) -> NextTree:
     """How the tree of a staged generation will be made. Changes no file."""
+    path_filter = cuts.filter_of(system.record, plan.result)
     spare = trees.spare(system.record)
     if spare is not None and spare.clean and _is_usable(system, spare.generation):
         links = trees.directory_links(system.record, spare.generation)
-        old = generations.package_ids_of(system.record, spare.generation)
-        difference = tree_difference(system.record, old, chosen, links)
+        old = _held_by(system, spare.generation)
+        difference = tree_difference(system.record, old, Holding(chosen, path_filter), links)
         if difference is not None:
             trees.record_directory_links(system.record, plan.result, links)
             return difference
-    layout = WholeLayout(system.record, chosen, _replacements(plan))
+    layout = WholeLayout(system.record, chosen, _replacements(plan), path_filter)
     trees.record_directory_links(system.record, plan.result, layout.directory_links)
     return InFull(layout)
 
@@ -74,8 +76,7 @@ def advance_spare(system: System, store: Store) -> None:
     spare, active = trees.spare(system.record), system.active
     if spare is None or active is None or not spare.clean or not _is_usable(system, spare.generation):
         return
-    old = generations.package_ids_of(system.record, spare.generation)
-    new = generations.package_ids_of(system.record, active)
+    old, new = _held_by(system, spare.generation), _held_by(system, active)
     links = trees.directory_links(system.record, active)
     if old == new or links != trees.directory_links(system.record, spare.generation):
         return
@@ -89,6 +90,12 @@ def advance_spare(system: System, store: Store) -> None:
     system.effects.syncfs(store.fd)
     trees.move_spare(system.record, active)
     system.effects.commit_point("spare is advanced")
+
+
+def _held_by(system: System, generation: GenerationId) -> Holding:
+    return Holding(
+        generations.package_ids_of(system.record, generation), cuts.filter_of(system.record, generation)
+    )
 
 
 def _is_usable(system: System, generation: GenerationId) -> bool:

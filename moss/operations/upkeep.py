@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from moss.audit import Audit, audit
 from moss.busy import user_of
-from moss.db import facts, generations, packages, paths, settings, trees
+from moss.db import cuts, facts, forgetting, generations, paths, settings, trees
 from moss.db.copying import update_copy
 from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
@@ -131,7 +131,8 @@ def _whole_layout(system: System, number: GenerationId) -> WholeLayout:
         for relation in selected.metadata.relations.replaces
         if relation.name in names
     )
-    return WholeLayout(system.record, [selected.package for selected in selection], replaces)
+    chosen = [selected.package for selected in selection]
+    return WholeLayout(system.record, chosen, replaces, cuts.filter_of(system.record, number))
 
 
 def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
@@ -172,7 +173,7 @@ def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) ->
 def collect(system: System, store: Store) -> int:
     """Forget packages and assets that no generation has any more; the bytes that came free."""
     with system.record.transaction():
-        gone = packages.forget_unused(system.record)
+        gone = forgetting.forget_unused(system.record)
         facts.forget_unused(system.record)
     system.effects.commit_point("unused packages forgotten")
     freed = 0
@@ -187,7 +188,7 @@ def collect(system: System, store: Store) -> int:
         freed += status.st_size if status.st_nlink == 1 else 0
         system.effects.unlink(name, dir_fd=store.fd)
     if gone:
-        packages.have_left(system.record)
+        forgetting.have_left(system.record)
         system.effects.commit_point("unused files have left")
     return freed
 

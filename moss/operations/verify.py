@@ -10,7 +10,7 @@ Each inode is read once. `moss.operations.mending` puts right what this finds.
 import os
 from collections.abc import Iterator, Sequence
 
-from moss.db import generations, journal, packages, soundness, trees
+from moss.db import cuts, generations, journal, soundness, trees
 from moss.db.origins import total_size
 from moss.db.packages import Asset
 from moss.digest import EMPTY_CONTENT, ContentDigest
@@ -149,7 +149,7 @@ def asset_damages(system: System, asset: Asset, reading: Reading) -> tuple[Damag
 
 
 def _store_damages(system: System, reading: Reading) -> Iterator[StoreDamage]:
-    for asset in packages.assets(system.record):
+    for asset in cuts.present(system.record):
         if asset.digest == EMPTY_CONTENT:
             continue
         damages = asset_damages(system, asset, reading)
@@ -161,7 +161,7 @@ def _collect_from_store(system: System, copies: dict[ContentDigest, list[Copy]],
     """The same content under other metadata, or under the right name with only its mode or owner wrong."""
     if not copies:
         return
-    for asset in packages.assets(system.record):
+    for asset in cuts.present(system.record):
         if asset.digest in copies:
             kinds = {damage.kind for damage in asset_damages(system, asset, reading)}
             if kinds <= METADATA:

@@ -1,8 +1,8 @@
 -- The record of one system: packages, their layouts, generations, and what is under way.
 -- Applied once, in order, inside one transaction; never edited after a release.
 
--- A package whose files are in the store. The row is written only after they are durable,
--- so a row means "unpacked"; a file in the store without rows means nothing.
+-- A package that is known in full: what it says of itself, and its layout. Which of its files are in the store,
+-- its cuts say.
 CREATE TABLE package (
     id INTEGER PRIMARY KEY,
     -- SHA-256 of the complete stone, hexadecimal.
@@ -27,7 +27,8 @@ CREATE TABLE package (
 CREATE INDEX package_candidate_key ON package (candidate_key);
 CREATE INDEX package_name ON package (name);
 
--- A file object in the store: content and metadata together, since hard links share both.
+-- A file object: content and metadata together, since hard links share both. It is in the store when a cut has a
+-- path of it; a file in the store that no cut has means nothing.
 CREATE TABLE asset (
     id INTEGER PRIMARY KEY,
     -- XXH3-128 of the content.
@@ -42,7 +43,7 @@ CREATE TABLE asset (
     UNIQUE (digest, permissions, uid, gid, xattrs)
 ) STRICT;
 
--- Assets that no layout has any more, from before their files leave the store until they have left it:
+-- Assets that no cut has any more, from before their files leave the store until they have left it:
 -- what a crash keeps from going goes with the next upkeep.
 CREATE TABLE leaving (
     digest BLOB NOT NULL,
@@ -90,6 +91,33 @@ CREATE TABLE fact (
     PRIMARY KEY (fact_set, capability)
 ) STRICT, WITHOUT ROWID;
 
+-- What generations leave out of their packages' paths. Rows stay, so that a number always means the same filter.
+CREATE TABLE path_filter (
+    id INTEGER PRIMARY KEY,
+    -- JSON, canonical: [{"kept": [], "patterns": ["share/doc/**"], "subscription": "docs"}]
+    omissions TEXT NOT NULL UNIQUE CHECK (json_valid(omissions))
+) STRICT;
+INSERT INTO path_filter (id, omissions) VALUES (1, '[]');
+
+-- A package as generations with this filter have it: all of its paths but those that are omitted. The row is
+-- written only after the files of these are durable, so a row means "unpacked".
+CREATE TABLE cut (
+    package INTEGER NOT NULL REFERENCES package (id) ON DELETE CASCADE,
+    path_filter INTEGER NOT NULL REFERENCES path_filter (id),
+    PRIMARY KEY (package, path_filter)
+) STRICT, WITHOUT ROWID;
+
+-- The paths of a package that a cut does not have.
+CREATE TABLE omitted (
+    package INTEGER NOT NULL,
+    path_filter INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    -- Which of the filter's omissions takes it, from 0.
+    omission INTEGER NOT NULL CHECK (omission >= 0),
+    PRIMARY KEY (package, path_filter, path),
+    FOREIGN KEY (package, path_filter) REFERENCES cut (package, path_filter) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
 -- A numbered, complete /usr. Numbers are never used twice.
 CREATE TABLE generation (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -99,6 +127,8 @@ CREATE TABLE generation (
     parent INTEGER REFERENCES generation (id),
     -- What the person typed.
     command TEXT NOT NULL,
+    -- What it leaves out; of the spare's generation, as its selection, what the spare tree leaves out.
+    path_filter INTEGER NOT NULL DEFAULT 1 REFERENCES path_filter (id),
     -- Symlinks that stand where one of its packages has a directory: JSON, path to target.
     directory_links TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(directory_links)),
     -- The name under which the person keeps it from being pruned; NULL: retention decides.

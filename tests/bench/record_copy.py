@@ -37,7 +37,7 @@ def add(record: Database, number: int, version: int) -> PackageId:
     return packages.record_package(
         record, metadata(f"p{number}", str(version)), digest, candidate_key=digest, repository="main",
         stone_size=1, layout=layout, sizes=sizes,
-    ).package  # fmt: skip
+    )  # fmt: skip
 
 
 def stage(record: Database, number: int, rows: list[PackageId]) -> None:

@@ -46,7 +46,7 @@ def moss(capfd: pytest.CaptureFixture[str]) -> Moss:
         capfd.readouterr()
         exit_code = main([str(argument) for argument in arguments])
         out, err = capfd.readouterr()
-        return Ended(exit_code, out, err)
+        return Ended(exit_code, out, " ".join(err.split()))  # where it is folded goes with the length of paths
 
     return run
 
