@@ -3,6 +3,7 @@
 - A directory may be in any number of packages, whatever each says of it: what is said beats what is
   only implied (0755 root:root), and two that say different things are a collision.
 - The same file (content, mode, owner) or the same symlink in two packages is fine.
+- What a trigger wrote at a path beats what packages have there.
 - A path below another package's directory symlink (`lib64/x` where `lib64 -> lib`) moves to where the
   link points.
 - Anything else at one path is a collision, unless one of the packages replaces the other.
@@ -126,6 +127,8 @@ def better(
     """Which of two entries at one path the generation has; None for a collision."""
     if first[1] == second[1]:
         return first
+    if is_made_by_trigger(first[0]) != is_made_by_trigger(second[0]):
+        return first if is_made_by_trigger(first[0]) else second
     if (first[0], second[0]) in replaces:
         return first
     if (second[0], first[0]) in replaces:
@@ -136,6 +139,15 @@ def better(
         if _is_usual_directory(second[1]):
             return first
     return None
+
+
+def name_of_made(trigger: str) -> str:
+    """What a trigger wrote goes by this name among packages; no package can have it."""
+    return f"trigger({trigger})"
+
+
+def is_made_by_trigger(package: str) -> bool:
+    return package.startswith("trigger(")
 
 
 def _is_usual_directory(entry: Entry) -> bool:

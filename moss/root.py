@@ -12,6 +12,7 @@
     ROOT/.moss/root/spare/usr        the tree that the next generation is made in
     ROOT/.moss/root/aside-<n>        what is no longer needed and cannot be removed yet
     ROOT/.moss/lost/<generation>/…   what did not belong in a tree and was taken out of it
+    ROOT/.moss/triggers/NAME/…       where a trigger writes while it runs
     ROOT/.moss/rescue                a shell script that goes back where moss itself does not run
     ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
 """
@@ -110,6 +111,10 @@ class Root:
     @property
     def universes(self) -> str:
         return self.below(".moss", "cache", "universes")
+
+    @property
+    def triggers(self) -> str:
+        return self.below(".moss", "triggers")
 
     @property
     def copies(self) -> str:

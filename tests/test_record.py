@@ -114,9 +114,9 @@ def test_a_cache_of_another_version_is_made_anew(tmp_path: Path) -> None:
 
 
 IMPOSSIBLE = [
-    "INSERT INTO package VALUES (1, 'short', 'k', 'n', '1', 1, 1, 'x', 'deb', '{}', '', 0, 0)",
-    "INSERT INTO package VALUES (1, printf('%064d', 1), 'k', 'n', '1', 1, 1, 'x', 'odd', '{}', '', 0, 0)",
-    "INSERT INTO package VALUES (1, printf('%064d', 1), 'k', 'n', '1', 1, 1, 'x', 'deb', 'no json', '', 0, 0)",
+    "INSERT INTO package VALUES (1, 'short', 'k', 'n', '1', 1, 1, 'x', 'deb', '{}', '', 0, 0, NULL)",
+    "INSERT INTO package VALUES (1, printf('%064d', 1), 'k', 'n', '1', 1, 1, 'x', 'odd', '{}', '', 0, 0, NULL)",
+    "INSERT INTO package VALUES (1, printf('%064d', 1), 'k', 'n', '1', 1, 1, 'x', 'deb', 'no json', '', 0, 0, NULL)",
     "INSERT INTO asset VALUES (1, x'00', 420, 0, 0, x'', 0)",
     "INSERT INTO asset VALUES (1, zeroblob(16), 65536, 0, 0, x'', 0)",
     "INSERT INTO layout VALUES (99, 'bin/x', 2, 41471, 0, 0, NULL, 'y')",

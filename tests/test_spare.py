@@ -24,7 +24,6 @@ from moss.operations.trees import NextTree, make_tree, plan_tree
 from moss.operations.upkeep import Upkeep, keep_house
 from moss.reporter import Silence
 from moss.root import GenerationId
-from moss.seal import Seal
 from tests.builders import Content, Dir, File, Link, metadata, snapshot
 from tests.histories import run_histories
 from tests.test_transactions import Repository, changing, check_invariants, crash_at, make, plan_for
@@ -47,12 +46,12 @@ class Ways:
 def ways(monkeypatch: pytest.MonkeyPatch) -> Ways:
     counted = Ways()
 
-    def counting(system: object, number: object, tree: NextTree, store: object) -> Seal:
+    def counting(system: object, number: object, tree: NextTree, store: object) -> None:
         if isinstance(tree, TreeDifference):
             counted.by_difference += 1
         else:
             counted.in_full += 1
-        return make_tree(system, number, tree, store)  # type: ignore[arg-type]
+        make_tree(system, number, tree, store)  # type: ignore[arg-type]
 
     monkeypatch.setattr(committing, "make_tree", counting)
     return counted

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from moss.db.triggers import TriggerRun
     from moss.facts import Fact
     from moss.generation import Generation, JournalEntry, Reason, Selected
     from moss.package import Metadata
@@ -190,4 +191,13 @@ def _proof_data(proof: Proof) -> Data:
         "order": proof.order,
         "seconds": round(proof.seconds, 6),
         "levels": [{"name": name, "cost": cost} for name, cost in proof.levels],
+    }
+
+
+def trigger_data(run: TriggerRun) -> dict[str, object]:
+    return {
+        "name": run.name,
+        "outcome": "reused" if run.reused else run.outcome,
+        "seconds": round(run.seconds, 6),
+        "output": run.output,
     }

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
+from moss.cli.as_json import trigger_data
 from moss.cli.outliving import load_what_is_needed_later
 from moss.cli.parameters import Option
 from moss.cli.session import Answer, Session
-from moss.cli.text import Page, duration, plain
+from moss.cli.text import Page, duration, plain, wrapped
 from moss.db import trees
 from moss.errors import Locked, MossError, Recovered
 from moss.fetch.network import Network
@@ -23,6 +24,7 @@ from moss.operations.system import System, open_to_change, open_to_read
 from moss.root import GenerationId, Root, generation_of_tree
 
 if TYPE_CHECKING:
+    from moss.db.triggers import TriggerRun
     from moss.left_behind import LeftBehind
     from moss.operations.transaction import Outcome
     from moss.operations.upkeep import Upkeep
@@ -56,19 +58,17 @@ def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[Sys
             yield system
         return
     for_machine = ["--facts", settings.facts_file] if settings.facts_file is not None else []
-    command = shlex.join(["moss", *words, *(["--at-boot"] if at_boot else []), *for_machine])
-    facts = session.said_facts
-    with (
-        ended_on_request(),
-        open_to_change(
-            settings.directory,
-            session,
-            command=command,
-            wait=settings.wait,
-            facts=facts,
-            transport=Network(offline=settings.offline),
-        ) as system,
-    ):
+    without = [word for name in sorted(settings.ignored_triggers) for word in ("--ignore-trigger", name)]
+    opening = open_to_change(
+        settings.directory,
+        session,
+        command=shlex.join(["moss", *words, *(["--at-boot"] if at_boot else []), *for_machine, *without]),
+        wait=settings.wait,
+        facts=session.said_facts,
+        transport=Network(offline=settings.offline),
+        ignored_triggers=settings.ignored_triggers,
+    )
+    with ended_on_request(), opening as system:
         if system.recovered is not None:
             raise Recovered(
                 f"an interrupted transaction had to be recovered first: {system.recovered}",
@@ -106,7 +106,7 @@ def carry_out(
     return Answer(
         lambda page: _told(outcome, page),
         answer_data(proposal, outcome_data(outcome)),
-        afterwards=lambda: tidy_up(session, system.command, keep_house, audit_after=audit_after),
+        afterwards=lambda: tidy_up(session, system.command, keep_house, outcome, audit_after=audit_after),
     )
 
 
@@ -144,14 +144,21 @@ def answer_data(
     return lambda: {"plan": proposal.data(), "dry_run": dry_run, "outcome": outcome}
 
 
-def tidy_up(session: Session, command: str, keep_house: Callable[..., Upkeep], *, audit_after: bool) -> None:
-    """Upkeep, once the answer has been given. It is owed to nobody: where another moss is at work
-    already, that one does it; Ctrl-C ends it, and the next change does the rest."""
+def tidy_up(
+    session: Session, command: str, keep_house: Callable[..., Upkeep], outcome: Outcome, *, audit_after: bool
+) -> None:
+    """What the system's own triggers have to do, and upkeep, once the answer has been given. It is owed to nobody:
+    where another moss is at work already, that one does it; Ctrl-C ends it, and the next change does the rest."""
+    opening = open_to_change(
+        session.settings.directory,
+        session,
+        command=f"{command} (upkeep)",
+        ignored_triggers=session.settings.ignored_triggers,
+    )
     try:
-        with (
-            ended_on_request(),
-            open_to_change(session.settings.directory, session, command=f"{command} (upkeep)") as system,
-        ):
+        with ended_on_request(), opening as system:
+            for warning in outcome.due(system) if outcome.due is not None else ():
+                session.late_warning(warning)
             found = keep_house(system, audit_trees=audit_after)
     except (Locked, KeyboardInterrupt):
         return
@@ -179,6 +186,7 @@ def outcome_data(outcome: Outcome) -> dict[str, object]:
             for one in outcome.left_behind
         ],
         "at_boot": outcome.at_boot,
+        "triggers": [trigger_data(one) for one in outcome.triggers],
     }
 
 
@@ -195,7 +203,17 @@ def _told(outcome: Outcome, page: Page) -> str:
     if outcome.at_boot:
         return _told_at_boot(outcome, page)
     done = f"Generation {outcome.generation} is active"
-    return f"{page.green(done)} ({duration(outcome.seconds)}).\n" + _left_behind_text(outcome.left_behind)
+    told = _triggers_text(outcome.triggers, page) + _left_behind_text(outcome.left_behind)
+    return f"{page.green(done)} ({duration(outcome.seconds)}).\n{told}"
+
+
+def _triggers_text(runs: Sequence[TriggerRun], page: Page) -> str:
+    """Which ran, with their times, and which the person did without; those that need not run are not worth a word."""
+    ran = [f"{plain(one.name)} {duration(one.seconds)}" for one in runs if one.outcome == "done" and not one.reused]
+    left = [plain(one.name) for one in runs if one.outcome == "ignored"]
+    said = [f"Triggers that ran: {', '.join(ran)}."] if ran else []
+    said += [f"Left out, as you said: {', '.join(left)}; the next change runs them."] if left else []
+    return "".join(f"{line}\n" for text in said for line in wrapped(text, page.width or 1000))
 
 
 def _told_at_boot(outcome: Outcome, page: Page) -> str:

@@ -17,6 +17,7 @@ GLOBAL_OPTIONS = (
     ("--json", "Answer in JSON"),
     ("--offline", "Never use the network"),
     ("--facts FILE", "Plan for another machine, by its facts in FILE"),
+    ("--ignore-trigger NAME", "Change the system without this trigger"),
     ("--wait SECONDS", "Wait this long for another moss to finish"),
     ("--color WHEN", "auto, always or never; NO_COLOR is honoured"),
     ("-v, --verbose", "Say more"),

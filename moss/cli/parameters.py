@@ -93,11 +93,12 @@ def global_options(
     no_progress: Annotated[bool, Option("--no-progress", hidden=True)] = False,
     progress_fd: Annotated[int | None, Option("--progress-fd", metavar="N", min=0, hidden=True)] = None,
     facts_file: Annotated[str | None, Option("--facts", metavar="FILE", hidden=True)] = None,
+    ignored_triggers: Annotated[list[str] | None, Option("--ignore-trigger", metavar="NAME", hidden=True)] = None,
 ) -> Settings:
     """The options of every command, before and after its name; overview.py says what they mean."""
     return Settings(
         directory, yes, dry_run, as_json, offline, wait, colour, verbose, quiet, not no_progress, progress_fd,
-        facts_file,
+        facts_file, frozenset(ignored_triggers or ()),
     )  # fmt: skip
 
 

@@ -27,3 +27,5 @@ class Settings(NamedTuple):
     """A file descriptor that gets one JSON event a line."""
     facts_file: str | None = None
     """Where the facts of the machine are that the system is planned for."""
+    ignored_triggers: frozenset[str] = frozenset()
+    """Triggers that the person does without, this time."""

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from moss.cli.as_json import difference_data, fact_data, generation_data, journal_data, selected_data
+from moss.cli.as_json import difference_data, fact_data, generation_data, journal_data, selected_data, trigger_data
 from moss.cli.package_text import selected_table
 from moss.cli.parameters import Argument
 from moss.cli.plan_text import difference_rows, rows_text
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, labelled, moment, plain, table
 from moss.db.facts import facts_of
+from moss.db.triggers import TriggerRun, runs_of
 from moss.errors import NotFound
 from moss.facts import Fact, FactKind
 from moss.generation import Generation, JournalEntry, Selected
@@ -42,11 +43,13 @@ def state_show(
             raise NotFound("there is no generation yet", remedies=["moss install PACKAGE"])
         found, packages = queries.generation_packages(system, number)
         facts = facts_of(system.record, number)
+        triggers = list(runs_of(system.record, number).values())
     return Answer(
-        lambda page: generation_text(found, packages, facts, page),
+        lambda page: generation_text(found, packages, facts, triggers, page),
         lambda: (
             generation_data(found)
             | {"packages": [selected_data(one) for one in packages], "facts": [fact_data(one) for one in facts]}
+            | {"triggers": [trigger_data(one) for one in triggers]}
         ),
     )
 
@@ -107,7 +110,7 @@ def generations_text(summaries: list[GenerationSummary], page: Page) -> str:
 
 
 def generation_text(
-    generation: Generation, packages: list[Selected], facts: tuple[Fact, ...], page: Page
+    generation: Generation, packages: list[Selected], facts: tuple[Fact, ...], triggers: list[TriggerRun], page: Page
 ) -> str:
     start = labelled(
         (
@@ -118,6 +121,7 @@ def generation_text(
             ("Pinned", ", ".join(plain(str(pin)) for pin in generation.model.pins)),
             ("Held", ", ".join(plain(hold.name) for hold in generation.model.holds)),
             ("Planned for", _facts_in_short(facts)),
+            ("Triggers", ", ".join(_trigger_in_short(one) for one in triggers)),
             ("Holds", count(len(packages), "package")),
         ),
         page,
@@ -137,6 +141,10 @@ def history_text(entries: list[JournalEntry], page: Page) -> str:
         (str(one.id), moment(one.started_at), _steps(one), _how_far(one), plain(one.command)) for one in entries
     ]
     return table(("Transaction", "When", "Generation", "", "Command"), rows, page)
+
+
+def _trigger_in_short(run: TriggerRun) -> str:
+    return plain(run.name if run.outcome == "done" else f"{run.name} ({run.outcome})")
 
 
 def _facts_in_short(facts: tuple[Fact, ...]) -> str:

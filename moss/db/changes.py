@@ -14,7 +14,7 @@ _COLUMNS = "name, architecture, old_key, new_key, old_label, old_reason"
 _CHANGES = (
     "WITH chosen AS (SELECT generation, name, architecture, candidate_key AS key, reason,"
     " name || ' ' || version || '-' || release AS label FROM selection JOIN package ON package.id = package"
-    " WHERE generation IN (?1, ?2)),"
+    " WHERE generation IN (?1, ?2) AND made_by IS NULL),"
     " old AS MATERIALIZED (SELECT * FROM chosen WHERE generation = ?1),"
     " new AS MATERIALIZED (SELECT * FROM chosen WHERE generation = ?2)"
     " SELECT coalesce(old.name, new.name) AS name, coalesce(old.architecture, new.architecture) AS architecture,"

@@ -142,7 +142,7 @@ def selection_of(database: Database, number: GenerationId | None) -> list[Select
     """The generation's packages by name; none when there is no generation."""
     rows = database.connection.execute(
         f"SELECT {_SELECTED} FROM selection JOIN package ON package.id = selection.package"
-        " WHERE generation = ? ORDER BY name, architecture, package.id",
+        " WHERE generation = ? AND made_by IS NULL ORDER BY name, architecture, package.id",
         (number,),
     )
     return list(starmap(_selected, rows))
@@ -159,6 +159,7 @@ def remembered(database: Database, candidate_key: str, reason: Reason) -> Select
 
 
 def package_ids_of(database: Database, number: GenerationId | None) -> list[PackageId]:
+    """All that the generation's tree is made of: packages, and what triggers wrote."""
     rows = database.connection.execute("SELECT package FROM selection WHERE generation = ? ORDER BY package", (number,))
     return [PackageId(package) for (package,) in rows]
 

@@ -1,5 +1,6 @@
 """Packages on record, with their layouts and assets. Which of their files are in the store: moss/db/cuts.py."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,8 +9,10 @@ from moss.db.statements import metadata_from, statement_of
 from moss.digest import ContentDigest, PackageDigest
 from moss.generation import PackageId
 from moss.layout import Entry, EntryKind
+from moss.merge import Replaces
 from moss.package import Metadata
 from moss.xattrs import NO_XATTRS, Xattrs
+from solver.formula import parse_relation
 
 if TYPE_CHECKING:
     from moss.plan import Chosen
@@ -139,6 +142,16 @@ def metadata_of(database: Database, package: PackageId) -> Metadata:
     ).fetchone()
     assert row is not None, f"package {package} has no row"
     return metadata_from(*row)
+
+
+def replacements(database: Database, chosen: Iterable[PackageId]) -> Replaces:
+    """Which of these packages says that it replaces which: pairs of names."""
+    rows = database.connection.execute(
+        "SELECT name, replaced.value FROM json_each(?) AS chosen JOIN package ON package.id = chosen.value"
+        " JOIN json_each(statement, '$.relations.replaces') AS replaced",
+        (json.dumps(list(chosen)),),
+    )
+    return frozenset((name, parse_relation(relation).name) for name, relation in rows)
 
 
 def recorded(database: Database) -> list[tuple[PackageId, Metadata]]:

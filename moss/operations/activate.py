@@ -11,7 +11,7 @@ from moss.operations.interruption import uninterrupted
 from moss.operations.menu import check_menu
 from moss.operations.previous import is_archived, previous_generation
 from moss.operations.system import System
-from moss.operations.transaction import Outcome, under_way
+from moss.operations.transaction import Outcome, due_on_system, under_way
 from moss.plan import Difference, as_chosen, difference
 from moss.recover import finish
 from moss.root import GenerationId
@@ -59,10 +59,11 @@ def activate(system: System, activation: Activation) -> Outcome:
             under_way(system, activation.operation, activation.base, complete=target) as entry,
             uninterrupted(),
         ):
+            due = due_on_system(system.root.archived_usr(target))
             exchange(system.root, system.root.archive(target), system.effects)
             warnings = finish(system.root, system.record, system.effects, entry, system.clock())
     behind = left_behind(system.root.archived_usr(activation.base))
-    return Outcome(target, activation.base, time.monotonic() - started, warnings, behind)
+    return Outcome(target, activation.base, time.monotonic() - started, warnings, behind, due=due)
 
 
 def _propose(system: System, base: GenerationId, target: GenerationId, operation: str) -> Activation:

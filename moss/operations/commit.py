@@ -3,7 +3,7 @@
     fetch     stones verified
     stage     packages and generation on record, new files in the store, durable together;
               collisions and missing space end it here
-    make      the tree, out of a spare one by difference or in full, durable; then its boot entry
+    make      the tree, out of a spare one by difference or in full; triggers over it; durable; then its boot entry
     switch    the tree and /usr change places: the commit point
     finish    the old tree archived, /etc and /var follow, the record says so
 
@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING
 from moss.db import cuts, generations, journal
 from moss.db.packages import known_row
 from moss.db.repositories import repositories
+from moss.db.triggers import carried_over, has_runs
 from moss.debian.source import PREFIX
 from moss.digest import EMPTY_CONTENT, PackageDigest
 from moss.effects import as_moss_error
 from moss.fetch.uris import absolute_uri, relative_to
 from moss.fetch.verify import open_uri, verify
-from moss.generation import JournalEntry, PackageId
+from moss.generation import JournalEntry, PackageId, Reason
 from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
@@ -36,8 +37,8 @@ from moss.operations.open_files import allow_open_files
 from moss.operations.refetching import refetched
 from moss.operations.space import check_space
 from moss.operations.system import System
-from moss.operations.transaction import Outcome, ready_to_switch, under_way
-from moss.operations.trees import NextTree, make_tree, plan_tree
+from moss.operations.transaction import TRIGGERS, Outcome, due_on_system, ready_to_switch, under_way
+from moss.operations.trees import NextTree, complete_tree, make_tree, plan_tree
 from moss.plan import Chosen, Plan
 from moss.recover import finish
 from moss.repository import BUNDLE_PREFIX
@@ -47,6 +48,7 @@ from moss.unpack import Fetched, record_fetched, unpack
 
 if TYPE_CHECKING:
     from moss.bundle.arrival import Arrival
+    from moss.db.triggers import TriggerRun
     from moss.foreign.convert import Converted
 
 OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and every file is yours"
@@ -54,7 +56,11 @@ OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and ev
 
 
 def commit(
-    system: System, plan: Plan, arrivals: "Sequence[Arrival]" = (), *, at_boot: bool = False
+    system: System,
+    plan: Plan,
+    arrivals: "Sequence[Arrival]" = (),
+    *,
+    at_boot: bool = False,
 ) -> Outcome:
     """Carry out a plan. Raises MossError with the system unchanged, or returns when it is done for good.
 
@@ -73,21 +79,26 @@ def commit(
             arrivals = (*arrivals, *_arriving(system, missing, open_files))
             brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
             fetched = _fetch(system, [one for one in missing if _digest(one) not in brought], open_files)
-            tree = _stage(system, plan, entry, fetched, arrivals, store)
-            sealed = make_tree(system, plan.result, tree, store)
+            tree, chosen = _stage(system, plan, entry, fetched, arrivals, store)
+            make_tree(system, plan.result, tree, store)
+            triggered = _trigger(system, plan, chosen, store)
+            sealed = complete_tree(system, store)
             _make_skeleton(system)
             add_to_menu(system, plan.result)
             if at_boot:
                 warnings = leave_made_to_boot(system, entry, plan.result, sealed)
-                return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, at_boot=True)
+                return Outcome(
+                    plan.result, plan.base, time.monotonic() - started, warnings, at_boot=True, triggers=triggered
+                )
             entry = ready_to_switch(system, entry, plan.result, sealed)
+            due = due_on_system(os.path.join(system.root.spare, "usr"))
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)
                 warnings = finish(system.root, system.record, system.effects, entry, system.clock())
     if plan.base is None and not system.effects.apply_owners:
         warnings = (*warnings, OWNERS_NOT_APPLIED)
     behind = () if plan.base is None else left_behind(system.root.archived_usr(plan.base))
-    return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, behind)
+    return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, behind, triggers=triggered, due=due)
 
 
 def _missing(system: System, plan: Plan, arrivals: "Sequence[Arrival]") -> list[Chosen]:
@@ -161,7 +172,7 @@ def _stage(
     fetched: list[Fetched],
     arrivals: "Sequence[Arrival]",
     store: Store,
-) -> NextTree:
+) -> tuple[NextTree, list[PackageId]]:
     """Put packages, layouts and the staged generation on record, and new files into the store.
 
     The files are durable before the transaction is committed: a row means that a file is there.
@@ -173,6 +184,9 @@ def _stage(
         for arrival in arrivals:
             rows |= arrival.record(system.record)
         packages_of_it = [_row(system, chosen, rows) for chosen in plan.chosen]
+        # Under another filter what triggers wrote may lack files that nobody can fetch: they run again.
+        same_filter = cuts.omissions_of(system.record, plan.base) == plan.omissions
+        carried = carried_over(system.record, plan.base) if same_filter else []
         generations.record_staged(
             system.record,
             plan.result,
@@ -181,13 +195,14 @@ def _stage(
             command=system.command,
             model=plan.model,
             selections=[
-                (package, chosen.reason) for package, chosen in zip(packages_of_it, plan.chosen, strict=True)
+                *((package, chosen.reason) for package, chosen in zip(packages_of_it, plan.chosen, strict=True)),
+                *((package, Reason()) for package in carried),
             ],
             facts=facts_of(system),
             path_filter=plan.omissions,
         )
         journal.set_target(system.record, entry.id, plan.result)
-        tree = plan_tree(system, plan, packages_of_it)
+        tree = plan_tree(system, plan, [*packages_of_it, *carried])
         check_space(system.root.state_directory, system.root.store, system.record, incoming, tree, arrivals)
         check_menu(system, system.active, plan.result)
         count = len(fetched) + sum(len(arrival.wanted) for arrival in arrivals)
@@ -199,7 +214,19 @@ def _stage(
         assert not cuts.lacking_contents(system.record) - {EMPTY_CONTENT}, "a cut's files are all there"
         system.effects.syncfs(store.fd)
     system.effects.commit_point("generation staged")
-    return tree
+    return tree, [*packages_of_it, *carried]
+
+
+def _trigger(
+    system: System, plan: Plan, chosen: Sequence[PackageId], store: Store
+) -> "tuple[TriggerRun, ...]":
+    """Run what is due over the tree; nothing of it is loaded where there are no triggers and never were."""
+    spare_usr = os.path.join(system.root.spare, "usr")
+    if not os.path.isdir(os.path.join(spare_usr, TRIGGERS, "tx.d")) and not has_runs(system.record, plan.base):
+        return ()
+    from moss.operations.triggering import run_triggers
+
+    return run_triggers(system, plan.base, plan.result, chosen, store)
 
 
 def _row(system: System, chosen: Chosen, rows: dict[str, PackageId]) -> PackageId:

@@ -56,6 +56,8 @@ class System:
     """For who only looks: the generation that /usr is, where the record does not follow yet."""
     facts: KnownFacts = field(default_factory=KnownFacts, compare=False)
     """Of the machine that the system is planned for."""
+    ignored_triggers: frozenset[str] = frozenset()
+    """Triggers that the person does without, this time."""
 
     @property
     def active(self) -> GenerationId | None:
@@ -105,6 +107,7 @@ def open_to_change(
     effects: Effects | None = None,
     clock: Callable[[], int] = _now,
     facts: "tuple[Fact, ...] | None" = None,
+    ignored_triggers: frozenset[str] = frozenset(),
 ) -> Iterator[System]:
     """Open for changing: takes the lock (waiting up to `wait` seconds) and recovers first. `facts` are those of
     another machine, where the system is planned for one.
@@ -132,7 +135,10 @@ def open_to_change(
             with told_in_words(root.database), as_moss_error(f"carry out {command!r}"):
                 known = KnownFacts(facts)
                 network = transport or Network()
-                yield System(root, record, offers, effects, reporter, clock, command, network, recovered, facts=known)
+                yield System(
+                    root, record, offers, effects, reporter, clock, command, network, recovered,
+                    facts=known, ignored_triggers=ignored_triggers,
+                )  # fmt: skip
         finally:
             record.close()
             offers.close()

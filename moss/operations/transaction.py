@@ -1,16 +1,21 @@
 """What every transaction has: its row in the journal, the way back, and what it came to."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from moss.db import journal, trees
+from moss.db.triggers import TriggerRun
 from moss.generation import JournalEntry
 from moss.left_behind import LeftBehind
 from moss.operations.system import System
 from moss.recover import undo
 from moss.root import GenerationId, generation_of_tree
 from moss.seal import Seal
+
+TRIGGERS = "share/moss/triggers"
+"""Where a tree has its triggers."""
 
 
 class Outcome(NamedTuple):
@@ -24,6 +29,20 @@ class Outcome(NamedTuple):
     """What runs and does not see the new /usr as it should."""
     at_boot: bool = False
     """The generation is ready, and the next boot switches to it."""
+    triggers: tuple[TriggerRun, ...] = ()
+    """What became of the triggers that ran over its tree, and of those that need not."""
+    due: Callable[[System], tuple[str, ...]] | None = None
+    """What is to be done on the system once the outcome has been told; gives what the person should know."""
+
+
+def due_on_system(usr: str) -> Callable[[System], tuple[str, ...]] | None:
+    """What the triggers of a tree that is about to be /usr have to do there. Everything that takes is loaded now:
+    afterwards there may be no moss to load it from."""
+    if not os.path.isdir(os.path.join(usr, TRIGGERS, "sys.d")):
+        return None
+    from moss.operations.system_triggers import run_system_triggers
+
+    return run_system_triggers
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from moss.busy import user_of
 from moss.db import cuts, generations, trees
+from moss.db.packages import replacements
 from moss.db.paths import Holding
 from moss.difference import TreeDifference, tree_difference
 from moss.discard import vacate_spare
@@ -45,13 +46,13 @@ def plan_tree(system: System, plan: Plan, chosen: Sequence[PackageId]) -> NextTr
         if difference is not None:
             trees.record_directory_links(system.record, plan.result, links)
             return difference
-    layout = WholeLayout(system.record, chosen, _replacements(plan), path_filter)
+    layout = WholeLayout(system.record, chosen, replacements(system.record, chosen), path_filter)
     trees.record_directory_links(system.record, plan.result, layout.directory_links)
     return InFull(layout)
 
 
-def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store) -> Seal:
-    """Make it in the spare's place, durably, and seal it. The spare is dirty from before the first change."""
+def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store) -> None:
+    """Make it in the spare's place. The spare is dirty from before the first change."""
     system.reporter.stage(f"making generation {number}")
     spare_usr = os.path.join(system.root.spare, "usr")
     if isinstance(tree, TreeDifference):
@@ -61,11 +62,37 @@ def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store
     else:
         trees.forget_spare(system.record)
         system.effects.commit_point("spare is forgotten")
-        vacate_spare(system.root, system.effects, system.reporter)
-        system.effects.mkdir(system.root.spare, 0o700)
-        materialise(tree.layout, store, spare_usr, number, system.effects)
+        _make_in_full(system, number, tree.layout, store)
+
+
+def change_tree(
+    system: System, number: GenerationId, old: Sequence[PackageId], new: Sequence[PackageId], store: Store
+) -> None:
+    """Make the tree that was just made of the packages `old` into one of `new`. Raises LayoutCollision."""
+    if set(old) == set(new):
+        return
+    path_filter = cuts.filter_of(system.record, number)
+    links = trees.directory_links(system.record, number)
+    difference = tree_difference(system.record, Holding(old, path_filter), Holding(new, path_filter), links)
+    if difference is not None:
+        apply_difference(difference, store, os.path.join(system.root.spare, "usr"), number, system.effects)
+        return
+    layout = WholeLayout(system.record, new, replacements(system.record, new), path_filter)
+    with system.record.transaction():
+        trees.record_directory_links(system.record, number, layout.directory_links)
+    _make_in_full(system, number, layout, store)
+
+
+def complete_tree(system: System, store: Store) -> Seal:
+    """The tree is as it shall be: make it durable, and seal it."""
     system.effects.syncfs(store.fd)
-    return seal(spare_usr)
+    return seal(os.path.join(system.root.spare, "usr"))
+
+
+def _make_in_full(system: System, number: GenerationId, layout: WholeLayout, store: Store) -> None:
+    vacate_spare(system.root, system.effects, system.reporter)
+    system.effects.mkdir(system.root.spare, 0o700)
+    materialise(layout, store, os.path.join(system.root.spare, "usr"), number, system.effects)
 
 
 def advance_spare(system: System, store: Store) -> None:
@@ -102,13 +129,3 @@ def _is_usable(system: System, generation: GenerationId) -> bool:
     """Whether the spare is there and nothing that runs is inside it (it must not change under anybody)."""
     usr = os.path.join(system.root.spare, "usr")
     return generation_of_tree(usr) == generation and user_of(system.root.spare) is None
-
-
-def _replacements(plan: Plan) -> frozenset[tuple[str, str]]:
-    names = {chosen.name for chosen in plan.chosen}
-    return frozenset(
-        (chosen.name, relation.name)
-        for chosen in plan.chosen
-        for relation in chosen.metadata.relations.replaces
-        if relation.name in names
-    )

@@ -17,6 +17,7 @@ from moss.audit import Audit, audit
 from moss.busy import user_of
 from moss.db import cuts, facts, forgetting, generations, paths, settings, trees
 from moss.db.copying import update_copy
+from moss.db.packages import replacements
 from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
 from moss.effects import as_moss_error
@@ -123,16 +124,9 @@ def layout_of(system: System, number: GenerationId) -> list[Entry]:
 
 
 def _whole_layout(system: System, number: GenerationId) -> WholeLayout:
-    selection = generations.selection_of(system.record, number)
-    names = {selected.metadata.name for selected in selection}
-    replaces = frozenset(
-        (selected.metadata.name, relation.name)
-        for selected in selection
-        for relation in selected.metadata.relations.replaces
-        if relation.name in names
-    )
-    chosen = [selected.package for selected in selection]
-    return WholeLayout(system.record, chosen, replaces, cuts.filter_of(system.record, number))
+    ids = generations.package_ids_of(system.record, number)
+    path_filter = cuts.filter_of(system.record, number)
+    return WholeLayout(system.record, ids, replacements(system.record, ids), path_filter)
 
 
 def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:

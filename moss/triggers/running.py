@@ -1,4 +1,4 @@
-"""Running triggers: each in a sandbox of its own, those that wait for nothing side by side.
+"""Running triggers: each in a process of its own, those that wait for nothing side by side.
 
 This is the parent's side. What a child has to say about its own start comes through a pipe that a
 successful end closes unused; what programs print comes through another one.
@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
+from moss.triggers.kernel import die_with_parent
 from moss.triggers.pattern import filled_pattern
-from moss.triggers.sandbox import Sandbox, enter
 from moss.triggers.values import Delete, Handler, Run
 from solver.values import value
 
@@ -40,7 +40,8 @@ class Job:
 
     name: str
     handlers: tuple[Handler, ...]
-    sandbox: Sandbox
+    enter: Callable[[], None]
+    """Called in the job's process: goes to where its programs run. OSError where that cannot be."""
     timeout: float
     """Seconds for all of them."""
 
@@ -56,7 +57,7 @@ class Ended:
     """The end of what its programs printed, both streams together."""
     seconds: float
     unable: bool = False
-    """The sandbox could not be made: nothing was run."""
+    """Its process could not go to where it must: nothing was run."""
 
 
 class _Running:
@@ -166,9 +167,10 @@ def _child(job: Job, say: int, output: int) -> NoReturn:
             nowhere = os.open("/dev/null", os.O_RDONLY)
             for fd, number in ((nowhere, 0), (output, 1), (output, 2)):
                 os.dup2(fd, number)
-            enter(job.sandbox)
+            die_with_parent()  # who holds the lock holds it no longer than moss lives
+            job.enter()
         except OSError as fault:
-            _say(say, f"no sandbox can be made for it: {fault.filename or ''}: {fault.strerror}", unable=True)
+            _say(say, f"it cannot be run where it must: {fault.filename or ''}: {fault.strerror}", unable=True)
         for handler in job.handlers:
             failure = _delete(handler) if isinstance(handler, Delete) else _execute(handler)
             if failure is not None:

@@ -27,29 +27,36 @@ _DEVICES = ("null", "zero", "full", "random", "urandom")
 _EMPTY = {"dev": 0o755, "proc": 0o755, "run": 0o755, "tmp": 0o1777, "var": 0o755, "root": 0o700, "usr": 0o755}
 _ROOT_BYTES = 512 << 20
 
+PARTS = ("upper", "work", "root")
+"""Of a scratch directory: what is written, what the overlay needs for itself, where the root is made."""
+
 CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP = 0, 1, 3, 4, 5, 6, 7, 31
 _KEPT_CAPABILITIES = frozenset({CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETFCAP})
 
 
 @value
 class Sandbox:
-    """Where the pieces are. None of the paths has a colon, a comma or a backslash in it."""
+    """Where the pieces are, below `base`: the kernel takes no path with a colon or a comma for an overlay."""
 
+    base: str
+    """An absolute path."""
     tree: str
-    """The tree of /usr that is seen and never written to."""
+    """The tree of /usr that is seen and never written to. This and the others are relative to `base`."""
     seen_before: tuple[str, ...]
     """What others wrote, over the tree; the latest first."""
     scratch: str
-    """Has `upper` (what is written to /usr), `work` and `root` in it, all of them directories."""
+    """Has what PARTS names in it, all of them directories."""
 
     @property
     def upper(self) -> str:
+        """Where what is written to /usr goes, relative to `base`."""
         return os.path.join(self.scratch, "upper")
 
 
 def enter(sandbox: Sandbox) -> None:
     """Come back as the first process of the sandbox, in its root. The process that called waits for it
     and ends as it ends. OSError where the kernel has not what it takes, with nothing left behind."""
+    os.chdir(sandbox.base)
     _let_go_of_the_terminal()
     _leave_namespaces()
     child = os.fork()

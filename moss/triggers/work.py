@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from moss.layout import Entry
 from moss.triggers.pattern import Pattern, parse_pattern, substituted
 from moss.triggers.values import Delete, Handler, PathType, Run, Trigger
-from solver.values import value
+from solver.values import replace, value
 
 _USR = "/usr/"
 
@@ -24,15 +24,17 @@ class Command:
     inputs: tuple[Entry, ...]
     """In the order of a tree, each once."""
 
-    def digest(self, trigger: Trigger, programs: Iterable[Entry] = ()) -> str:
-        """Of all that its outcome depends on: what it does, what it is about, and the programs' files.
-
-        SHA-256, hexadecimal.
-        """
-        hasher = hashlib.sha256(repr((trigger.name, trigger.scope.value, str(self.handler))).encode())
-        for entry in (*programs, *self.inputs):
+    def digest(self) -> str:
+        """Of what it does and what it is about: SHA-256, hexadecimal."""
+        hasher = hashlib.sha256(str(self.handler).encode())
+        for entry in self.inputs:
             hasher.update(repr(tuple(entry)).encode(errors="surrogateescape"))
         return hasher.hexdigest()
+
+
+def digest_of(trigger: Trigger) -> str:
+    """Of all that its file says, but where that is: SHA-256, hexadecimal."""
+    return hashlib.sha256(repr(replace(trigger, file="", description="")).encode()).hexdigest()
 
 
 @value

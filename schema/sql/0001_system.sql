@@ -22,10 +22,14 @@ CREATE TABLE package (
     repository TEXT NOT NULL,
     -- Bytes of the stone, and bytes of its files when installed.
     stone_size INTEGER NOT NULL CHECK (stone_size >= 0),
-    installed_size INTEGER NOT NULL CHECK (installed_size >= 0)
+    installed_size INTEGER NOT NULL CHECK (installed_size >= 0),
+    -- The trigger that wrote these files; NULL: it is a package that somebody made. What a trigger wrote lies
+    -- in trees, the store and bundles as packages do, and no list of packages shows it.
+    made_by TEXT CHECK (made_by <> '')
 ) STRICT;
 CREATE INDEX package_candidate_key ON package (candidate_key);
 CREATE INDEX package_name ON package (name);
+CREATE INDEX package_made_by ON package (made_by) WHERE made_by IS NOT NULL;
 
 -- A file object: content and metadata together, since hard links share both. It is in the store when a cut has a
 -- path of it; a file in the store that no cut has means nothing.
@@ -199,6 +203,36 @@ CREATE TABLE selection (
     PRIMARY KEY (generation, package)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX selection_package ON selection (package);
+
+-- What became of the triggers that ran over a generation's tree before it was switched to.
+CREATE TABLE trigger_run (
+    generation INTEGER NOT NULL REFERENCES generation (id) ON DELETE CASCADE,
+    name TEXT NOT NULL CHECK (name <> ''),
+    -- Of all that its outcome depends on, SHA-256: see moss/triggers/work.py.
+    inputs TEXT NOT NULL,
+    -- done; failed; ignored: the person said so; inhibited: what it names was there.
+    outcome TEXT NOT NULL CHECK (outcome IN ('done', 'failed', 'ignored', 'inhibited')),
+    -- The end of what its programs printed.
+    output TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    -- What it wrote; NULL: nothing.
+    package INTEGER REFERENCES package (id) ON DELETE SET NULL,
+    PRIMARY KEY (generation, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX trigger_run_package ON trigger_run (package) WHERE package IS NOT NULL;
+
+-- What became of the triggers that ran on the system itself, the last time that each ran. What they do lies
+-- outside /usr, so it belongs to no generation.
+CREATE TABLE system_trigger (
+    name TEXT PRIMARY KEY CHECK (name <> ''),
+    -- As in trigger_run.
+    inputs TEXT NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('done', 'failed', 'ignored', 'inhibited')),
+    output TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    -- Seconds since 1970, UTC.
+    run_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- The generation that /usr holds, as far as the record knows; /usr/.stateID is the truth.
 CREATE TABLE active (

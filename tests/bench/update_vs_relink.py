@@ -30,14 +30,18 @@ TIMED = """\
 import sys, time
 from moss.cli.main import main
 from moss.operations import commit
-make = commit.make_tree
-def timed(*arguments):
-    started = time.perf_counter()
-    try:
-        return make(*arguments)
-    finally:
-        open(sys.argv[1], "w").write(str(time.perf_counter() - started))
-commit.make_tree = timed
+spent = 0.0
+def timed(act):
+    def acting(*arguments):
+        global spent
+        started = time.perf_counter()
+        try:
+            return act(*arguments)
+        finally:
+            spent += time.perf_counter() - started
+            open(sys.argv[1], "w").write(str(spent))
+    return acting
+commit.make_tree, commit.complete_tree = timed(commit.make_tree), timed(commit.complete_tree)
 sys.exit(main(sys.argv[2:]))
 """
 """moss, writing down how long it worked on the tree, syncs included."""

@@ -33,7 +33,7 @@ def test_a_power_cut_leaves_a_menu_that_boots() -> None:
 
 def test_every_sync_of_moss_is_known() -> None:
     names = {site.partition("+")[0] for site in sync_sites()}
-    assert {"moss.switch:exchange", "moss.effects:write_new", "moss.operations.trees:make_tree"} <= names
+    assert {"moss.switch:exchange", "moss.effects:write_new", "moss.operations.trees:complete_tree"} <= names
 
 
 class Effects(Recording):

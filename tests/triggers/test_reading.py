@@ -1,12 +1,15 @@
 """Trigger files: upstream's YAML, the same in KDL, and what is wrong with others."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
 from moss.errors import CorruptData
 from moss.triggers.reading import MAX_BYTES, read_trigger
 from moss.triggers.values import Delete, Inhibitors, PathType, Run, Scope, Trigger, Watch
+from solver.values import replace
 
 YAML = rb"""
 name: depmod
@@ -74,6 +77,18 @@ def expected(file: str) -> Trigger:
 @pytest.mark.parametrize(("content", "file"), [(YAML, "a.yaml"), (YAML, "a.yml"), (KDL, "a.kdl")])
 def test_both_languages_say_the_same(content: bytes, file: str) -> None:
     assert read_trigger(content, file, Scope.TRANSACTION) == expected(file)
+
+
+def test_the_documentation_says_one_thing_twice() -> None:
+    page = (Path(__file__).parents[2] / "docs/triggers.md").read_text()
+    found = {language: re.search(f"```{language}\n(.*?)```", page, re.DOTALL) for language in ("yaml", "kdl")}
+    yaml, kdl = (
+        read_trigger(text[1].encode(), f"t.{language}", Scope.TRANSACTION)
+        for language, text in found.items()
+        if text is not None
+    )
+    assert replace(yaml, file="") == replace(kdl, file="", handlers=kdl.handlers)
+    assert len(yaml.watches) == len(yaml.handlers) == 2
 
 
 def test_upstreams_example() -> None:

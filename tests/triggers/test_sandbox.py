@@ -3,9 +3,9 @@
 import os
 import shutil
 import stat
-import subprocess
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,44 +15,27 @@ from moss.errors import TriggerFailed
 from moss.layout import directory, regular, symlink
 from moss.triggers.capture import Captured, capture
 from moss.triggers.running import ENVIRONMENT, Ended, Job, run_all
-from moss.triggers.sandbox import Sandbox
+from moss.triggers.sandbox import PARTS, Sandbox, enter
 from moss.triggers.values import Delete, Handler, Run
+from tests.triggers.shells import needs_busybox, shell_files, write_files
 
-BUSYBOX = shutil.which("busybox")
-needs_busybox = pytest.mark.skipif(BUSYBOX is None, reason="busybox is not installed")
 pytestmark = needs_busybox
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A tree with a shell in it, and a file or two."""
-    assert BUSYBOX is not None
-    usr = tmp_path / "tree"
-    (usr / "bin").mkdir(parents=True)
-    listed = subprocess.run(["ldd", BUSYBOX], capture_output=True, text=True, check=False).stdout.split()
-    for path in {word for word in listed if word.startswith("/")}:
-        target = usr / os.path.realpath(path).removeprefix("/usr/").lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(os.path.realpath(path), target)
-        alias = usr / path.removeprefix("/usr/").lstrip("/")
-        if not alias.exists():
-            alias.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(os.path.realpath(path), alias)
-    shutil.copy(BUSYBOX, usr / "bin/busybox")
-    (usr / "bin/sh").symlink_to("busybox")
-    (usr / "share/factory/etc").mkdir(parents=True)
-    (usr / "share/factory/etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
-    (usr / "share/old").mkdir()
-    (usr / "share/old/a").write_text("a")
-    (usr / "share/old/b").write_text("b")
+    usr = tmp_path / "here: it, is" / "tree"
+    factory = {"share/factory/etc/passwd": "root:x:0:0::/root:/bin/sh\n"}
+    write_files({**shell_files(), **factory, "share/old/a": "a", "share/old/b": "b"}, usr)
     return usr
 
 
 def sandbox(tree: Path, name: str = "one", before: Sequence[Sandbox] = ()) -> Sandbox:
     scratch = tree.parent / name
-    for part in ("upper", "work", "root"):
+    for part in PARTS:
         (scratch / part).mkdir(parents=True)
-    return Sandbox(str(tree), tuple(one.upper for one in before), str(scratch))
+    return Sandbox(str(tree.parent), tree.name, tuple(one.upper for one in before), name)
 
 
 def shell(text: str) -> Run:
@@ -61,7 +44,7 @@ def shell(text: str) -> Run:
 
 def run(place: Sandbox, *handlers: Handler, timeout: float = 20.0) -> Ended:
     ends: list[Ended] = []
-    run_all(["t"], {"t": frozenset()}, lambda _: Job("t", handlers, place, timeout), ends.append, 1)
+    run_all(["t"], {"t": frozenset()}, lambda _: Job("t", handlers, partial(enter, place), timeout), ends.append, 1)
     (end,) = ends
     if end.unable:
         pytest.fail(f"this machine can make no sandbox: {end.failure}")
@@ -70,7 +53,8 @@ def run(place: Sandbox, *handlers: Handler, timeout: float = 20.0) -> Ended:
 
 def caught(place: Sandbox) -> Captured:
     owner = os.geteuid() or None
-    return capture(place.upper, (*place.seen_before, place.tree), "t", owner=owner)
+    upper, *below = (os.path.join(place.base, one) for one in (place.upper, *place.seen_before, place.tree))
+    return capture(upper, below, "t", owner=owner)
 
 
 def contents(tree: Path) -> dict[str, tuple[int, bytes | str | None]]:
@@ -219,7 +203,7 @@ def test_side_by_side_and_in_order(tree: Path) -> None:
         places[name] = sandbox(tree, name, before)
         text = "test \"$(busybox cat /usr/a /usr/b)\" = \"$(echo a; echo b)\" && echo c > /usr/c"
         wait = f"echo {name} > /usr/{name}; busybox sleep 0.4"
-        return Job(name, (shell(text if name == "c" else wait),), places[name], 20.0)
+        return Job(name, (shell(text if name == "c" else wait),), partial(enter, places[name]), 20.0)
 
     def ended(end: Ended) -> None:
         assert end.failure is None, end
@@ -240,7 +224,7 @@ def test_who_raises_ends_the_others(tree: Path) -> None:
         raise KeyboardInterrupt
 
     texts = {"a": "true", "b": "busybox sleep 59"}
-    jobs = {name: Job(name, (shell(text),), places[name], 90.0) for name, text in texts.items()}
+    jobs = {name: Job(name, (shell(text),), partial(enter, places[name]), 90.0) for name, text in texts.items()}
     begun = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         run_all(["a", "b"], dict.fromkeys("ab", frozenset()), jobs.__getitem__, ended, 2)
@@ -265,7 +249,7 @@ def test_what_no_generation_can_have(tree: Path, text: str, words: str) -> None:
 
 def test_where_no_sandbox_can_be_made(tree: Path) -> None:
     place = sandbox(tree)
-    shutil.rmtree(place.upper)
+    shutil.rmtree(os.path.join(place.base, place.upper))
     ends: list[Ended] = []
-    run_all(["t"], {"t": frozenset()}, lambda _: Job("t", (shell("true"),), place, 5.0), ends.append, 1)
-    assert ends[0].unable and ends[0].failure is not None and "no sandbox" in ends[0].failure
+    run_all(["t"], {"t": frozenset()}, lambda _: Job("t", (shell("true"),), partial(enter, place), 5.0), ends.append, 1)
+    assert ends[0].unable and ends[0].failure is not None and "cannot be run where it must" in ends[0].failure

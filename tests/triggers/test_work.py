@@ -8,7 +8,7 @@ from moss.layout import Entry, directory, regular, symlink
 from moss.triggers.order import waiting
 from moss.triggers.reading import read_trigger
 from moss.triggers.values import Delete, Run, Scope, Trigger
-from moss.triggers.work import Matcher, commands_of
+from moss.triggers.work import Matcher, commands_of, digest_of
 
 A, B = ContentDigest(b"a" * 16), ContentDigest(b"b" * 16)
 DEPMOD = b"""
@@ -50,16 +50,19 @@ def test_commands_are_collapsed_and_know_what_calls_for_them() -> None:
 
 
 def test_a_digest_changes_with_what_the_outcome_depends_on() -> None:
-    trigger = matcher().trigger
-
-    def digests(entries: list[Entry], programs: tuple[Entry, ...] = ()) -> list[str]:
-        return [one.digest(trigger, programs) for one in commands_of(matcher(), entries)]
+    def digests(entries: list[Entry]) -> list[str]:
+        return [one.digest() for one in commands_of(matcher(), entries)]
 
     before, after = digests(tree()), digests(tree(B))
     assert before == digests(tree())
     assert before[0] != after[0] and before[1:] == after[1:], "only the one whose module changed"
-    assert digests(tree(), (regular("sbin/depmod", A),))[0] != digests(tree(), (regular("sbin/depmod", B),))[0]
     assert digests(tree()[:-2])[2] != before[2], "a path that went"
+
+
+def test_a_trigger_has_a_digest_of_what_it_says() -> None:
+    said = read_trigger(DEPMOD, "t.yaml", Scope.TRANSACTION)
+    assert digest_of(said) == digest_of(read_trigger(DEPMOD + b"description: x\n", "u.yaml", Scope.TRANSACTION))
+    assert digest_of(said) != digest_of(read_trigger(DEPMOD.replace(b"-a", b"-A"), "t.yaml", Scope.TRANSACTION))
 
 
 def test_prefixes_hold_every_path_that_may_match() -> None:

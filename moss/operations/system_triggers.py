@@ -1,0 +1,78 @@
+"""Triggers of the system's scope: run on the system itself once /usr is switched and the answer is given.
+
+What they do lies outside /usr (a loader's cache, accounts, a service that must look again), so it belongs to
+no generation, and a failure stops nothing: it is told, and the trigger is due again with the next change. They
+run where what they are about is other than when they ran last, whichever way the system came there.
+"""
+
+import os
+from functools import partial
+
+from moss.db import cuts, generations
+from moss.db.paths import Holding
+from moss.db.triggers import TriggerRun, record_system_runs, system_runs
+from moss.errors import MossError
+from moss.operations.system import System
+from moss.operations.trigger_inputs import TriggerInputs, failed
+from moss.triggers import from_kdl, from_yaml
+from moss.triggers.environment import inhibitor
+from moss.triggers.files import triggers_in
+from moss.triggers.place import enter_root
+from moss.triggers.running import Ended, Job, run_all
+from moss.triggers.values import Scope
+
+TIMEOUT_SECONDS = 600.0
+"""For all commands of one trigger."""
+
+LOADED = (from_yaml, from_kdl)
+"""What reads a trigger file, loaded with this: /usr may be another one by then."""
+
+
+def run_system_triggers(system: System) -> tuple[str, ...]:
+    """Run what is due; what the person should know of it. Raises nothing for what a trigger does."""
+    try:
+        return _run(system)
+    except MossError as fault:  # a file that cannot be read, or a disk that fails: the change itself is done
+        return ("; ".join((f"triggers did not run: {fault.message}", *fault.remedies)),)
+
+
+def _run(system: System) -> tuple[str, ...]:
+    triggers = triggers_in(system.root.usr, Scope.SYSTEM, system.ignored_triggers)
+    active = system.active
+    chosen = Holding(generations.package_ids_of(system.record, active), cuts.filter_of(system.record, active))
+    look = TriggerInputs(system.record, system.root.usr, chosen, triggers)
+    before, runs, warnings = system_runs(system.record), dict[str, TriggerRun](), list[str]()
+    inputs: dict[str, str] = {}
+
+    def prepare(name: str) -> Job | None:
+        reason = inhibitor(look.triggers[name].inhibitors, system.root.path, system.root.usr)
+        if reason is not None:
+            runs[name] = TriggerRun(name, "", "inhibited", reason)
+            return None
+        old, commands = before.get(name), look.commands(name)
+        inputs[name] = look.inputs(name, commands)
+        if old is not None and old.outcome == "done" and old.inputs == inputs[name]:
+            return None
+        if not commands:
+            runs[name] = TriggerRun(name, inputs[name], "done")
+            return None
+        if not system.root.is_host and os.geteuid() != 0:
+            runs[name] = TriggerRun(name, "", "ignored", "only root can run programs in another root")
+            return None
+        system.reporter.stage(f"running the trigger {name}")
+        handlers = tuple(one.handler for one in commands)
+        return Job(name, handlers, partial(enter_root, system.root.path), TIMEOUT_SECONDS)
+
+    def ended(end: Ended) -> None:
+        outcome = "done" if end.failure is None else "failed"
+        runs[end.name] = TriggerRun(end.name, inputs[end.name], outcome, end.output, end.seconds)
+        if end.failure is not None:
+            fault = failed(look.triggers[end.name], end)
+            warnings.append("; ".join((fault.message, *fault.because)))
+
+    names = list(look.triggers)
+    run_all(names, look.waiting, prepare, ended, len(os.sched_getaffinity(0)))
+    if runs or before.keys() - look.triggers.keys():
+        record_system_runs(system.record, runs.values(), names, system.clock())
+        system.effects.commit_point("system triggers recorded")
+    return tuple(warnings)

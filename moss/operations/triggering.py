@@ -1,0 +1,272 @@
+"""Triggers of the transaction's scope: run over the new tree before anything is switched.
+
+    files       the triggers of the new tree, in their order
+    due         those whose inputs are others than when the active generation was made; of the rest, what
+                they wrote then is as good
+    run         each in a sandbox over the tree, side by side where none waits for the other
+    record      what they wrote: files in the store, rows like a package's, durable together
+    change      the tree, by the difference that makes
+
+So a generation is always described in full, and no trigger can write into the store. One that fails stops
+the transaction.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+from moss.db import cuts, generations, packages
+from moss.db.paths import Holding
+from moss.db.triggers import TriggerRun, made_in, record_made, record_runs, runs_of, set_made
+from moss.digest import PackageDigest
+from moss.errors import CorruptData, TriggerFailed
+from moss.generation import FilterId, PackageId
+from moss.merge import LayoutCollision
+from moss.operations.system import System
+from moss.operations.trees import change_tree
+from moss.operations.trigger_inputs import TriggerInputs, failed
+from moss.root import GenerationId
+from moss.stone import Content
+from moss.store import Store
+from moss.triggers.capture import Captured, capture
+from moss.triggers.environment import inhibitor
+from moss.triggers.files import triggers_in
+from moss.triggers.running import Ended, Job, run_all
+from moss.triggers.sandbox import PARTS, Sandbox, enter
+from moss.triggers.values import Scope, Trigger
+from moss.unpack import store_content
+from solver.values import replace, value
+
+TIMEOUT_SECONDS = 600.0
+"""For all commands of one trigger."""
+
+_READ_BYTES = 1 << 20
+
+
+@value
+class _Written:
+    """What a trigger wrote, as far as it is not on record yet."""
+
+    run: TriggerRun
+    captured: Captured
+    wins_over: tuple[str, ...]
+
+
+def run_triggers(
+    system: System,
+    base: GenerationId | None,
+    number: GenerationId,
+    chosen: Sequence[PackageId],
+    store: Store,
+) -> tuple[TriggerRun, ...]:
+    """Run what is due over the staged generation's tree, which is of the packages `chosen`: what triggers wrote
+    for `base` among them. What became of each, by name. TriggerFailed, CorruptData for a broken file."""
+    usr, ignored = os.path.join(system.root.spare, "usr"), system.ignored_triggers
+    before = runs_of(system.record, base)
+    triggers = triggers_in(usr, Scope.TRANSACTION, ignored)
+    triggers_in(usr, Scope.SYSTEM, ignored)  # those run when it is too late to stop for a broken file
+    if not triggers and not before:
+        return ()
+    made = made_in(system.record, chosen)
+    real = [package for package in chosen if package not in made]
+    look = _Look(system, base, number, real, triggers, before)
+    kept = look.kept(ignored)
+    staying = [run.package for run in kept.values() if run.package is not None]
+    change_tree(system, number, chosen, [*real, *staying], store)
+    due = [one for one in triggers if one.name not in kept]
+    written = _run(system, look, due) if due else []
+    runs = (*kept.values(), *_record(system, number, written, staying, store))
+    record_runs(system.record, number, runs)
+    all_of_it = [*real, *(run.package for run in runs if run.package is not None)]
+    try:
+        change_tree(system, number, [*real, *staying], all_of_it, store)
+    except LayoutCollision as fault:
+        raise TriggerFailed(
+            f"triggers wrote what cannot be in one generation: {fault.message}",
+            because=fault.because,
+            remedies=["say in one trigger's file that it runs after the other", "moss … --ignore-trigger NAME"],
+        ) from fault
+    return tuple(sorted(runs, key=lambda run: run.name))
+
+
+class _Look(TriggerInputs):
+    """The triggers of a generation, and which of them need not run."""
+
+    def __init__(
+        self,
+        system: System,
+        base: GenerationId | None,
+        number: GenerationId,
+        real: Sequence[PackageId],
+        triggers: Sequence[Trigger],
+        before: Mapping[str, TriggerRun],
+    ) -> None:
+        held = Holding(real, cuts.filter_of(system.record, number))
+        super().__init__(system.record, os.path.join(system.root.spare, "usr"), held, triggers)
+        self._root, self._before = system.root.path, before
+        old = set(generations.package_ids_of(system.record, base))
+        old -= set(made_in(system.record, old))
+        self._changed = [entry for _, entry in packages.entries_of(system.record, sorted(old ^ set(real)))]
+        self._other_filter = cuts.filter_of(system.record, base) != held.path_filter
+        self._changed_paths = {entry.path for entry in self._changed}
+
+    def kept(self, ignored: frozenset[str]) -> dict[str, TriggerRun]:
+        """The triggers that need not run, each with what became of it."""
+        kept: dict[str, TriggerRun] = {}
+        for name in ignored:
+            old = self._before.get(name)
+            package = old.package if old is not None and not self._other_filter else None
+            self._keep(kept, TriggerRun(name, "", "ignored", package=package))
+        left = [name for name in self.triggers if name not in kept]
+        while left:
+            ready = [name for name in left if not self.waiting[name] & set(left)]
+            for name in ready:
+                left.remove(name)
+                run = self._kept(name, kept)
+                if run is not None:
+                    self._keep(kept, run)
+        return kept
+
+    def _keep(self, kept: dict[str, TriggerRun], run: TriggerRun) -> None:
+        kept[run.name] = run
+        if run.package is not None:
+            self.made[run.name] = packages.layout_of(self.record, run.package)
+
+    def _kept(self, name: str, kept: Mapping[str, TriggerRun]) -> TriggerRun | None:
+        trigger, old = self.triggers[name], self._before.get(name)
+        reason = inhibitor(trigger.inhibitors, self._root, self.usr)
+        if reason is not None:
+            return TriggerRun(name, "", "inhibited", reason)
+        if old is None or old.outcome != "done" or not self.waiting[name] <= kept.keys():
+            return None
+        if self._other_filter and old.package is not None:
+            return None
+        if not self._is_touched(trigger) and self.says_the_same(name, old.inputs):
+            return replace(old, reused=True)
+        return replace(old, reused=True) if self.inputs(name, self.commands(name)) == old.inputs else None
+
+    def _is_touched(self, trigger: Trigger) -> bool:
+        """Whether anything that it may be about has come, gone or changed."""
+        if self._other_filter or self._changed_paths.intersection(self.programs(trigger)):
+            return True
+        return any(map(self.matchers[trigger.name].is_about, self._changed))
+
+
+def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
+    """Run these; nothing of it is in the tree, the store or the record yet, and nothing is left lying about."""
+    written: dict[str, _Written] = {}
+    inputs: dict[str, str] = {}
+    names = [one.name for one in due]
+    sandboxes: dict[str, Sandbox] = {}
+    system.reporter.stage(f"running {len(due)} triggers")
+
+    def prepare(name: str) -> Job | None:
+        before = [other for other in reversed(written) if other in look.waiting[name]]
+        commands = look.commands(name)
+        inputs[name] = look.inputs(name, commands)
+        if not commands:
+            written[name] = _Written(TriggerRun(name, inputs[name], "done"), Captured((), (), ()), ())
+            return None
+        sandboxes[name] = _make_sandbox(system, name, [sandboxes[one].upper for one in before if one in sandboxes])
+        place = partial(enter, sandboxes[name])
+        return Job(name, tuple(one.handler for one in commands), place, TIMEOUT_SECONDS)
+
+    def ended(end: Ended) -> None:
+        if end.failure is not None:
+            raise failed(look.triggers[end.name], end)
+        place = sandboxes[end.name]
+        upper, *below = (os.path.join(place.base, one) for one in (place.upper, *place.seen_before, place.tree))
+        captured = capture(upper, below, end.name, owner=None if system.effects.apply_owners else os.geteuid())
+        if captured.removed:
+            raise TriggerFailed(
+                f"the trigger {end.name} removed /usr/{captured.removed[0]}, which a package has",
+                remedies=[f"do without it this time: --ignore-trigger {end.name}"],
+            )
+        look.made[end.name] = captured.entries
+        run = TriggerRun(end.name, inputs[end.name], "done", end.output, end.seconds)
+        written[end.name] = _Written(run, captured, tuple(look.waiting[end.name]))
+        system.reporter.progress(len(written), len(due), "triggers")
+
+    try:
+        system.effects.remove_tree(system.root.triggers)
+        system.effects.mkdir(system.root.triggers, 0o700)
+        waits = {name: look.waiting[name] & frozenset(names) for name in names}
+        run_all(names, waits, prepare, ended, len(os.sched_getaffinity(0)))
+    except BaseException:  # also Ctrl-C: what runs was ended, and what it wrote goes
+        system.effects.remove_tree(system.root.triggers)
+        raise
+    return list(written.values())
+
+
+def _make_sandbox(system: System, name: str, before: Sequence[str]) -> Sandbox:
+    base = system.root.state_directory
+    scratch = os.path.join(system.root.triggers, name)
+    system.effects.mkdir(scratch, 0o700)
+    for part in PARTS:
+        system.effects.mkdir(os.path.join(scratch, part), 0o755)
+    tree = os.path.join(system.root.spare, "usr")
+    return Sandbox(base, os.path.relpath(tree, base), tuple(before), os.path.relpath(scratch, base))
+
+
+def _record(
+    system: System, number: GenerationId, written: Sequence[_Written], staying: Sequence[PackageId], store: Store
+) -> list[TriggerRun]:
+    """Put what was written on record and into the store, durable together."""
+    runs: list[TriggerRun] = []
+    try:
+        with system.record.transaction():
+            for one in written:
+                package = _record_one(system, one) if one.captured.entries else None
+                runs.append(replace(one.run, package=package))
+            made = [run.package for run in runs if run.package is not None]
+            set_made(system.record, number, [*staying, *made])
+            path_filter = cuts.filter_of(system.record, number)
+            cuts.make_cuts(system.record, made, path_filter)
+            for run, one in zip(runs, written, strict=True):
+                if run.package is not None:
+                    _store(system, run.package, path_filter, one, store)
+            system.effects.syncfs(store.fd)
+        system.effects.commit_point("triggers recorded")
+    finally:
+        if written:
+            system.effects.remove_tree(system.root.triggers)
+    return runs
+
+
+def _record_one(system: System, written: _Written) -> PackageId:
+    digest = _digest_of_made(written)
+    known = packages.unpacked(system.record, digest)
+    if known is not None:
+        return known
+    captured, name = written.captured, written.run.name
+    sizes = {content: os.path.getsize(path) for content, path in captured.contents}
+    return record_made(system.record, name, digest, written.wins_over, captured.entries, sizes)
+
+
+def _store(system: System, package: PackageId, path_filter: FilterId, written: _Written, store: Store) -> None:
+    files = cuts.wanted_of(system.record, package, path_filter)
+    lacking = {asset for asset, is_lacking in files.items() if is_lacking}
+    for content, path in written.captured.contents:
+        assets = sorted(asset for asset in files if asset.digest == content)
+        pieces = Content(content, os.path.getsize(path), _pieces(path))
+        clash = store_content(pieces, assets, lacking, store) if assets else None
+        if clash is not None:
+            raise CorruptData(
+                f"what the trigger {written.run.name} wrote has the digest of another file: {clash.digest.hex()}",
+                file=store.path_of(clash),
+                remedies=["moss verify"],
+            )
+    cuts.package_has_come(system.record, package)
+
+
+def _digest_of_made(written: _Written) -> PackageDigest:
+    """Of all that is recorded of what a trigger wrote: the same is one row, however often it is written."""
+    said = (written.run.name, sorted(written.wins_over), [tuple(entry) for entry in written.captured.entries])
+    return PackageDigest(hashlib.sha256(repr(said).encode(errors="surrogateescape")).hexdigest())
+
+
+def _pieces(path: str) -> Iterator[memoryview]:
+    with open(path, "rb") as file:
+        while piece := file.read(_READ_BYTES):
+            yield memoryview(piece)

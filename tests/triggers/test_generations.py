@@ -1,0 +1,354 @@
+"""Triggers as part of generations: what they wrote is in the tree, on record, kept, changed and taken back with it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from moss.db.generations import model_of, package_ids_of, selection_of
+from moss.db.triggers import system_runs
+from moss.errors import CorruptData, TriggerFailed
+from moss.indexing import index
+from moss.operations.activate import activate, propose_rollback
+from moss.operations.commit import commit
+from moss.operations.propose import propose
+from moss.operations.queries import installed
+from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.system import System, open_to_change
+from moss.operations.system_triggers import run_system_triggers
+from moss.operations.transaction import Outcome
+from moss.operations.upkeep import keep_house
+from moss.operations.verbs import install_request, remove_request, update_request
+from moss.operations.verify import verify
+from moss.problem import ChangeRequest
+from tests.builders import Content, File, metadata, snapshot, write_package
+from tests.trees import differences
+from tests.triggers.shells import needs_busybox, shell_files
+
+pytestmark = needs_busybox
+
+LIST = """
+name: list
+handlers:
+    list: {run: /usr/bin/sh, args: [-c, 'cd /usr/share/items && busybox cat * > ../all; echo listed']}
+paths:
+    /usr/share/items/*: {handlers: [list]}
+"""
+COUNT = """
+name: count
+after: list
+handlers:
+    count: {run: /usr/bin/sh, args: [-c, 'busybox wc -l < /usr/share/all > /usr/share/count']}
+paths:
+    /usr/share/all: {handlers: [count]}
+    /usr/share/items/*: {handlers: [count]}
+"""
+OTHER = """
+name: other
+handlers:
+    other: {run: /usr/bin/sh, args: [-c, 'echo $(name) >> /usr/share/others; echo x > /usr/share/own']}
+paths:
+    /usr/share/other/(name:*): {handlers: [other]}
+"""
+TRIGGERS: dict[str, Content] = {
+    f"share/moss/triggers/tx.d/{name}.yaml": text for name, text in (("list", LIST), ("count", COUNT), ("other", OTHER))
+}
+
+
+class World:
+    """A repository, a root, and moss's own functions."""
+
+    def __init__(self, folder: Path) -> None:
+        self.packages, self.root = folder / "packages", folder / "root"
+        self.publish("shell", shell_files())
+        self.publish("triggers", TRIGGERS)
+        self.publish("one", {"share/items/one": "1\n"})
+        self.publish("two", {"share/items/two": "2\n", "share/other/two": ""})
+        self.publish("unrelated", {"share/doc/unrelated": "x"})
+        index(self.packages)
+        with self.open() as system:
+            add_repository(system, "main", str(self.packages / "stone.index"), unsigned=True)
+
+    def publish(self, name: str, files: dict[str, Content], release: int = 1) -> None:
+        write_package(self.packages, metadata(name, release=release), files)
+
+    def open(self, ignored: frozenset[str] = frozenset()) -> AbstractContextManager[System]:
+        return open_to_change(str(self.root), command="test", ignored_triggers=ignored)
+
+    def refresh(self) -> None:
+        index(self.packages)
+        with self.open() as system:
+            update_repositories(system)
+
+    def change(self, system: System, request: ChangeRequest) -> Outcome:
+        return commit(system, propose(system, request))
+
+    def install(self, *names: str, ignored: frozenset[str] = frozenset()) -> Outcome:
+        with self.open(ignored) as system:
+            return self.change(system, install_request(model_of(system.record, system.active), names))
+
+    def remove(self, *names: str) -> Outcome:
+        with self.open() as system:
+            there = [one.metadata.name for one in installed(system)]
+            return self.change(system, remove_request(model_of(system.record, system.active), names, there))
+
+    def read(self, path: str) -> str | None:
+        place = self.root / "usr" / path
+        return place.read_text() if place.exists() else None
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("world")
+    World(folder).install("shell", "triggers", "one")
+    yield folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, made: Path) -> World:
+    """A generation with triggers and one item."""
+    world = World.__new__(World)
+    world.packages, world.root = made / "packages", tmp_path / "root"
+    os.system(f"cp -a '{made}/root' '{tmp_path}/root'")  # hard links stay hard links
+    return world
+
+
+def reused(outcome: Outcome) -> dict[str, bool]:
+    return {run.name: run.reused for run in outcome.triggers}
+
+
+def test_what_triggers_write_is_part_of_the_generation(world: World) -> None:
+    assert (world.read("share/all"), world.read("share/count")) == ("1\n", "1\n")
+    assert world.read("share/own") is None, "nothing calls for the trigger 'other'"
+    with world.open() as system:
+        assert verify(system).is_clean
+        assert len(package_ids_of(system.record, system.active)) == 5
+        assert [one.metadata.name for one in installed(system)] == ["one", "shell", "triggers"]
+        assert not list((world.root / ".moss").glob("triggers/*"))
+
+
+def test_they_run_again_where_what_they_are_about_has_changed(world: World) -> None:
+    outcome = world.install("two")
+    assert reused(outcome) == {"list": False, "count": False, "other": False}
+    assert (world.read("share/all"), world.read("share/count")) == ("1\n2\n", "2\n")
+    assert (world.read("share/others"), world.read("share/own")) == ("two\n", "x\n")
+    outcome = world.remove("two")
+    assert reused(outcome) == {"list": False, "count": False, "other": False}
+    assert (world.read("share/all"), world.read("share/count"), world.read("share/own")) == ("1\n", "1\n", None)
+    with world.open() as system:
+        assert verify(system).is_clean
+
+
+def test_what_nothing_has_touched_is_used_again(world: World) -> None:
+    outcome = world.install("unrelated")
+    assert reused(outcome) == {"list": True, "count": True, "other": True}
+    assert (world.read("share/all"), world.read("share/count")) == ("1\n", "1\n")
+
+
+def test_a_changed_trigger_and_a_changed_program_run_again(world: World, tmp_path: Path) -> None:
+    own = World.__new__(World)
+    own.packages, own.root = tmp_path / "packages", world.root
+    os.system(f"cp -a '{world.packages}' '{own.packages}'")
+    changed = {**TRIGGERS, "share/moss/triggers/tx.d/other.yaml": OTHER.replace("echo x", "echo y")}
+    own.publish("triggers", changed, release=2)
+    index(own.packages)
+    with own.open() as system:
+        add_repository(system, "own", str(own.packages / "stone.index"), unsigned=True, priority=5)
+        outcome = own.change(system, update_request(model_of(system.record, system.active)))
+    assert reused(outcome) == {"list": True, "count": True, "other": False}
+    files = shell_files()
+    own.publish("shell", {**files, "bin/busybox": _longer(files["bin/busybox"])}, release=2)
+    index(own.packages)
+    with own.open() as system:
+        update_repositories(system)
+        outcome = own.change(system, update_request(model_of(system.record, system.active)))
+    assert reused(outcome) == {"list": False, "count": False, "other": False}
+    assert (own.read("share/all"), own.read("share/count")) == ("1\n", "1\n")
+
+
+def _longer(program: Content) -> Content:
+    assert isinstance(program, File)
+    return File(program.content + b"\0", program.permissions)
+
+
+def test_a_rollback_takes_them_back_and_upkeep_keeps_what_is_needed(world: World) -> None:
+    world.install("two")
+    with world.open() as system:
+        activate(system, propose_rollback(system))
+        keep_house(system)
+        assert (world.read("share/all"), world.read("share/own")) == ("1\n", None)
+        assert verify(system).is_clean
+    outcome = world.install("two")
+    assert (world.read("share/all"), world.read("share/own")) == ("1\n2\n", "x\n")
+    with world.open() as system:
+        for _ in range(3):
+            keep_house(system, 2)
+        assert verify(system).is_clean
+        assert selection_of(system.record, outcome.generation)
+    world.install("unrelated")
+    assert world.read("share/own") == "x\n"
+
+
+def test_by_difference_and_in_full_are_the_same(world: World, tmp_path: Path) -> None:
+    with world.open() as system:
+        keep_house(system, 2)
+    for name in ("two", "unrelated"):
+        world.install(name)
+        with world.open() as system:
+            keep_house(system, 2)
+    world.remove("two")
+    other = World.__new__(World)
+    other.packages, other.root = world.packages, tmp_path / "other"
+    with other.open() as system:
+        add_repository(system, "main", str(other.packages / "stone.index"), unsigned=True)
+    other.install("shell", "triggers", "one", "unrelated")
+    trees = [snapshot(one.root / "usr") for one in (world, other)]
+    assert [tree.pop(".stateID") for tree in trees] == [(0o100644, b"4\n"), (0o100644, b"1\n")]
+    assert trees[0] == trees[1]
+    assert differences(world.root) == []
+
+
+FAILING = """
+name: failing
+handlers: {fail: {run: /usr/bin/sh, args: [-c, 'echo half > /usr/share/half; echo what is wrong >&2; exit 4']}}
+paths: {/usr/share/items/*: {handlers: [fail]}}
+"""
+
+
+def failing(world: World, tmp_path: Path, text: str = FAILING, name: str = "failing") -> World:
+    own = World.__new__(World)
+    own.packages, own.root = tmp_path / "packages", world.root
+    write_package(own.packages, metadata("failing"), {f"share/moss/triggers/tx.d/{name}.yaml": text})
+    index(own.packages)
+    with own.open() as system:
+        add_repository(system, "own", str(own.packages / "stone.index"), unsigned=True)
+    return own
+
+
+def test_a_trigger_that_fails_stops_the_transaction(world: World, tmp_path: Path) -> None:
+    own = failing(world, tmp_path)
+    before = [(path, path.lstat().st_ino) for path in sorted((world.root / "usr").rglob("*"))]
+    with pytest.raises(TriggerFailed) as fault:
+        own.install("failing")
+    assert "the trigger failing failed" in fault.value.message and "exit code 4" in fault.value.message
+    assert "it printed: what is wrong" in fault.value.because
+    assert "--ignore-trigger failing" in fault.value.remedies[0]
+    assert [(path, path.lstat().st_ino) for path in sorted((world.root / "usr").rglob("*"))] == before
+    assert not (world.root / ".moss/triggers").exists()
+    outcome = own.install("failing", ignored=frozenset({"failing"}))
+    assert {run.name: run.outcome for run in outcome.triggers}["failing"] == "ignored"
+    with pytest.raises(TriggerFailed):  # the next one tries again
+        world.install("unrelated")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("name: a\nhandlers: 7\n", "line 2"),
+        ("name: list\n", "there is already a trigger list"),
+        ("name: failing\nafter: list\nbefore: list\n", "wait for one another"),
+    ],
+)
+def test_a_broken_file_stops_the_transaction_before_anything_runs(
+    world: World, tmp_path: Path, text: str, words: str
+) -> None:
+    own = failing(world, tmp_path, text)
+    with pytest.raises(CorruptData) as fault:
+        own.install("failing")
+    assert "/usr/share/moss/triggers/tx.d/" in fault.value.message and words in fault.value.message
+    own.install("failing", ignored=frozenset({"failing"}))
+
+
+def test_triggers_that_write_the_same_differently_must_say_who_is_first(world: World, tmp_path: Path) -> None:
+    text = FAILING.replace("echo half > /usr/share/half; echo what is wrong >&2; exit 4", "echo mine > /usr/share/all")
+    own = failing(world, tmp_path, text)
+    with pytest.raises(TriggerFailed) as fault:
+        own.install("failing")
+    assert "trigger(failing)" in fault.value.message and "trigger(list)" in fault.value.message
+    own = failing_again(own, tmp_path, text + "after: list\n")
+    own.install("failing")
+    assert own.read("share/all") == "mine\n"
+    with own.open() as system:
+        assert verify(system).is_clean
+    own.remove("failing")
+    assert own.read("share/all") == "1\n"
+
+
+def failing_again(own: World, tmp_path: Path, text: str) -> World:
+    write_package(own.packages, metadata("failing", release=2), {"share/moss/triggers/tx.d/failing.yaml": text})
+    own.refresh()
+    return own
+
+
+def test_what_a_package_has_gives_way_to_what_a_trigger_writes(world: World, tmp_path: Path) -> None:
+    text = FAILING.replace("exit 4", "echo mine > /usr/share/items/one")
+    own = failing(world, tmp_path, text)
+    own.install("failing")
+    assert own.read("share/items/one") == "mine\n"
+    with own.open() as system:
+        assert verify(system).is_clean
+    own.remove("failing")
+    assert own.read("share/items/one") == "1\n"
+
+
+def test_inhibitors_hold(world: World, tmp_path: Path) -> None:
+    own = failing(world, tmp_path, FAILING + "inhibitors: {environment: [chroot]}\n")
+    outcome = own.install("failing")
+    assert {run.name: (run.outcome, run.output) for run in outcome.triggers}["failing"] == (
+        "inhibited", "the environment is chroot",
+    )  # fmt: skip
+
+
+SYSTEM = """
+name: cache
+handlers:
+    write:
+        run: /usr/bin/sh
+        args: [-c, 'busybox cat /usr/share/items/* > /etc/cache; echo said; exit $(code)']
+paths: {'/usr/share/items/**': {handlers: [write]}}
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs in another root")
+def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_path: Path) -> None:
+    text = SYSTEM.replace("$(code)", "0")
+    own = failing(world, tmp_path, FAILING.replace("exit 4", "exit 0"))
+    write_package(own.packages, metadata("cache"), {"share/moss/triggers/sys.d/cache.yaml": text})
+    own.refresh()
+    outcome = own.install("cache")
+    assert outcome.due is not None and not (own.root / "etc/cache").exists(), "not before the answer"
+
+    def run() -> tuple[str, ...]:
+        with own.open() as system:
+            return run_system_triggers(system)
+
+    assert run() == () and (own.root / "etc/cache").read_text() == "1\n"
+    (own.root / "etc/cache").unlink()
+    assert run() == () and not (own.root / "etc/cache").exists(), "nothing has changed"
+    own.install("two")
+    assert run() == () and (own.root / "etc/cache").read_text() == "1\n2\n"
+    with own.open() as system:
+        activate(system, propose_rollback(system))
+    assert run() == () and (own.root / "etc/cache").read_text() == "1\n", "a rollback is a change too"
+    text = SYSTEM.replace("$(code)", "3")
+    write_package(own.packages, metadata("cache", release=2), {"share/moss/triggers/sys.d/cache.yaml": text})
+    own.refresh()
+    own.install("cache >= 1.0-2")
+    (warning,) = run()
+    assert "the trigger cache failed" in warning and "it printed: said" in warning
+    assert len(run()) == 1, "it is due until it is done"
+    own.remove("cache")
+    assert run() == ()
+    with own.open() as system:
+        assert system_runs(system.record) == {}
+
+
+def test_a_broken_trigger_of_the_system_s_stops_before_the_switch(world: World, tmp_path: Path) -> None:
+    own = failing(world, tmp_path)
+    write_package(own.packages, metadata("cache"), {"share/moss/triggers/sys.d/cache.yaml": "name: [\n"})
+    own.refresh()
+    with pytest.raises(CorruptData) as fault:
+        own.install("cache")
+    assert "sys.d/cache.yaml" in fault.value.message
