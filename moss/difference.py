@@ -7,18 +7,18 @@ Where the set of directory links changes, or anything looks like a collision, th
 tree is made in full, and the merge says what is wrong.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 
 from moss.db.connection import Database
 from moss.db.paths import (
     NEW,
     OLD,
     Holding,
-    changed_paths,
     compare,
-    links_among,
+    paths_by_filter,
     replaced_names,
-    rows_at,
+    rows_of_both,
+    rows_of_one,
     sides_below,
 )
 from moss.layout import Entry, EntryKind, directory
@@ -52,17 +52,13 @@ def tree_difference(
     `directory_links` are those of the old tree (`moss.merge.Merged`). None: make the tree in full.
     """
     compare(database, old, new)
-    stated = list(dict.fromkeys(changed_paths(database)))
-    above = _ancestors(stated)
-    if _links_change(database, stated, above, directory_links):
-        return None
-    look = _Look(database, directory_links, stated)
-    if look.is_unclear:
+    look = _Look(database, directory_links)
+    if look.is_unclear or look.links_change():
         return None
     return look.difference()
 
 
-def _ancestors(paths: Sequence[str]) -> set[str]:
+def _ancestors(paths: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for path in paths:
         parent = path.rpartition("/")[0]
@@ -72,60 +68,67 @@ def _ancestors(paths: Sequence[str]) -> set[str]:
     return found
 
 
-def _links_change(
-    database: Database, stated: Sequence[str], above: set[str], directory_links: Mapping[str, str]
-) -> bool:
-    """Whether another set of symlinks stands for directories than before, or may."""
-    if any(link not in directory_links for link in links_among(database, above)):
-        return True
-    targets: dict[str, dict[int, set[str | None]]] = {}
-    for path, side, _, entry in rows_at(database, links_among(database, stated)):
-        target = entry.link_target if entry.kind is EntryKind.SYMLINK else None
-        for one in (OLD, NEW):
-            if side & one:
-                targets.setdefault(path, {}).setdefault(one, set()).add(target)
-    return any(
-        sides.get(OLD) != sides.get(NEW) and (path in directory_links or sides_below(database, path))
-        for path, sides in targets.items()
-    )
-
-
 class _Look:
     """The paths that may change, each with what the old and the new selection have there."""
 
-    def __init__(self, database: Database, directory_links: Mapping[str, str], stated: Sequence[str]) -> None:
+    def __init__(self, database: Database, directory_links: Mapping[str, str]) -> None:
         self._database = database
         self._resolver = Resolver(dict(directory_links))
         self._links = {link: self._resolver.real_path(f"{link}/x")[:-2] for link in directory_links}
+        self._old: dict[str, Entry] = {}
+        self._new: dict[str, Entry] = {}
         # A link to /usr itself, or one below another, gives paths more names than are handled here.
         self.is_unclear = any(
             not target or self._resolver.real_path(link) != link for link, target in self._links.items()
         )
-        self._real = {self._resolver.real_path(path) for path in stated}
-        self._above = _ancestors(sorted(self._real))
-        self._old: dict[str, Entry] = {}
-        self._new: dict[str, Entry] = {}
-        if not self.is_unclear:
-            self._read()
+        if self.is_unclear:
+            return
+        rows = rows_of_one(database)
+        # Dictionaries keep the order that the rows came in: what is sorted later is nearly so.
+        self._stated = dict.fromkeys([path for path, _, _, _ in rows] + paths_by_filter(database))
+        self._above_stated = _ancestors(self._stated)
+        self._real, self._above = self._stated, self._above_stated
+        asked: dict[str, None] = {**self._stated, **dict.fromkeys(self._above)}
+        if self._links:
+            self._real = dict.fromkeys(map(self._resolver.real_path, self._stated))
+            self._above = _ancestors(self._real)
+            for path in (*self._real, *self._above):
+                asked.update(dict.fromkeys(self._names(path)))
+        self._rows = [*rows, *rows_of_both(database, asked)]
+        self.is_unclear = not self._find_winners()
 
-    def _read(self) -> None:
-        asked = [name for path in self._real | self._above for name in self._names(path)]
-        winners: dict[tuple[str, int], tuple[str, Entry]] = {}
-        rows = sorted(rows_at(self._database, asked), key=lambda row: row[2])
-        for path, sides, package, entry in rows:
+    def links_change(self) -> bool:
+        """Whether another set of symlinks stands for directories than before, or may."""
+        targets: dict[str, dict[int, set[str | None]]] = {}
+        links = {path for path, _, _, entry in self._rows if entry.kind is EntryKind.SYMLINK}
+        if any(path in self._above_stated and path not in self._links for path in links):
+            return True
+        for path, sides, _, entry in self._rows if links else ():
+            if path in links and path in self._stated:
+                for side in (OLD, NEW):
+                    if sides & side:
+                        targets.setdefault(path, {}).setdefault(side, set()).add(entry.link_target)
+        return any(
+            sides.get(OLD) != sides.get(NEW) and (path in self._links or sides_below(self._database, path))
+            for path, sides in targets.items()
+        )
+
+    def _find_winners(self) -> bool:
+        """What each side has at each path; False where that looks like a collision."""
+        winners: dict[int, dict[str, tuple[str, Entry]]] = {OLD: {}, NEW: {}}
+        for path, sides, package, entry in sorted(self._rows, key=lambda row: row[2]):
             real = self._resolver.real_path(path) if self._links else path
-            for side in (OLD, NEW):
+            found = (package, entry if real == path else entry._replace(path=real))
+            for side, known in winners.items():
                 if not sides & side:
                     continue
-                found = (package, entry if real == path else entry._replace(path=real))
-                known = winners.get((real, side))
-                winner = found if known is None else self._better(known, found, side)
+                winner = self._better(known[real], found, side) if real in known else found
                 if winner is None:
-                    self.is_unclear = True
-                    return
-                winners[real, side] = winner
-        self._old = {path: entry for (path, side), (_, entry) in winners.items() if side == OLD}
-        self._new = {path: entry for (path, side), (_, entry) in winners.items() if side == NEW}
+                    return False
+                known[real] = winner
+        self._old = {path: entry for path, (_, entry) in winners[OLD].items()}
+        self._new = {path: entry for path, (_, entry) in winners[NEW].items()}
+        return True
 
     def _better(
         self, first: tuple[str, Entry], second: tuple[str, Entry], side: int
@@ -154,11 +157,12 @@ class _Look:
                 unlink.append(path)
             if after is not None and after.kind is not EntryKind.DIRECTORY:
                 place.append(after)
-        if any(_is_leaf(self._new.get(path)) for path in _ancestors(list(self._new))):
+        surely_old, surely_new = _ancestors(self._old), _ancestors(self._new)
+        if any(_is_leaf(self._new.get(path)) for path in surely_new):
             return None
         if any(not _is_leaf(self._old.get(entry.path)) and self._below(entry.path) & NEW for entry in place):
             return None
-        rmdir, mkdir, adjust = self._directories()
+        rmdir, mkdir, adjust = self._directories(surely_old, surely_new)
         return TreeDifference(
             tuple(sorted(unlink, reverse=True)),
             tuple(sorted(rmdir, key=lambda path: (-path.count("/"), path))),
@@ -167,15 +171,16 @@ class _Look:
             tuple(sorted(place)),
         )
 
-    def _directories(self) -> tuple[list[str], list[Entry], list[Entry]]:
+    def _directories(
+        self, surely_old: Collection[str], surely_new: Collection[str]
+    ) -> tuple[list[str], list[Entry], list[Entry]]:
         rmdir: list[str] = []
         mkdir: list[Entry] = []
         adjust: list[Entry] = []
         stated = {
             entry.path for side in (self._old, self._new) for entry in side.values()
             if entry.kind is EntryKind.DIRECTORY
-        } & self._real  # fmt: skip
-        surely_old, surely_new = _ancestors(list(self._old)), _ancestors(list(self._new))
+        } & self._real.keys()  # fmt: skip
         for path in (self._above | stated) - self._links.keys():
             before, after = self._old.get(path), self._new.get(path)
             was = _is_directory(before) or path in surely_old

@@ -51,6 +51,9 @@ class Effects:
     With `apply_owners=False` (an ordinary user) owners and xattrs are asked for like always and not applied.
     """
 
+    threads = 8
+    """How many may be under way at once where their order means nothing (`moss.meanwhile`)."""
+
     def __init__(self, *, apply_owners: bool) -> None:
         self.apply_owners = apply_owners
 

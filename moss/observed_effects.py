@@ -11,7 +11,12 @@ _TWO_NAMES = frozenset({"link", "rename", "rename_no_replace", "exchange"})
 
 
 class ObservedEffects(Effects):
-    """Override `observe`; the plain `Effects` knows nothing of it and pays nothing for it."""
+    """Override `observe`; the plain `Effects` knows nothing of it and pays nothing for it.
+
+    Effects happen one after the other, whatever the caller lets happen side by side.
+    """
+
+    threads = 1
 
     def observe(self, moment: Moment, kind: str, target: str) -> None:
         """`kind` is one of `PRIMITIVES`, `target` the absolute path or "path -> path" (or a commit's name).

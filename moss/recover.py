@@ -106,14 +106,15 @@ def _holders(root: Root) -> list[str]:
 
 def _is_needed(database: Database, holder: str, spare: GenerationId | None) -> bool:
     name, held = os.path.basename(holder), generation_of_tree(os.path.join(holder, "usr"))
-    known = None if held is None else generations.generation(database, held)
-    if known is None and name.isdecimal():
-        known = generations.generation(database, GenerationId(int(name)))
-    return known is not None and (known.status is Status.COMPLETE or known.id == spare)
+    number, status = held, None if held is None else generations.status_of(database, held)
+    if status is None and name.isdecimal():
+        number = GenerationId(int(name))
+        status = generations.status_of(database, number)
+    return status is Status.COMPLETE or (status is not None and number == spare)
 
 
 def _known_in(database: Database) -> Callable[[GenerationId], bool]:
-    return lambda number: generations.generation(database, number) is not None
+    return lambda number: generations.status_of(database, number) is not None
 
 
 def settle_boot_entries(root: Root, database: Database, effects: Effects) -> str | None:
@@ -184,7 +185,7 @@ def _check_known(root: Root, database: Database, live: GenerationId | None) -> N
     """Refuse where trees are younger than the record: it would call them nobody's."""
     last = generations.next_number(database)
     for held, usr in generations_held(root).items():
-        is_known = generations.generation(database, held) is not None
+        is_known = generations.status_of(database, held) is not None
         if not is_known and (held == live or held >= last):
             raise CorruptData(
                 f"says generation {held}, which this system's record does not know",

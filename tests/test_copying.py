@@ -56,6 +56,11 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
     return found
 
 
+def compared(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Without what was still leaving the store while the record was copied."""
+    return {name: found for name, found in rows(path).items() if name != "leaving"}
+
+
 def record_of(root: Path) -> Path:
     return root / ".moss/db/moss.db"
 
@@ -78,7 +83,7 @@ def test_the_copy_follows_every_history(tmp_path: Path) -> None:
                 go_elsewhere(root, repository, chance)
             if chance.random() < 0.8:  # several changes may come between two copies
                 tidy(root, repository, keep=chance.choice((1, 2, 3)))
-                assert rows(copy_of(root)) == rows(record_of(root)), f"history {seed}"
+                assert compared(copy_of(root)) == compared(record_of(root)), f"history {seed}"
         inode = copy_of(root).stat().st_ino
         tidy(root, repository, keep=1)
         assert copy_of(root).stat().st_ino == inode, "it was carried over, not made anew"
@@ -135,7 +140,7 @@ def test_a_copy_that_cannot_be_carried_on_is_made_anew(tmp_path: Path, damage: s
                 database.execute("INSERT INTO setting VALUES ('retention', 9)")
     step(root, repository, labels, chosen, random.Random(3))
     tidy(root, repository, keep=3)
-    assert rows(copy_of(root)) == rows(record_of(root))
+    assert compared(copy_of(root)) == compared(record_of(root))
 
 
 def test_a_copy_costs_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ LAYERS = (
     ("moss.mounts",),
     ("moss.store",),
     ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),
-    ("moss.effects", "moss.resources", "moss.seal", "moss.machine"),
+    ("moss.effects", "moss.meanwhile", "moss.resources", "moss.seal", "moss.machine"),
     ("moss.survey",),
     ("moss.plan", "moss.merge", "moss.reporter"),
     ("moss.generation",),

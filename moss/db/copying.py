@@ -80,6 +80,8 @@ def _carry_over(record: Database, path: str) -> bool:
     try:
         with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)) as copy:
             copy.execute("PRAGMA synchronous = FULL")
+            copy.execute("PRAGMA temp_store = MEMORY")
+            copy.execute("PRAGMA cache_size = -32768")  # what does not fit is written twice, and synced
             copy.execute("ATTACH ? AS record", (record.path,))
             if _schema(copy, "main") != _schema(copy, "record"):
                 return False
@@ -115,20 +117,20 @@ def _carry_packages(copy: apsw.Connection) -> None:
     come = _numbers(
         copy, f"SELECT id FROM record.package WHERE NOT EXISTS ({same.format('main.package AS m', 'm', 'm')})"
     )
-    assets = set()
+    copy.execute("CREATE TEMP TABLE touched (asset INTEGER PRIMARY KEY)")
+    touch = "INSERT OR IGNORE INTO touched SELECT asset FROM {}.layout WHERE package = ? AND asset IS NOT NULL"
     for package in gone:
-        assets.update(_numbers(copy, "SELECT asset FROM layout WHERE package = ? AND asset IS NOT NULL", package))
+        copy.execute(touch.format("main"), (package,))
         for table in ("layout", "omitted", "cut"):
-            copy.execute(f"DELETE FROM {table} WHERE package = ?", (package,))
-        copy.execute("DELETE FROM package WHERE id = ?", (package,))
+            copy.execute(f"DELETE FROM main.{table} WHERE package = ?", (package,))
+        copy.execute("DELETE FROM main.package WHERE id = ?", (package,))
     for package in come:
-        asked = "SELECT asset FROM record.layout WHERE package = ? AND asset IS NOT NULL"
-        assets.update(_numbers(copy, asked, package))
-        copy.execute("INSERT INTO package SELECT * FROM record.package WHERE id = ?", (package,))
-        copy.execute("INSERT INTO layout SELECT * FROM record.layout WHERE package = ?", (package,))
-    copy.executemany("DELETE FROM asset WHERE id = ?", ((asset,) for asset in assets))
-    copy.executemany(
-        "INSERT OR REPLACE INTO asset SELECT * FROM record.asset WHERE id = ?", ((asset,) for asset in assets)
+        copy.execute(touch.format("record"), (package,))
+        copy.execute("INSERT INTO main.package SELECT * FROM record.package WHERE id = ?", (package,))
+        copy.execute("INSERT INTO main.layout SELECT * FROM record.layout WHERE package = ?", (package,))
+    copy.execute("DELETE FROM main.asset WHERE id IN (SELECT asset FROM touched)")
+    copy.execute(
+        "INSERT OR REPLACE INTO main.asset SELECT * FROM record.asset WHERE id IN (SELECT asset FROM touched)"
     )
 
 
@@ -144,8 +146,8 @@ def _carry_cuts(copy: apsw.Connection) -> None:
     copy.execute(f"INSERT INTO cut {come}")
 
 
-def _numbers(copy: apsw.Connection, query: str, *values: int) -> list[int]:
-    return [int(str(number)) for (number,) in copy.execute(query, values)]
+def _numbers(copy: apsw.Connection, query: str) -> list[int]:
+    return [int(str(number)) for (number,) in copy.execute(query)]
 
 
 def _carry_table(copy: apsw.Connection, table: str) -> None:

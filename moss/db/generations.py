@@ -109,6 +109,12 @@ def generation(database: Database, number: GenerationId) -> Generation | None:
     return None if row is None else _generation(database, row)
 
 
+def status_of(database: Database, number: GenerationId) -> Status | None:
+    """What became of a generation; None where it is not on record. What a generation is of is not read."""
+    row = database.connection.execute("SELECT status FROM generation WHERE id = ?", (number,)).fetchone()
+    return None if row is None else Status(row[0])
+
+
 def generations(database: Database) -> list[Generation]:
     """All that were ever completed and are still on record, oldest first."""
     rows = database.connection.execute("SELECT id, created_at, parent, command, status FROM generation ORDER BY id")

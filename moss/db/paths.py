@@ -5,7 +5,7 @@ tables; a package that is not on record yet is told apart by its name and kept b
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from moss.db.connection import Database
 from moss.db.cuts import filter_of, not_omitted
@@ -33,51 +33,59 @@ class Holding(NamedTuple):
 
 def compare(database: Database, old: Holding, new: Holding) -> None:
     """Set the two selections that the other functions here speak of."""
-    same = old.path_filter == new.path_filter
-    both = set(old.packages) & set(new.packages) if same else set[PackageId]()
-    rows = [(package, OLD + NEW, new.path_filter) for package in both]
-    rows += [(package, OLD, old.path_filter) for package in set(old.packages) - both]
-    rows += [(package, NEW, new.path_filter) for package in set(new.packages) - both]
+    before, after = set(old.packages), set(new.packages)
+    both = before & after if old.path_filter == new.path_filter else set[PackageId]()
+    rows = [(package, OLD + NEW, new.path_filter, False) for package in both]
+    rows += [(package, OLD, old.path_filter, package not in after) for package in before - both]
+    rows += [(package, NEW, new.path_filter, package not in before) for package in after - both]
     with database.transaction():
         database.connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS compared (package INTEGER NOT NULL, side INTEGER NOT NULL,"
-            " path_filter INTEGER NOT NULL, PRIMARY KEY (package, side)) WITHOUT ROWID"
+            " path_filter INTEGER NOT NULL, alone INTEGER NOT NULL, PRIMARY KEY (package, side)) WITHOUT ROWID"
         )
         database.connection.execute("CREATE TEMP TABLE IF NOT EXISTS asked (path TEXT PRIMARY KEY) WITHOUT ROWID")
         database.connection.execute("DELETE FROM compared")
-        database.connection.executemany("INSERT INTO compared (package, side, path_filter) VALUES (?, ?, ?)", rows)
+        database.connection.executemany("INSERT INTO compared VALUES (?, ?, ?, ?)", rows)
 
 
-def rows_at(
-    database: Database, paths: Iterable[str]
-) -> list[tuple[str, int, str, Entry]]:
-    """Every entry that either selection has at these paths: path, sides, package name, entry.
+Row = tuple[str, int, str, Entry]
+"""Path, sides, package name, entry."""
 
-    Sorted by path, then by package name.
-    """
+_COLUMNS = "path, side, name, kind, mode, layout.uid, layout.gid, asset.digest, link_target, asset.xattrs"
+# Read package by package, which is ten times as quick as looking up each path.
+_ALONE = (
+    f"SELECT {_COLUMNS} FROM compared CROSS JOIN package ON package.id = compared.package"
+    " CROSS JOIN layout ON layout.package = compared.package LEFT JOIN asset ON asset.id = layout.asset"
+    f" WHERE alone AND {_STAYS} ORDER BY name, package.id"
+)
+# Which of the paths are theirs at all is answered by the index alone.
+_SHARED = (
+    "WITH shared (package, path, side) AS MATERIALIZED (SELECT layout.package, layout.path, side FROM asked"
+    " CROSS JOIN layout ON layout.path = asked.path"
+    f" JOIN compared ON compared.package = layout.package AND NOT alone WHERE {_STAYS})"
+    f" SELECT {_COLUMNS} FROM shared CROSS JOIN layout USING (package, path)"
+    " JOIN package ON package.id = shared.package LEFT JOIN asset ON asset.id = layout.asset"
+    " ORDER BY name, package.id, path"
+)
+
+
+def rows_of_one(database: Database) -> list[Row]:
+    """Every entry of the packages that are in only one of the selections, by package name."""
+    return _rows(database.connection.execute(_ALONE))
+
+
+def rows_of_both(database: Database, paths: Iterable[str]) -> list[Row]:
+    """Every entry that packages of both selections have at these paths, by package name."""
     _ask(database, paths)
-    rows = database.connection.execute(
-        "SELECT layout.path, side, name, kind, mode, layout.uid, layout.gid, asset.digest, link_target, asset.xattrs"
-        " FROM asked CROSS JOIN layout ON layout.path = asked.path"
-        f" JOIN compared ON compared.package = layout.package AND {_STAYS}"
-        " JOIN package ON package.id = layout.package"
-        " LEFT JOIN asset ON asset.id = layout.asset ORDER BY layout.path, name, package.id"
-    )
+    return _rows(database.connection.execute(_SHARED))
+
+
+def _rows(found: Iterable[tuple[Any, ...]]) -> list[Row]:
+    kinds = _KINDS
     return [
-        (path, side, name, Entry(path, _KINDS[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS))
-        for path, side, name, kind, mode, uid, gid, digest, target, xattrs in rows
+        (path, side, name, Entry(path, kinds[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS))
+        for path, side, name, kind, mode, uid, gid, digest, target, xattrs in found
     ]
-
-
-def links_among(database: Database, paths: Iterable[str]) -> dict[str, str]:
-    """Which of these paths are symlinks in either selection, with their targets."""
-    _ask(database, paths)
-    return dict(
-        database.connection.execute(
-            "SELECT layout.path, link_target FROM asked CROSS JOIN layout ON layout.path = asked.path"
-            f" JOIN compared ON compared.package = layout.package AND {_STAYS} WHERE kind = 2"
-        )
-    )
 
 
 def sides_below(database: Database, directory: str) -> int:
@@ -93,29 +101,15 @@ def sides_below(database: Database, directory: str) -> int:
     return found
 
 
-def changed_paths(database: Database) -> list[str]:
-    """Every path that only one selection has of a package: all of a package that is in one of them alone, and
-    what one filter leaves out and the other does not."""
-    by_filter = (
-        "SELECT omitted.path FROM omitted WHERE package = ?1 AND path_filter = {0}"
-        " EXCEPT SELECT path FROM omitted WHERE package = ?1 AND path_filter = {1}"
+def paths_by_filter(database: Database) -> list[str]:
+    """Every path of packages of both selections that one filter leaves out and the other does not."""
+    found = database.connection.execute(
+        "WITH twice (package, one, other) AS (SELECT package, min(path_filter), max(path_filter) FROM compared"
+        " WHERE NOT alone GROUP BY package HAVING count(*) = 2)"
+        " SELECT path FROM twice JOIN omitted USING (package) WHERE path_filter IN (one, other)"
+        " GROUP BY package, path HAVING count(*) = 1"
     )
-    either = f"SELECT * FROM ({by_filter.format('?2', '?3')}) UNION SELECT * FROM ({by_filter.format('?3', '?2')})"
-    alone = f"SELECT path FROM layout, (SELECT ?2 AS path_filter) AS compared WHERE package = ?1 AND {_STAYS}"
-    sides = database.connection.execute(
-        "SELECT package, min(path_filter), max(path_filter), count(*) FROM compared WHERE side <> ?"
-        " GROUP BY package ORDER BY package",
-        (OLD + NEW,),
-    ).fetchall()
-    found: list[str] = []
-    for package, first, second, count in sides:
-        rows = (
-            database.connection.execute(alone, (package, first))
-            if count == 1
-            else database.connection.execute(either, (package, first, second))
-        )
-        found += [str(path) for (path,) in rows]
-    return found
+    return [str(path) for (path,) in found]
 
 
 def empty_files(database: Database, generation: GenerationId) -> list[str]:

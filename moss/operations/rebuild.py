@@ -131,7 +131,7 @@ def _unknown(record: Database, held: dict[GenerationId, str], *, whatever: bool 
     last = generations.next_number(record)
     return [
         number for number in held
-        if generations.generation(record, number) is None and (whatever or number >= last)
+        if generations.status_of(record, number) is None and (whatever or number >= last)
     ]  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def _adopt_unknown(
             _remember_repositories(system)
             adopted = tuple(adopt(system, number, held[number], store) for number in unknown)
             live = generation_of_tree(root.usr)
-            if live is not None and generations.generation(record, live) is not None:
+            if live is not None and generations.status_of(record, live) is not None:
                 generations.set_active(record, live)
             effects.syncfs(store.fd)
     return adopted

@@ -3,7 +3,7 @@
     audit      the tree that was live until now: what is foreign in it is told
     retention  the oldest generation beyond those kept gives its tree to the next one
     advance    the spare becomes a copy of the active tree: the next change does no more than itself
-    collect    packages and assets that no generation has any more
+    collect    packages and assets that no generation has any more; meanwhile
     copy       the copy of the record follows it
 
 Interrupted anywhere, the next command's recovery and the next upkeep do the rest.
@@ -11,7 +11,7 @@ Interrupted anywhere, the next command's recovery and the next upkeep do the res
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from moss.audit import Audit, audit
 from moss.busy import user_of
@@ -22,6 +22,7 @@ from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.layout import Entry
+from moss.meanwhile import meanwhile
 from moss.merge import Resolver
 from moss.operations.menu import take_from_menu
 from moss.operations.previous import previous_generation
@@ -64,9 +65,7 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
         given_up = _retire(system, keep or kept_count(system))
         if audit_trees:
             advance_spare(system, store)
-        freed = collect(system, store)
-        if audit_trees:
-            copy_record(system)
+        freed = collect(system, store, beside=(lambda: copy_record(system)) if audit_trees else lambda: None)
     return Upkeep(audits, given_up, freed)
 
 
@@ -164,27 +163,32 @@ def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) ->
     return is_last and trees.spare(system.record) is None and trees.is_clean(system.record, number)
 
 
-def collect(system: System, store: Store) -> int:
-    """Forget packages and assets that no generation has any more; the bytes that came free."""
+def collect(system: System, store: Store, beside: Callable[[], None] = lambda: None) -> int:
+    """Forget packages and assets that no generation has any more; the bytes that came free.
+
+    `beside` is done while their files leave the store, which mostly waits for the disk.
+    """
     with system.record.transaction():
         gone = forgetting.forget_unused(system.record)
         facts.forget_unused(system.record)
     system.effects.commit_point("unused packages forgotten")
-    freed = 0
-    for asset in sorted(gone):
-        if asset.digest == EMPTY_CONTENT:
-            continue
-        name = asset_name(asset)
+    freed: list[int] = []
+
+    def remove(name: str) -> None:
         try:
             status = os.stat(name, dir_fd=store.fd, follow_symlinks=False)
         except FileNotFoundError:  # somebody else took it away, which is what was wanted
-            continue
-        freed += status.st_size if status.st_nlink == 1 else 0
+            return
         system.effects.unlink(name, dir_fd=store.fd)
+        freed.append(status.st_size if status.st_nlink == 1 else 0)
+
+    names = sorted(asset_name(asset) for asset in gone if asset.digest != EMPTY_CONTENT)
+    with meanwhile(remove, names, system.effects.threads):
+        beside()
     if gone:
         forgetting.have_left(system.record)
         system.effects.commit_point("unused files have left")
-    return freed
+    return sum(freed)
 
 
 def _warning(number: GenerationId, found: Audit) -> str:

@@ -1,0 +1,53 @@
+"""Many small effects whose order means nothing, done while their caller goes on with something else.
+
+Each may wait for the disk, so several are under way at once.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+_WORTH_A_THREAD = 64
+"""Effects: to start a thread takes as long as about ten of them."""
+
+
+@contextmanager
+def meanwhile(act: Callable[[str], None], names: Iterable[str], threads: int) -> Iterator[None]:
+    """Let `act` have its effect on every name while the block runs, in no certain order.
+
+    All is done when the block is left. The first fault ends the rest and is raised then; a fault of the block,
+    Ctrl-C too, ends the rest as well. With one thread, or for a few names, all is done before the block.
+    """
+    todo = list(names)
+    count = min(threads, len(todo) // _WORTH_A_THREAD)
+    if count < 2:
+        for name in todo:
+            act(name)
+        yield
+        return
+    from threading import Thread  # most changes have too little to do
+
+    faults: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            while not faults:
+                act(todo.pop())
+        except IndexError:  # another one has taken the last
+            return
+        except BaseException as fault:  # noqa: BLE001 - whatever it is belongs to who waits for all this
+            faults.append(fault)
+
+    workers = [Thread(target=work) for _ in range(count)]
+    try:
+        for worker in workers:
+            worker.start()
+        yield
+        for worker in workers:
+            worker.join()
+    finally:
+        todo.clear()
+        for worker in workers:
+            if worker.ident is not None:
+                worker.join()
+    if faults:
+        raise faults[0]

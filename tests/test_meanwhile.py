@@ -1,0 +1,71 @@
+"""What is done beside something else is done when that ends, and a fault of either is told."""
+
+import threading
+
+import pytest
+
+from moss.meanwhile import meanwhile
+
+NAMES = [str(number) for number in range(1000)]
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_all_is_done_once_when_the_block_is_left(threads: int) -> None:
+    done: list[str] = []
+    inside = False
+    with meanwhile(done.append, NAMES, threads):
+        inside = True
+    assert inside
+    assert sorted(done) == sorted(NAMES)
+
+
+def test_several_are_under_way_at_once_and_beside_the_block() -> None:
+    together = threading.Barrier(9)
+
+    def act(name: str) -> None:
+        if int(name) >= len(NAMES) - 8:  # they are taken from the end
+            together.wait(timeout=20)
+
+    with meanwhile(act, NAMES, 8):
+        together.wait(timeout=20)
+
+
+def test_few_are_done_without_a_thread() -> None:
+    users: set[int] = set()
+    with meanwhile(lambda _: users.add(threading.get_ident()), NAMES[:100], 8):
+        pass
+    assert users == {threading.get_ident()}
+
+
+def test_a_fault_ends_the_rest_and_is_raised_after_the_block() -> None:
+    done: list[str] = []
+    left = False
+
+    def act(name: str) -> None:
+        if name == "990":
+            raise PermissionError(name)
+        done.append(name)
+
+    with pytest.raises(PermissionError, match="990"), meanwhile(act, NAMES, 8):
+        left = True
+    assert left
+    assert len(done) < len(NAMES) - 1
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError])
+def test_a_fault_of_the_block_ends_the_rest(fault: type[BaseException]) -> None:
+    done: list[str] = []
+    going = threading.Event()
+    may_go = threading.Event()
+
+    def act(name: str) -> None:
+        going.set()
+        assert may_go.wait(timeout=20)
+        done.append(name)
+
+    with pytest.raises(fault), meanwhile(act, NAMES, 8):
+        going.wait(timeout=20)
+        threading.Timer(0.05, may_go.set).start()
+        raise fault
+    assert 0 < len(done) <= 8
+    assert threading.active_count() <= 2, "all have ended but, perhaps, the timer"
