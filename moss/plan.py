@@ -127,6 +127,16 @@ class Saving:
 
 
 @value
+class Refetch:
+    """A package that is on record and of whose files some, which were left out, are not in the store."""
+
+    package: Chosen
+    candidate: Candidate
+    missing: int
+    """Bytes of these files."""
+
+
+@value
 class BrokenLink:
     """A symlink that stays in the tree while what it points to is left out."""
 
@@ -169,8 +179,7 @@ class Plan:
     omissions_before: PathFilter = NOTHING_OMITTED
     savings: tuple[Saving, ...] = ()
     """Of each subscription that leaves out something before or after; none where the filter stays the same."""
-    refetched: tuple[Chosen, ...] = ()
-    """Packages that were here before and of whose files some are not in the store: they are fetched again."""
+    refetched: tuple[Refetch, ...] = ()
 
     @property
     def is_empty(self) -> bool:

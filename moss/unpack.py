@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import BinaryIO, NamedTuple
 
 from moss.db.connection import Database
-from moss.db.cuts import package_has_come, wanted_of
+from moss.db.cuts import cut_has_come, wanted_of
 from moss.db.packages import Asset, asset_of, known_row, owners_of, record_package
 from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest
 from moss.errors import CorruptData
@@ -148,7 +148,7 @@ def unpack(
         wanted.pop(EMPTY_CONTENT, None)
         if lacking & {asset for assets in wanted.values() for asset in assets}:
             raise _not_whole(one, wanted)
-        package_has_come(database, one.package)
+        cut_has_come(database, one.package, path_filter)
 
 
 def _by_digest(assets: Iterable[Asset]) -> dict[ContentDigest, list[Asset]]:

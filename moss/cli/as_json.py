@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from moss.facts import Fact
     from moss.generation import Generation, JournalEntry, Reason, Selected
     from moss.package import Metadata
+    from moss.path_filter import Omission
     from moss.plan import Change, Chosen, Difference, Held, Plan, Proof, Space
     from moss.repository import Candidate
 
@@ -100,6 +101,15 @@ def plan_data(plan: Plan) -> Data:
         },
         "pins": {"before": _texts(plan.model_before.pins), "after": _texts(plan.model.pins)},
         "holds": {"before": _texts(plan.model_before.holds), "after": _texts(plan.model.holds)},
+        "omissions": {
+            "before": [omission_data(one) for one in plan.omissions_before],
+            "after": [omission_data(one) for one in plan.omissions],
+        },
+        "savings": [
+            {"subscription": one.subscription, "before_bytes": one.before, "after_bytes": one.after}
+            for one in plan.savings
+        ],
+        "refetched": [package_data(one.package.metadata) | {"missing_bytes": one.missing} for one in plan.refetched],
         "space": _space_data(plan.space),
         "proof": None if plan.proof is None else _proof_data(plan.proof),
         "origin": plan.origin or None,
@@ -112,6 +122,14 @@ def plan_data(plan: Plan) -> Data:
             }
             for source in plan.sources
         ],
+    }
+
+
+def omission_data(omission: Omission) -> Data:
+    return {
+        "subscription": omission.subscription,
+        "patterns": list(omission.patterns),
+        "kept": list(omission.kept),
     }
 
 

@@ -52,6 +52,7 @@ def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
     rows = [*_coming(plan, page), *_wishes(plan), *_restrictions(plan)]
     rows += _held(plan.held)
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
+    rows += _filtered(plan)
     lines = rows_text(rows, page)
     lines += _cost(plan, page)
     for source in plan.sources:
@@ -215,6 +216,19 @@ def _restrictions(plan: Plan) -> list[Row]:
         gone = tuple(text for text in old if text not in new)
         rows.append(Row(fewer, gone, "" if any(text not in old for text in new) else "free to change again"))
     return rows
+
+
+def _filtered(plan: Plan) -> list[Row]:
+    """What is left out of /usr from now on, and what comes back; of what is fetched for it, the packages."""
+    changes = [(one.subscription, one.after - one.before) for one in plan.savings]
+    more = tuple(f"{plain(name)} {size(by)}" for name, by in changes if by > 0)
+    less = tuple(f"{plain(name)} {size(-by)}" for name, by in changes if by < 0)
+    again = tuple(plain(one.package.metadata.label) for one in plan.refetched)
+    return [
+        Row("Leave out", more, "not in /usr from now on"),
+        Row("Restore", less, "back in /usr"),
+        Row("Refetch", again, "some of their files are not here any more"),
+    ]
 
 
 def _held(held: Sequence[Held]) -> list[Row]:

@@ -187,10 +187,11 @@ def size_of(database: Database, digest: ContentDigest) -> int | None:
     return None if row is None else int(row[0])
 
 
-def package_has_come(database: Database, package: PackageId) -> None:
-    """All that was lacking of a package is in the store now."""
+def cut_has_come(database: Database, package: PackageId, number: FilterId) -> None:
+    """All that was lacking of a cut is in the store now."""
     database.connection.execute(
-        "DELETE FROM lacking WHERE asset IN (SELECT asset FROM layout WHERE package = ?)", (package,)
+        f"DELETE FROM lacking WHERE asset IN (SELECT asset FROM layout WHERE package = ? AND {not_omitted('?')})",
+        (package, number),
     )
 
 
@@ -207,3 +208,43 @@ def present(database: Database) -> Iterator[Asset]:
         f"SELECT digest, permissions, uid, gid, xattrs FROM asset WHERE {is_present('asset.id')} ORDER BY digest"
     )
     return (Asset(*row) for row in rows)
+
+
+def anything_omitted(database: Database) -> bool:
+    """Whether any generation ever left something out."""
+    query = "SELECT 1 FROM path_filter WHERE omissions <> '[]' LIMIT 1"
+    return database.connection.execute(query).fetchone() is not None
+
+
+def omission_at(database: Database, generation: GenerationId, path: str) -> int | None:
+    """Which omission of a generation's filter takes what its packages have at a path and below it; None where
+    something stays, or nobody has anything there."""
+    number = filter_of(database, generation)
+    there = (
+        " FROM layout CROSS JOIN selection ON selection.package = layout.package AND generation = ?2 {}"
+        " WHERE layout.path = ?3 OR layout.path > ?3 || '/' AND layout.path < ?3 || '0'"
+    )
+    omitted = (
+        "CROSS JOIN omitted ON omitted.package = layout.package AND omitted.path = layout.path"
+        " AND omitted.path_filter = ?1"
+    )
+    values = (number, generation, path)
+    stays = f"SELECT 1 {there.format('AND ' + not_omitted('?1'))} LIMIT 1"
+    if database.connection.execute(stays, values).fetchone():
+        return None
+    row = database.connection.execute(f"SELECT omission {there.format(omitted)} LIMIT 1", values).fetchone()
+    return None if row is None else int(row[0])
+
+
+def sizes_left_out(database: Database, generation: GenerationId | None) -> dict[int, int]:
+    """Bytes of what each omission takes from a generation: files of which the generation has no other path."""
+    rows = database.connection.execute(
+        "WITH here AS MATERIALIZED (SELECT DISTINCT asset FROM selection CROSS JOIN layout USING (package)"
+        f" WHERE generation = ?1 AND asset IS NOT NULL AND {not_omitted('?2')}),"
+        " gone AS (SELECT asset, min(omission) AS omission FROM selection CROSS JOIN omitted USING (package)"
+        " JOIN layout USING (package, path) WHERE generation = ?1 AND path_filter = ?2 AND asset IS NOT NULL"
+        " AND asset NOT IN (SELECT asset FROM here) GROUP BY asset)"
+        " SELECT omission, sum(size) FROM gone JOIN asset ON asset.id = gone.asset GROUP BY omission",
+        (generation, filter_of(database, generation)),
+    )
+    return {int(omission): int(size) for omission, size in rows}

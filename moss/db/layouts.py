@@ -1,13 +1,17 @@
 """Whole layouts of many packages, row by row in the order of a tree: never all of them in memory."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from moss.db.connection import Database
 from moss.db.cuts import not_omitted
 from moss.generation import NO_FILTER, FilterId, PackageId
 from moss.layout import Entry, EntryKind
 from moss.xattrs import NO_XATTRS
+
+if TYPE_CHECKING:
+    from moss.survey import Row
 
 _KINDS = {int(kind): kind for kind in EntryKind}
 
@@ -46,6 +50,34 @@ def links_of(
         (json.dumps(packages), path_filter),
     )
     return dict(rows)
+
+
+def links_in(
+    database: Database, packages: Iterable[PackageId], path_filter: FilterId
+) -> Iterator[tuple[str, str, str]]:
+    """The symlinks that the filter leaves of these packages: package name, path, target."""
+    for one in packages:
+        rows = database.connection.execute(
+            "SELECT name, path, link_target FROM layout JOIN package ON package.id = package"
+            f" WHERE package = ? AND kind = 2 AND {not_omitted('?')}",
+            (one, path_filter),
+        )
+        yield from ((str(name), str(path), str(target)) for name, path, target in rows)
+
+
+def to_survey(
+    database: Database, packages: Iterable[tuple[str, PackageId]]
+) -> "Iterator[tuple[str, list[Row]]]":
+    """All paths of packages, package by package, for `moss.survey`."""
+    from moss.survey import Row  # another filter is rare
+
+    for name, one in packages:
+        rows = database.connection.execute(
+            "SELECT path, kind = 3, asset, coalesce(size, 0), link_target FROM layout"
+            " LEFT JOIN asset ON asset.id = layout.asset WHERE package = ?",
+            (one,),
+        )
+        yield name, [Row(path, bool(is_directory), *rest) for path, is_directory, *rest in rows]
 
 
 def has_below(

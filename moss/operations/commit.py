@@ -31,6 +31,7 @@ from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
 from moss.operations.facts import facts_of
+from moss.operations.filtering import broken_links
 from moss.operations.interruption import uninterrupted
 from moss.operations.menu import add_to_menu, check_menu
 from moss.operations.open_files import allow_open_files
@@ -45,6 +46,7 @@ from moss.repository import BUNDLE_PREFIX
 from moss.store import Store
 from moss.switch import check_switchable, exchange
 from moss.unpack import Fetched, record_fetched, unpack
+from solver.values import replace
 
 if TYPE_CHECKING:
     from moss.bundle.arrival import Arrival
@@ -109,7 +111,8 @@ def _missing(system: System, plan: Plan, arrivals: "Sequence[Arrival]") -> list[
     ]
     if any(arrival.is_whole for arrival in arrivals):  # it brings what its generation has, and says what it lacks
         return unknown
-    return [*unknown, *refetched(system, plan.chosen, plan.omissions)]
+    again = refetched(system, plan.chosen, plan.omissions)
+    return [*unknown, *(replace(one.package, candidate=one.candidate) for one in again)]
 
 
 def _digest(chosen: Chosen) -> PackageDigest | None:
@@ -179,6 +182,7 @@ def _stage(
     Collisions and missing space are found before the first file is written.
     """
     with system.record.transaction():
+        known = {known_row(system.record, one) for one in plan.chosen}
         incoming = record_fetched(fetched, system.record)
         rows = {one.fetched.chosen.candidate_key: one.package for one in incoming}
         for arrival in arrivals:
@@ -205,6 +209,8 @@ def _stage(
         tree = plan_tree(system, plan, [*packages_of_it, *carried])
         check_space(system.root.state_directory, system.root.store, system.record, incoming, tree, arrivals)
         check_menu(system, system.active, plan.result)
+        for link in broken_links(system, plan, [one for one in packages_of_it if one not in known]):
+            system.reporter.warning(str(link))
         count = len(fetched) + sum(len(arrival.wanted) for arrival in arrivals)
         if count:
             system.reporter.stage(f"unpacking {count} packages")

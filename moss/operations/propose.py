@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 
 from moss.capability import Capability, CapabilityKind
-from moss.db import candidates, generations, packages
+from moss.db import candidates, cuts, generations, packages
 from moss.db.repositories import repositories
 from moss.debian.source import asked_architectures
 from moss.errors import MossError
 from moss.generation import Reason, Selected
 from moss.offers import open_universe
 from moss.operations.facts import machine_architecture, with_facts
+from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal
 from moss.operations.system import System
@@ -130,7 +131,7 @@ def _plan(
     chosen = _chosen(system, solution, present)
     changed = difference(here, chosen)
     base = system.active
-    return Plan(
+    plan = Plan(
         operation=request.operation,
         base=base,
         result=generations.next_number(system.record),
@@ -147,6 +148,7 @@ def _plan(
         held=held,
         sources=sources_of(system, chosen),
     )
+    return with_omissions(system, plan, cuts.omissions_of(system.record, base))
 
 
 def _chosen(system: System, solution: Solution, present: dict[str, Selected]) -> tuple[Chosen, ...]:

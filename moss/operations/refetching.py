@@ -9,14 +9,13 @@ from moss.errors import NotFound
 from moss.generation import PackageId
 from moss.operations.system import System
 from moss.path_filter import PathFilter
-from moss.plan import Chosen
+from moss.plan import Chosen, Refetch
 from moss.repository import Candidate
-from solver.values import replace
 
 _MOST_NAMED = 12
 
 
-def refetched(system: System, chosen: Sequence[Chosen], path_filter: PathFilter) -> tuple[Chosen, ...]:
+def refetched(system: System, chosen: Sequence[Chosen], path_filter: PathFilter) -> tuple[Refetch, ...]:
     """Those of the packages of whose files the store lacks some that this filter leaves in, each with who offers it.
 
     NotFound, naming them, where nobody does.
@@ -26,15 +25,15 @@ def refetched(system: System, chosen: Sequence[Chosen], path_filter: PathFilter)
         row = known_row(system.record, one)
         if row is not None:
             known[row] = one
-    found: list[Chosen] = []
+    found: list[Refetch] = []
     nowhere: list[str] = []
-    for row in cuts.incomplete(system.record, known, path_filter):
+    for row, missing in cuts.incomplete(system.record, known, path_filter).items():
         one = known[row]
         candidate = one.candidate or _offer(system, one)
         if candidate is None:
             nowhere.append(one.metadata.label)
         else:
-            found.append(replace(one, candidate=candidate))
+            found.append(Refetch(one, candidate, missing))
     if nowhere:
         raise _gone(nowhere)
     return tuple(found)

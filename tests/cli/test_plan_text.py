@@ -6,10 +6,13 @@ import pytest
 
 from moss.cli.plan_text import activation_text, plan_text
 from moss.cli.text import Page
+from moss.digest import PackageDigest
 from moss.generation import Generation, Reason, Status
 from moss.model import SystemModel, Wish
 from moss.package import Metadata
-from moss.plan import Change, Chosen, Difference, Held, Install, Plan, Proof, Removal, Space
+from moss.path_filter import Omission
+from moss.plan import Change, Chosen, Difference, Held, Install, Plan, Proof, Refetch, Removal, Saving, Space
+from moss.repository import Candidate
 from moss.root import GenerationId
 
 
@@ -222,3 +225,19 @@ Install   libgsl 2.8-4
 Change    glib2 2.86.3-1 → 2.86.2-63
 Remove    inkscape 1.4.2-31
 Result    generation 42 → 41, live at once (made 2026-""")
+
+
+def test_what_is_left_out_and_what_comes_back_is_told_with_its_size() -> None:
+    candidate = Candidate("main", "key", GLIB.metadata, "glib2.stone", PackageDigest("0" * 64), 10)
+    plan = replace(
+        PLAN, model_before=PLAN.model, installs=(), changes=(), removals=(),
+        omissions=(Omission("docs", ("share/doc/**",)),),
+        savings=(Saving("docs", 0, 3 << 20), Saving("locale", 1 << 20, 0), Saving("same", 7, 7)),
+        refetched=(Refetch(GLIB, candidate, 5),),
+    )  # fmt: skip
+    assert not plan.is_empty
+    assert plan_text(plan, Page(80)).startswith("""\
+Leave out docs 3.0 MiB     not in /usr from now on
+Restore   locale 1.0 MiB   back in /usr
+Refetch   glib2 2.86.2-63  some of their files are not here any more
+""")
