@@ -257,7 +257,7 @@ def _store(system: System, package: PackageId, path_filter: FilterId, written: _
                 file=store.path_of(clash),
                 remedies=["moss verify"],
             )
-    cuts.package_has_come(system.record, package)
+    cuts.cut_has_come(system.record, package, path_filter)
 
 
 def _digest_of_made(written: _Written) -> PackageDigest:
