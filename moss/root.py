@@ -113,6 +113,10 @@ class Root:
         return self.below(".moss", "cache", "universes")
 
     @property
+    def downloads(self) -> str:
+        return self.below(".moss", "cache", "downloads")
+
+    @property
     def triggers(self) -> str:
         return self.below(".moss", "triggers")
 

@@ -103,9 +103,7 @@ class Arrival:
     ) -> Iterator[Content]:
         for delta, frame in self.bundle.patches():
             if delta.new in wanted:
-                new = apply_patch(_old(delta, database, store), frame, delta.size, self.bundle.name)
-                if content_digest(new) != delta.new:
-                    raise CorruptData(f"the patch for {delta.new.hex()} gives other bytes", file=self.bundle.name)
+                new = patched(delta, frame, _old(delta, database, store), self.bundle.name)
                 yield Content(delta.new, delta.size, iter((memoryview(new),)))
         yield from self.bundle.contents() if self.is_whole else self.bundle.some_contents(wanted)
 
@@ -162,6 +160,14 @@ def _not_the_same(bundle: Bundle, asset: Asset, store: Store) -> CorruptData:
         if sound
         else ["put the store's file back from a backup", "look at the disk's health: dmesg"],
     )
+
+
+def patched(delta: Delta, frame: bytes, old: bytes, bundle: str) -> bytes:
+    """The content that a bundle's patch makes of the old one; CorruptData where it makes something else."""
+    new = apply_patch(old, frame, delta.size, bundle)
+    if content_digest(new) != delta.new:
+        raise CorruptData(f"the patch for {delta.new.hex()} gives other bytes", file=bundle)
+    return new
 
 
 def _old(delta: Delta, database: Database, store: Store) -> bytes:

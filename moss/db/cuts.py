@@ -173,6 +173,11 @@ def present_with_content(database: Database, digest: ContentDigest) -> list[Asse
     )
 
 
+def stored_with_content(database: Database, digest: ContentDigest) -> list[Asset]:
+    """The assets that the store should have with this content, oldest first, where nothing is on its way there."""
+    return _with_content(database, digest, is_present("asset.id"))
+
+
 def _with_content(database: Database, digest: ContentDigest, condition: str) -> list[Asset]:
     rows = database.connection.execute(
         f"SELECT digest, permissions, uid, gid, xattrs FROM asset WHERE digest = ? AND {condition} ORDER BY id",

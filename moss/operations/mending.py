@@ -21,7 +21,7 @@ from moss.errors import MossError
 from moss.examine import Damage, DamageKind
 from moss.layout import Entry, EntryKind
 from moss.materialise import materialise, place
-from moss.operations.sources import StoneSource, contents_of, stone_sources
+from moss.operations.sources import Source, contents_of, sources
 from moss.operations.system import System
 from moss.operations.upkeep import layout_of
 from moss.operations.verify import Copy, TreeState, Verification
@@ -35,18 +35,18 @@ _PIECE = 1 << 20
 
 @value
 class AssetMend:
-    """A damaged asset, and where its content is to be had: copies first, then stones."""
+    """A damaged asset, and where its content is to be had: copies first, then packages that have it."""
 
     asset: Asset
     copies: tuple[Copy, ...]
-    stones: tuple[StoneSource, ...]
+    sources: tuple[Source, ...]
 
     @property
     def how(self) -> str | None:
         """In words; None when its content is nowhere."""
         if self.copies:
             return f"from {self.copies[0].path}"
-        return f"from {self.stones[0]}" if self.stones else None
+        return f"from {self.sources[0]}" if self.sources else None
 
 
 @value
@@ -81,8 +81,8 @@ class Mended:
 def propose_mending(system: System, verification: Verification) -> Mending:
     """Where each damaged asset can be had again; asks no repository before `mend` does."""
     wanted = sorted({one.asset.digest for one in verification.store})
-    by_digest: dict[ContentDigest, list[StoneSource]] = {digest: [] for digest in wanted}
-    for source in stone_sources(system, wanted):
+    by_digest: dict[ContentDigest, list[Source]] = {digest: [] for digest in wanted}
+    for source in sources(system, wanted):
         for digest in source.wanted:
             by_digest[digest].append(source)
     return Mending(
@@ -123,19 +123,19 @@ def _mend_assets(system: System, mends: Sequence[AssetMend], store: Store, done:
     for mend in mends:
         if any(_from_copy(system, mend.asset, copy, store) for copy in mend.copies):
             del pending[mend.asset]
-    for source in dict.fromkeys(source for mend in pending.values() for source in mend.stones):
+    for source in dict.fromkeys(source for mend in pending.values() for source in mend.sources):
         wanted = [asset for asset in pending if asset.digest in source.wanted]
         if not wanted:
             continue
         try:
-            got = list(_from_stone(system, source, wanted, store))
+            got = list(_from_package(system, source, wanted, store))
         except MossError as fault:
             reasons.update(dict.fromkeys(wanted, fault.message))
             got = []
         for asset in got:
             del pending[asset]
     for asset in pending:
-        why = reasons.get(asset, "no other copy is here, and no repository offers a package that has it")
+        why = reasons.get(asset, "no copy and no bundle here has it, and no repository offers a package that has it")
         done.left.append(f"{os.path.join(store.path, asset_name(asset))} stays damaged: {why}")
     done.assets = len(mends) - len(pending)
     return set(pending)
@@ -163,11 +163,11 @@ def _is_exactly(found: Asset, wanted: Asset, *, owners: bool) -> bool:
     return same and (found.digest, found.permissions) == (wanted.digest, wanted.permissions)
 
 
-def _from_stone(system: System, source: StoneSource, wanted: list[Asset], store: Store) -> Iterator[Asset]:
-    """Those of the wanted assets that the stone had; the first of each content is written, the rest copied."""
+def _from_package(system: System, source: Source, wanted: list[Asset], store: Store) -> Iterator[Asset]:
+    """Those of the wanted assets that the source had; the first of each content is written, the rest copied."""
     system.reporter.stage(f"reading {source}")
     left = list(wanted)
-    with contents_of(system, source) as contents:
+    with contents_of(system, source, store) as contents:
         for content in contents:
             assets = [asset for asset in left if asset.digest == content.digest]
             for number, asset in enumerate(assets):
