@@ -59,7 +59,7 @@ def activate(system: System, activation: Activation) -> Outcome:
             under_way(system, activation.operation, activation.base, complete=target) as entry,
             uninterrupted(),
         ):
-            due = due_on_system(system.root.archived_usr(target))
+            due = due_on_system(system, system.root.archived_usr(target))
             exchange(system.root, system.root.archive(target), system.effects)
             warnings = finish(system.root, system.record, system.effects, entry, system.clock())
     behind = left_behind(system.root.archived_usr(activation.base))

@@ -38,7 +38,7 @@ from moss.operations.open_files import allow_open_files
 from moss.operations.refetching import refetched
 from moss.operations.space import check_space
 from moss.operations.system import System
-from moss.operations.transaction import TRIGGERS, Outcome, due_on_system, ready_to_switch, under_way
+from moss.operations.transaction import Outcome, due_on_system, has_triggers, ready_to_switch, under_way
 from moss.operations.trees import NextTree, complete_tree, make_tree, plan_tree
 from moss.plan import Chosen, Plan
 from moss.recover import finish
@@ -93,7 +93,7 @@ def commit(
                     plan.result, plan.base, time.monotonic() - started, warnings, at_boot=True, triggers=triggered
                 )
             entry = ready_to_switch(system, entry, plan.result, sealed)
-            due = due_on_system(os.path.join(system.root.spare, "usr"))
+            due = due_on_system(system, os.path.join(system.root.spare, "usr"))
             with uninterrupted():
                 exchange(system.root, system.root.spare, system.effects)
                 warnings = finish(system.root, system.record, system.effects, entry, system.clock())
@@ -228,7 +228,7 @@ def _trigger(
 ) -> "tuple[TriggerRun, ...]":
     """Run what is due over the tree; nothing of it is loaded where there are no triggers and never were."""
     spare_usr = os.path.join(system.root.spare, "usr")
-    if not os.path.isdir(os.path.join(spare_usr, TRIGGERS, "tx.d")) and not has_runs(system.record, plan.base):
+    if not has_triggers(system, spare_usr, "tx") and not has_runs(system.record, plan.base):
         return ()
     from moss.operations.triggering import run_triggers
 

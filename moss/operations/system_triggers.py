@@ -17,8 +17,8 @@ from moss.operations.trigger_inputs import TriggerInputs, failed
 from moss.triggers import from_kdl, from_yaml
 from moss.triggers.environment import inhibitor
 from moss.triggers.files import triggers_in
-from moss.triggers.place import enter_root
 from moss.triggers.running import Ended, Job, run_all
+from moss.triggers.sandbox import enter_root
 from moss.triggers.values import Scope
 
 TIMEOUT_SECONDS = 600.0
@@ -37,7 +37,7 @@ def run_system_triggers(system: System) -> tuple[str, ...]:
 
 
 def _run(system: System) -> tuple[str, ...]:
-    triggers = triggers_in(system.root.usr, Scope.SYSTEM, system.ignored_triggers)
+    triggers = triggers_in(system.root.usr, system.root.path, Scope.SYSTEM, system.ignored_triggers)
     active = system.active
     chosen = Holding(generations.package_ids_of(system.record, active), cuts.filter_of(system.record, active))
     look = TriggerInputs(system.record, system.root.usr, chosen, triggers)

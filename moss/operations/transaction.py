@@ -14,9 +14,6 @@ from moss.recover import undo
 from moss.root import GenerationId, generation_of_tree
 from moss.seal import Seal
 
-TRIGGERS = "share/moss/triggers"
-"""Where a tree has its triggers."""
-
 
 class Outcome(NamedTuple):
     """What a transaction came to."""
@@ -35,10 +32,16 @@ class Outcome(NamedTuple):
     """What is to be done on the system once the outcome has been told; gives what the person should know."""
 
 
-def due_on_system(usr: str) -> Callable[[System], tuple[str, ...]] | None:
+def has_triggers(system: System, usr: str, scope: str) -> bool:
+    """Whether a tree, or the admin for it, may have triggers of a scope: `tx` or `sys`. Loads nothing of them."""
+    places = (os.path.join(usr, "share/moss/triggers"), system.root.below("etc", "moss", "triggers"))
+    return any(os.path.isdir(os.path.join(place, f"{scope}.d")) for place in places)
+
+
+def due_on_system(system: System, usr: str) -> Callable[[System], tuple[str, ...]] | None:
     """What the triggers of a tree that is about to be /usr have to do there. Everything that takes is loaded now:
     afterwards there may be no moss to load it from."""
-    if not os.path.isdir(os.path.join(usr, TRIGGERS, "sys.d")):
+    if not has_triggers(system, usr, "sys"):
         return None
     from moss.operations.system_triggers import run_system_triggers
 

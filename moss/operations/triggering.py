@@ -64,8 +64,8 @@ def run_triggers(
     for `base` among them. What became of each, by name. TriggerFailed, CorruptData for a broken file."""
     usr, ignored = os.path.join(system.root.spare, "usr"), system.ignored_triggers
     before = runs_of(system.record, base)
-    triggers = triggers_in(usr, Scope.TRANSACTION, ignored)
-    triggers_in(usr, Scope.SYSTEM, ignored)  # those run when it is too late to stop for a broken file
+    triggers = triggers_in(usr, system.root.path, Scope.TRANSACTION, ignored)
+    triggers_in(usr, system.root.path, Scope.SYSTEM, ignored)  # those run when it is too late to stop for a broken file
     if not triggers and not before:
         return ()
     made = made_in(system.record, chosen)

@@ -22,6 +22,9 @@ from solver.values import value
 _OUTPUT_BYTES = 64 << 10
 """Of what a trigger prints, so much is kept: the end."""
 
+_SHOWN = 70
+"""Characters of a command in a message."""
+
 _FIRST_SIGN = re.compile(r"[*?$]")
 
 ENVIRONMENT = {
@@ -199,7 +202,13 @@ def _execute(handler: Run) -> str | None:
         if code == 0:
             return None
         how = f"exit code {code}" if code > 0 else f"signal {-code}"
-        return f"{handler} ended with {how}"
+        return f"{_shown(handler)} ended with {how}"
+
+
+def _shown(handler: Run) -> str:
+    """On one line, cut where it is a whole script."""
+    text = " ".join(str(handler).split())
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} …"
 
 
 def _delete(handler: Delete) -> str | None:

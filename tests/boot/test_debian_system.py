@@ -1,0 +1,112 @@
+"""A whole Debian system made by moss alone: converted, indexed, installed, its triggers run; and it runs."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.debian.closure import AptUnavailable, closure
+from tests.trees import differences
+
+PROJECT = Path(__file__).resolve().parents[2]
+MOSS = (sys.executable, "-m", "moss")
+WANTED = (
+    "base-files", "base-passwd", "libc-bin", "ncurses-base", "ncurses-bin", "bash", "dash", "coreutils", "sed",
+    "grep", "gzip", "tar", "findutils", "diffutils", "debianutils", "hostname", "util-linux", "mount", "login",
+    "passwd", "procps", "kmod", "e2fsprogs", "iproute2", "less", "mawk", "perl-base", "systemd", "systemd-sysv",
+    "systemd-boot", "systemd-boot-efi", "udev", "dbus", "libpam-systemd", "libnss-systemd", "python3",
+    "python3-zstandard", "ca-certificates", "openssl", "zstd", "xz-utils", "linux-image-cloud-amd64",
+    "busybox-static", "libglib2.0-bin", "libgdk-pixbuf2.0-bin", "glib-networking", "gsettings-desktop-schemas",
+    "fontconfig", "fonts-dejavu-core", "hicolor-icon-theme", "gtk-update-icon-cache", "desktop-file-utils",
+    "shared-mime-info", "man-db",
+)  # fmt: skip
+REPORT = """\
+[Unit]
+Description=Say what has failed, and end
+After=multi-user.target
+
+[Service]
+Type=oneshot
+StandardOutput=journal+console
+ExecStart=/bin/sh -c 'echo "REPORT multi-user=$$(systemctl is-active multi-user.target)" \
+  "failed=[$$(systemctl --failed --no-legend --plain | cut -d" " -f1 | xargs)]" \
+  "certificates=$$(python3 -c "import ssl; print(len(ssl.create_default_context().get_ca_certs()) > 50)")"'
+ExecStartPost=/usr/bin/systemctl --no-block poweroff
+"""
+
+pytestmark = pytest.mark.boots
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("only root can own all the files of a system")
+    if shutil.which("systemd-nspawn") is None:
+        pytest.skip("systemd-nspawn is not installed")
+    try:
+        debs = closure(WANTED)
+    except AptUnavailable as why:
+        pytest.skip(str(why))
+    assert len(debs) > 190
+    folder = tmp_path_factory.mktemp("debian")
+    root, stones = folder / "root", folder / "stones"
+    moss("convert", *debs, "-o", str(stones))
+    moss("index", str(stones))
+    moss("-D", str(root), "repo", "add", "debian", str(stones / "stone.index"), "--unsigned")
+    shutil.copytree(PROJECT / "fixtures/triggers/debian", root / "etc/moss/triggers")
+    moss("-D", str(root), "install", "-y", *WANTED)
+    yield root
+    shutil.rmtree(folder)
+
+
+def moss(*words: str) -> str:
+    done = subprocess.run([*MOSS, *words], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_every_trigger_has_run_and_every_file_is_as_recorded(system: Path) -> None:
+    shown = json.loads(moss("-D", str(system), "state", "show", "--json"))["data"]["triggers"]
+    files = sorted(path.stem for path in (PROJECT / "fixtures/triggers/debian/tx.d").iterdir())
+    assert {one["name"]: one["outcome"] for one in shown} == dict.fromkeys(files, "done")
+    assert differences(system) == []
+    moss("-D", str(system), "verify")
+    for made in ("lib/udev/hwdb.bin", "share/mime/mime.cache", "share/glib-2.0/schemas/gschemas.compiled"):
+        assert (system / "usr" / made).stat().st_size > 100, made
+    assert list((system / "usr/lib/python3.11/__pycache__").glob("ssl.*.pyc"))
+    (modules,) = (system / "usr/lib/modules").iterdir()
+    assert "virtio" in (modules / "modules.dep").read_text()
+    assert (system / "etc/ld.so.cache").exists() and (system / "etc/shadow").exists()
+
+
+def test_it_reaches_multi_user_with_no_failed_unit(system: Path) -> None:
+    unit = system / "etc/systemd/system/report.service"
+    wants = system / "etc/systemd/system/multi-user.target.wants/report.service"
+    wants.parent.mkdir(parents=True, exist_ok=True)
+    unit.write_text(REPORT)
+    wants.symlink_to("../report.service")
+    # A /run of its own: this machine's may be read by a systemd that runs.
+    container = (
+        "mount -t tmpfs run /run; exec systemd-nspawn -q --register=no --keep-unit --volatile=overlay -b"
+        f" -D {system} systemd.firstboot=no"
+    )
+    command = ["unshare", "-m", "sh", "-c", container]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+    said = done.stdout.decode(errors="replace")
+    report = re.search(r"REPORT multi-user=(\S+) failed=\[(.*)\] certificates=(\S+)", said)
+    assert report is not None, said[-4000:]
+    assert report.groups() == ("active", "", "True"), said[-4000:]
+
+
+def test_a_second_change_runs_what_it_must_and_nothing_else(system: Path) -> None:
+    told = json.loads(moss("-D", str(system), "remove", "-y", "--json", "man-db"))["data"]
+    assert {one["name"]: one["outcome"] for one in told["outcome"]["triggers"]} == {
+        path.stem: "reused" for path in (PROJECT / "fixtures/triggers/debian/tx.d").iterdir()
+    }
+    moss("-D", str(system), "verify")
