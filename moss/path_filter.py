@@ -57,6 +57,35 @@ def pattern_fault(pattern: str) -> str | None:
     return None
 
 
+def as_plain(path_filter: PathFilter) -> list[dict[str, object]]:
+    """As JSON has it."""
+    return [
+        {"subscription": one.subscription, "patterns": list(one.patterns), "kept": list(one.kept)}
+        for one in path_filter
+    ]
+
+
+def from_plain(found: object) -> PathFilter:
+    """The filter that `as_plain` would give this of. ValueError, in words, where there is none."""
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise ValueError("the omissions are no list of objects")
+    made = tuple(_omission(one) for one in found)
+    if as_plain(made) != found:
+        raise ValueError("an omission says what no omission says")
+    return made
+
+
+def _omission(found: dict[str, object]) -> Omission:
+    name, patterns, kept = found.get("subscription"), found.get("patterns"), found.get("kept")
+    if not isinstance(name, str) or not isinstance(patterns, list) or not isinstance(kept, list):
+        raise ValueError("an omission lacks its subscription, its patterns, or what is kept")
+    for pattern in (*patterns, *kept):
+        fault = pattern_fault(pattern) if isinstance(pattern, str) else "it is no text"
+        if fault is not None:
+            raise ValueError(f"{pattern!r} cannot be a pattern: {fault}")
+    return Omission(name, tuple(patterns), tuple(kept))
+
+
 @lru_cache(maxsize=8)
 def matcher(path_filter: PathFilter) -> Matcher:
     """The filter as one function of a path; a quarter of a second for a whole system's 230,000."""

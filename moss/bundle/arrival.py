@@ -38,15 +38,14 @@ class Arrival:
         self.bundle = bundle
         self.is_whole = whole
         self.wanted = frozenset(wanted)
-        self.sizes: Mapping[ContentDigest, int] = {}
-        """The bytes of their contents; this and what follows is known once `record` has found it out."""
         self.rows = Rows(0, 0, 0)
+        """What they come to in the record; known once `record` has written them."""
         self._contents: set[ContentDigest] = set()
         """Of packages that were not on record before."""
     def record(self, database: Database) -> dict[str, PackageId]:
         """Write down the packages: candidate key to row. Raises NotFound where the bundle builds on
         contents that this system does not have, CorruptData for what no generation can have."""
-        self.sizes = _Sizes(self.bundle, database)
+        sizes = _Sizes(self.bundle, database)
         listed = {package.digest: package for package in self.bundle.manifest.packages}
         rows: dict[str, PackageId] = {}
         for digest in self.wanted:
@@ -59,6 +58,7 @@ class Arrival:
                 continue
             layout = carried.layout()
             _refuse_uninstallable(carried, layout)
+            sizes.learn(carried.left_out())
             rows[package.candidate_key] = packages.record_package(
                 database,
                 carried.metadata,
@@ -67,7 +67,7 @@ class Arrival:
                 repository=package.repository,
                 stone_size=package.stone_size,
                 layout=layout,
-                sizes=self.sizes,
+                sizes=sizes,
             )
             self._contents.update(entry.digest for entry in layout if entry.digest is not None)
             made = rows_of(layout, sum(entry.digest is not None for entry in layout))
@@ -127,6 +127,12 @@ class _Sizes(dict[ContentDigest, int]):
         self[EMPTY_CONTENT] = 0
         self._bundle = bundle
         self._database = database
+
+    def learn(self, sizes: Mapping[ContentDigest, int]) -> None:
+        """What a package says of contents that are left out of it, unless it is known better."""
+        for digest, size in sizes.items():
+            if self._bundle.index.size_of(digest) is None and size_of(self._database, digest) is None:
+                self.setdefault(digest, size)
 
     def __missing__(self, digest: ContentDigest) -> int:
         size = self._bundle.index.size_of(digest)

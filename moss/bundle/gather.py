@@ -13,10 +13,11 @@ from moss.bundle.write import BundleWriter
 from moss.db import carrying, packages
 from moss.db.carrying import Carried
 from moss.db.connection import Database
+from moss.db.cuts import Cut
 from moss.db.packages import Asset
 from moss.digest import ContentDigest, content_digest, content_hasher
 from moss.errors import CorruptData
-from moss.generation import PackageId, Selected
+from moss.generation import FilterId, PackageId, Selected
 from moss.reporter import Reporter
 from moss.stone.container import MIB, PIECE, PayloadKind
 from moss.stone.patches import MAX_PATCHED, make_patch
@@ -45,19 +46,22 @@ def gather(
     database: Database,
     store: Store,
     carried: Sequence[Selected],
-    base: Collection[PackageId],
+    known: Sequence[Selected],
+    path_filter: FilterId,
+    base: Collection[Cut],
     reporter: Reporter,
 ) -> Gathered:
-    """Put packages and whatever of their contents `base` does not have into a bundle."""
-    _gather_packages(writer, database, carried)
-    carrying.set_apart(database, [one.package for one in carried], base)
-    names = {one.package: one.metadata.name for one in carried}
+    """Put packages into a bundle, and whatever of the contents that they have under a filter `base` does not have;
+    of packages that the receiver knows (`known`) contents alone."""
+    _gather_packages(writer, database, carried, path_filter)
+    carrying.set_apart(database, [one.package for one in (*carried, *known)], base)
+    names = {one.package: one.metadata.name for one in (*carried, *known)}
     with Patches(writer.spool_directory) as patches:
         if base:
-            _gather_patches(patches, names, database, store, writer.level)
+            _gather_patches(patches, names, path_filter, database, store, writer.level)
 
         def whole() -> Iterator[Carried]:
-            return (one for one in carrying.contents(database) if one.asset.digest not in patches.deltas)
+            return (one for one in carrying.contents(database, path_filter) if one.asset.digest not in patches.deltas)
 
         count, total = _add_index(writer, whole())
         if patches.deltas:
@@ -95,11 +99,14 @@ class Patches:
             yield self._file.read(size)
 
 
-def _gather_packages(writer: BundleWriter, database: Database, carried: Sequence[Selected]) -> None:
+def _gather_packages(
+    writer: BundleWriter, database: Database, carried: Sequence[Selected], path_filter: FilterId
+) -> None:
     together: list[bytes] = []
     size = 0
     for one in carried:
-        encoded = encode_package(one.digest, one.metadata, packages.layout_of(database, one.package))
+        left_out = carrying.sizes_left_out(database, one.package, path_filter)
+        encoded = encode_package(one.digest, one.metadata, packages.layout_of(database, one.package), left_out)
         together.append(encoded)
         size += len(encoded)
         if size >= TOGETHER:
@@ -172,12 +179,17 @@ def _damaged(store: Store, name: str) -> CorruptData:
 
 
 def _gather_patches(
-    patches: Patches, names: dict[PackageId, str], database: Database, store: Store, level: int
+    patches: Patches,
+    names: dict[PackageId, str],
+    path_filter: FilterId,
+    database: Database,
+    store: Store,
+    level: int,
 ) -> None:
     """Make those of contents that are best carried as a difference from one that the receiver has."""
     olds: dict[str, dict[str, tuple[Asset, int]]] = {}
     compressor = FrameCompressor(level)
-    for one in carrying.contents(database):
+    for one in carrying.contents(database, path_filter):
         if not _LEAST_PATCHED <= one.size <= MAX_PATCHED:
             continue
         name = names[one.package]

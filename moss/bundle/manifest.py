@@ -14,6 +14,7 @@ from moss.digest import PackageDigest
 from moss.errors import MossError
 from moss.generation import Reason
 from moss.model import Hold, Pin, SystemModel, Wish
+from moss.path_filter import NOTHING_OMITTED, PathFilter, as_plain, from_plain
 from moss.root import GenerationId
 from moss.stone.container import Compression, PayloadKind, Place
 from solver.values import value
@@ -93,6 +94,7 @@ class Manifest:
     model: SystemModel
     packages: tuple[BundledPackage, ...]
     parts: tuple[Part, ...]
+    omissions: PathFilter = NOTHING_OMITTED
 
     def encode(self) -> bytes:
         return json.dumps(self._plain(), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
@@ -112,6 +114,7 @@ class Manifest:
             "wishes": [{"wanted": str(wish), "why": wish.why} for wish in self.model.wishes],
             "pins": [{"wanted": str(pin), "said_at": pin.said_at} for pin in self.model.pins],
             "holds": [{"name": hold.name, "said_at": hold.said_at} for hold in self.model.holds],
+            "omissions": as_plain(self.omissions),
             "packages": [_package_plain(package) for package in self.packages],
             "parts": [
                 {
@@ -195,7 +198,14 @@ class _Taken:
             ),
             packages,
             tuple(_Taken(one, "a part").part() for one in self._list("parts")),
+            self._omissions(),
         )
+
+    def _omissions(self) -> PathFilter:
+        try:
+            return from_plain(self._found.get("omissions"))
+        except ValueError as fault:
+            raise _BadValueError(f"{self._where}: {fault}") from fault
 
     def origin(self) -> Origin:
         return Origin(

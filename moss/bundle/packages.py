@@ -8,9 +8,10 @@ The three are the plain bytes of a stone's meta, attributes and layout payloads.
 
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
-from moss.digest import PackageDigest
+from moss.digest import ContentDigest, PackageDigest
 from moss.layout import Entry
 from moss.package import Metadata
 from moss.stone.container import Place, StoneKind, Strictness
@@ -20,6 +21,9 @@ from moss.stone.records import decode_attributes, decode_layout, encode_attribut
 from moss.stone.xattrs import encode_xattrs, with_xattrs
 
 _HEAD = struct.Struct(">32sIIIIII")
+_SIZE = struct.Struct(">16sQ")
+LEFT_OUT = "moss.left-out/1"
+"""The attribute with the sizes of contents that the generation leaves out: they are neither carried nor indexed."""
 
 
 class CarriedPackage(NamedTuple):
@@ -36,10 +40,28 @@ class CarriedPackage(NamedTuple):
         layout = decode_layout(self.raw_layout, self.layout_records, self.place)
         return with_xattrs(layout, self.attributes, self.place)
 
+    def left_out(self) -> dict[ContentDigest, int]:
+        """The bytes of contents that are left out of it."""
+        raw = self.attributes.get(LEFT_OUT, b"")
+        if len(raw) % _SIZE.size:
+            raise self.place.fault(f"attribute {LEFT_OUT} is cut short")
+        found = [(ContentDigest(content), size) for content, size in _SIZE.iter_unpack(raw)]
+        if any(first[0] >= second[0] for first, second in pairwise(found)) or any(size >= 1 << 63 for _, size in found):
+            raise self.place.fault(f"attribute {LEFT_OUT} does not give its sizes in order, each once")
+        return dict(found)
 
-def encode_package(digest: PackageDigest, metadata: Metadata, layout: Sequence[Entry]) -> bytes:
+
+def encode_package(
+    digest: PackageDigest,
+    metadata: Metadata,
+    layout: Sequence[Entry],
+    left_out: Mapping[ContentDigest, int] = {},
+) -> bytes:
+    """`left_out` gives the bytes of contents that the generation leaves out of the package."""
     meta, meta_records = encode_meta(metadata)
     extras = {**encode_extras(metadata), **encode_xattrs(layout)}
+    if left_out:
+        extras[LEFT_OUT] = b"".join(_SIZE.pack(content, size) for content, size in sorted(left_out.items()))
     attributes = encode_attributes(extras)
     paths = encode_layout(layout)
     head = _HEAD.pack(

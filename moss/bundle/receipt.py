@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from moss.bundle.parts import read_file_header, read_first
 from moss.digest import PackageDigest, payload_checksum
+from moss.path_filter import PathFilter, as_plain, from_plain
 from moss.root import GenerationId
 from moss.stone.container import Compression, FileHeader, PayloadHeader, PayloadKind, StoneKind
 from moss.stone.streams import Source, Writable
@@ -29,6 +30,13 @@ class Receipt:
     """The active one."""
     packages: frozenset[PackageDigest]
     """All whose files are in its store."""
+    filtered: tuple[tuple[PathFilter, frozenset[PackageDigest]], ...] = ()
+    """Others, by what is left out of them."""
+
+    @property
+    def all_packages(self) -> frozenset[PackageDigest]:
+        """Whose statement and layout it has."""
+        return self.packages.union(*(digests for _, digests in self.filtered))
 
     def write(self, target: Writable) -> int:
         """Write it; how many bytes."""
@@ -46,8 +54,12 @@ class Receipt:
             "system": self.system,
             "generation": self.generation,
             "packages": "".join(sorted(self.packages)),
+            "filtered": [
+                {"omissions": as_plain(path_filter), "packages": "".join(sorted(digests))}
+                for path_filter, digests in self.filtered
+            ],
         }
-        return json.dumps(plain, separators=(",", ":"), sort_keys=True).encode()
+        return json.dumps(plain, ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode()
 
 
 def read_receipt(file: BinaryIO, name: str) -> Receipt:
@@ -67,15 +79,22 @@ def read_receipt(file: BinaryIO, name: str) -> Receipt:
     number, system, generation = found.get("format"), found.get("system"), found.get("generation")
     if isinstance(number, int) and number > FORMAT:
         raise place.too_new(f"the receipt is of format {number}, this moss reads {FORMAT}")
-    packages = found.get("packages")
-    if (
-        not (isinstance(system, str) and _SYSTEM.match(system))
-        or not (isinstance(packages, str) and _DIGESTS.match(packages))
-        or not (generation is None or (type(generation) is int and generation > 0))
+    try:
+        digests = _digests(found.get("packages"))
+        filtered = tuple((from_plain(one["omissions"]), _digests(one["packages"])) for one in found["filtered"])
+    except (KeyError, TypeError, ValueError) as fault:
+        raise place.fault("it does not say what a receipt says") from fault
+    if not (isinstance(system, str) and _SYSTEM.match(system)) or not (
+        generation is None or (type(generation) is int and generation > 0)
     ):
         raise place.fault("it does not say what a receipt says")
-    digests = frozenset(PackageDigest(packages[at : at + 64]) for at in range(0, len(packages), 64))
-    receipt = Receipt(system, None if generation is None else GenerationId(generation), digests)
+    receipt = Receipt(system, None if generation is None else GenerationId(generation), digests, filtered)
     if receipt._encode() != plain:
         raise place.fault("it is not written canonically, or says what no receipt says")
     return receipt
+
+
+def _digests(found: object) -> frozenset[PackageDigest]:
+    if not isinstance(found, str) or not _DIGESTS.match(found):
+        raise ValueError("no digests")
+    return frozenset(PackageDigest(found[at : at + 64]) for at in range(0, len(found), 64))

@@ -6,12 +6,13 @@ for the paths of a generation needs no pattern; a filter that omits nothing cost
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from moss.db.connection import Database
 from moss.db.packages import Asset
-from moss.digest import EMPTY_CONTENT, ContentDigest
+from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest
 from moss.generation import FilterId, PackageId
-from moss.path_filter import Omission, PathFilter, left_out, matcher
+from moss.path_filter import NOTHING_OMITTED, PathFilter, as_plain, from_plain, left_out, matcher
 from moss.root import GenerationId
 
 _DIRECTORY = 3
@@ -57,17 +58,12 @@ def omissions_of(database: Database, generation: GenerationId | None) -> PathFil
 def omissions(database: Database, number: FilterId) -> PathFilter:
     row = database.connection.execute("SELECT omissions FROM path_filter WHERE id = ?", (number,)).fetchone()
     assert row is not None
-    return tuple(
-        Omission(one["subscription"], tuple(one["patterns"]), tuple(one["kept"])) for one in json.loads(row[0])
-    )
+    return from_plain(json.loads(str(row[0])))
 
 
 def filter_text(path_filter: PathFilter) -> str:
     """As the record keeps it: canonical JSON."""
-    plain = [
-        {"subscription": one.subscription, "patterns": one.patterns, "kept": one.kept} for one in path_filter
-    ]
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return json.dumps(as_plain(path_filter), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
 def make_cuts(database: Database, chosen: Iterable[PackageId], number: FilterId) -> None:
@@ -109,6 +105,26 @@ def _going(database: Database, number: FilterId) -> Iterator[tuple[int, str, int
         rows = database.connection.execute("SELECT path, kind FROM layout WHERE package = ?", (package,))
         for path, omission in left_out([(path, kind == _DIRECTORY) for path, kind in rows], omits):
             yield package, path, omission
+
+
+class Cut(NamedTuple):
+    """A package as it is had under a filter."""
+
+    package: PackageId
+    path_filter: PathFilter = NOTHING_OMITTED
+
+
+def cuts_on_record(database: Database) -> dict[PathFilter, set[PackageDigest]]:
+    """Which packages are had under which filter; under none, if at all."""
+    rows = database.connection.execute(
+        "SELECT path_filter, digest FROM cut JOIN package ON package.id = cut.package ORDER BY path_filter"
+    ).fetchall()
+    filters = {number: omissions(database, FilterId(int(str(number)))) for number, _ in rows}
+    found: dict[PathFilter, set[PackageDigest]] = {}
+    for number, digest in rows:
+        found.setdefault(filters[number], set()).add(PackageDigest(str(digest)))
+    whole = found.get(NOTHING_OMITTED, set())
+    return {one: digests if one == NOTHING_OMITTED else digests - whole for one, digests in found.items()}
 
 
 def incomplete(
@@ -159,6 +175,18 @@ def lacking_contents(database: Database) -> set[ContentDigest]:
     """The contents of what is still to be written."""
     rows = database.connection.execute("SELECT digest FROM lacking CROSS JOIN asset ON asset.id = lacking.asset")
     return {ContentDigest(digest) for (digest,) in rows}
+
+
+def still_lacking(database: Database) -> list[str]:
+    """The fresh packages that have what was not written, by label; files of zero length are never kept."""
+    rows = database.connection.execute(
+        "SELECT DISTINCT name || ' ' || version || '-' || release FROM lacking"
+        " CROSS JOIN asset ON asset.id = lacking.asset AND asset.digest <> ?"
+        " JOIN layout ON layout.asset = asset.id JOIN fresh USING (package)"
+        " JOIN package ON package.id = layout.package ORDER BY 1",
+        (EMPTY_CONTENT,),
+    )
+    return [str(label) for (label,) in rows]
 
 
 def lacking_with_content(database: Database, digest: ContentDigest) -> list[Asset]:

@@ -18,6 +18,7 @@ from moss.digest import PackageDigest
 from moss.errors import NotFound, TrustFailure
 from moss.fetch.verify import open_uri
 from moss.generation import Selected
+from moss.operations.filtering import surveyed
 from moss.operations.keys import keys
 from moss.operations.queries import installed
 from moss.operations.system import System
@@ -80,7 +81,7 @@ def propose_bundle(system: System, bundle: Bundle) -> tuple[Plan, Arrival]:
     arriving = [
         one.candidate.digest for one in chosen if one.candidate is not None and one.present is None
     ]
-    return plan, Arrival(bundle, arriving, whole=True)
+    return surveyed(system, plan, manifest.omissions), Arrival(bundle, arriving, whole=True)
 
 
 def describe_origin(manifest: Manifest) -> str:

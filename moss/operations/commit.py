@@ -22,8 +22,9 @@ from moss.db.packages import known_row
 from moss.db.repositories import repositories
 from moss.db.triggers import carried_over, has_runs
 from moss.debian.source import PREFIX
-from moss.digest import EMPTY_CONTENT, PackageDigest
+from moss.digest import PackageDigest
 from moss.effects import as_moss_error
+from moss.errors import NotFound
 from moss.fetch.uris import absolute_uri, relative_to
 from moss.fetch.verify import open_uri, verify
 from moss.generation import JournalEntry, PackageId, Reason
@@ -217,10 +218,21 @@ def _stage(
         unpack(incoming, cuts.filter_of(system.record, plan.result), store, system.record, system.reporter)
         for arrival in arrivals:
             arrival.unpack(system.record, store, system.reporter)
-        assert not cuts.lacking_contents(system.record) - {EMPTY_CONTENT}, "a cut's files are all there"
+        _refuse_lacking(system)
         system.effects.syncfs(store.fd)
     system.effects.commit_point("generation staged")
     return tree, [*packages_of_it, *carried]
+
+
+def _refuse_lacking(system: System) -> None:
+    """NotFound where files did not come: a bundle that is a repository has not what its generation leaves out."""
+    labels = cuts.still_lacking(system.record)
+    if labels:
+        raise NotFound(
+            "some files are not here and did not come with what was fetched",
+            because=[f"they are of {', '.join(labels[:12])}{' and more' if len(labels) > 12 else ''}"],
+            remedies=["install them from another repository", "leave out what the bundle's generation leaves out"],
+        )
 
 
 def _trigger(

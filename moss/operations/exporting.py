@@ -1,18 +1,20 @@
 """Export: a generation into a bundle, whole or without what the receiver has; and what a system has, for that."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from moss.bundle.gather import Gathered, gather
 from moss.bundle.manifest import Base, BundledPackage, Manifest, Origin
 from moss.bundle.receipt import Receipt
 from moss.bundle.write import DEFAULT_LEVEL, BundleWriter, Written
-from moss.db import bundles, packages
+from moss.db import bundles, cuts, packages
+from moss.db.cuts import Cut
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import NotFound
-from moss.generation import Generation, PackageId, Selected
+from moss.generation import Generation, Selected
 from moss.operations.queries import generation_packages
 from moss.operations.system import System
+from moss.path_filter import NOTHING_OMITTED, PathFilter
 from moss.root import GenerationId
 from moss.stone.streams import Writable
 from moss.store import Store
@@ -28,8 +30,8 @@ class Export:
     selected: tuple[Selected, ...]
     base: Base | None
     carried: frozenset[PackageDigest]
-    has: frozenset[PackageId]
-    """Packages of this record that the receiver has, and whose files need not be carried."""
+    has: frozenset[Cut]
+    """What the receiver has of the packages of this record: the files of these need not be carried."""
     key: SecretKey | None
 
 
@@ -56,16 +58,20 @@ def propose_export(
         raise NotFound(f"{system.root.path} has no generation yet", remedies=["moss install PACKAGE"])
     generation, selected = _whole_generation(system, wanted)
     base: Base | None = None
-    has: dict[PackageDigest, PackageId] = {}
+    has: frozenset[Cut] = frozenset()
+    there: frozenset[PackageDigest] = frozenset()
     if receipt is not None:
         base = Base(receipt.system, receipt.generation)
-        has = _known(system, receipt.packages)
+        has = _known(system, ((NOTHING_OMITTED, receipt.packages), *receipt.filtered))
+        there = receipt.all_packages
     elif since is not None:
         base = Base(None, since)
-        has = {one.digest: one.package for one in _whole_generation(system, since)[1]}
-    there = receipt.packages if receipt is not None else frozenset(has)
+        before = _whole_generation(system, since)[1]
+        omissions = cuts.omissions_of(system.record, since)
+        has = frozenset(Cut(one.package, omissions) for one in before)
+        there = frozenset(one.digest for one in before)
     carried = frozenset(one.digest for one in selected if one.digest not in there)
-    return Export(generation, tuple(selected), base, carried, frozenset(has.values()), key)
+    return Export(generation, tuple(selected), base, carried, has, key)
 
 
 def export(
@@ -73,9 +79,17 @@ def export(
 ) -> Exported:
     """Write the bundle. The exporter's counter has been raised, durably, before its number leaves the system."""
     carried = [one for one in proposed.selected if one.digest in proposed.carried]
+    enough = {NOTHING_OMITTED, cuts.omissions_of(system.record, proposed.generation.id)}
+    whole = {package for package, path_filter in proposed.has if path_filter in enough}
+    known = [
+        one for one in proposed.selected if one.digest not in proposed.carried and one.package not in whole
+    ]  # fmt: skip
     with as_moss_error("export"), BundleWriter(spool_directory, level) as writer:
         with Store(system.root.store, system.effects) as store:
-            gathered = gather(writer, system.record, store, carried, proposed.has, system.reporter)
+            path_filter = cuts.filter_of(system.record, proposed.generation.id)
+            gathered = gather(
+                writer, system.record, store, carried, known, path_filter, proposed.has, system.reporter
+            )
         origin = _origin(system, proposed)
         manifest = Manifest(
             origin,
@@ -83,15 +97,17 @@ def export(
             proposed.generation.model,
             tuple(_bundled(one, proposed.carried) for one in proposed.selected),
             (),
+            cuts.omissions_of(system.record, proposed.generation.id),
         )
         return Exported(proposed, writer.write(target, manifest, proposed.key), gathered)
 
 
 def receipt_of(system: System) -> Receipt:
     """What this system has."""
-    return Receipt(
-        bundles.system_identity(system.record), system.active, frozenset(packages.digests(system.record))
-    )
+    here = cuts.cuts_on_record(system.record)
+    whole = here.pop(NOTHING_OMITTED, set())
+    filtered = tuple((path_filter, frozenset(digests)) for path_filter, digests in here.items() if digests)
+    return Receipt(bundles.system_identity(system.record), system.active, frozenset(whole), filtered)
 
 
 def _whole_generation(system: System, number: GenerationId) -> tuple[Generation, list[Selected]]:
@@ -104,10 +120,16 @@ def _whole_generation(system: System, number: GenerationId) -> tuple[Generation,
     return generation, selected
 
 
-def _known(system: System, digests: Collection[PackageDigest]) -> dict[PackageDigest, PackageId]:
-    """Those of the receiver's packages that this system knows the files of."""
-    rows = {digest: packages.unpacked(system.record, digest) for digest in digests}
-    return {digest: row for digest, row in rows.items() if row is not None}
+def _known(
+    system: System, had: Iterable[tuple[PathFilter, Collection[PackageDigest]]]
+) -> frozenset[Cut]:
+    """What the receiver has of packages that this system knows the files of."""
+    return frozenset(
+        Cut(row, path_filter)
+        for path_filter, digests in had
+        for digest in digests
+        if (row := packages.unpacked(system.record, digest)) is not None
+    )
 
 
 def _origin(system: System, proposed: Export) -> Origin:

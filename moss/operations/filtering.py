@@ -22,7 +22,6 @@ def with_omissions(system: System, plan: Plan, omissions: PathFilter) -> Plan:
     """The plan, with what it leaves out. NotFound where something comes back that nobody offers any more."""
     if not omissions and not cuts.anything_omitted(system.record):
         return plan
-    before = cuts.omissions_of(system.record, plan.base)
     again = refetched(system, plan.chosen, omissions)
     if again:
         space = replace(
@@ -32,6 +31,12 @@ def with_omissions(system: System, plan: Plan, omissions: PathFilter) -> Plan:
         )
         offered = [replace(one.package, present=None, candidate=one.candidate) for one in again]
         plan = replace(plan, refetched=again, space=space, sources=sources_of(system, [*plan.chosen, *offered]))
+    return surveyed(system, plan, omissions)
+
+
+def surveyed(system: System, plan: Plan, omissions: PathFilter) -> Plan:
+    """The plan with what it leaves out, and what that comes to where it was something else before."""
+    before = cuts.omissions_of(system.record, plan.base)
     plan = replace(plan, omissions=omissions, omissions_before=before)
     if not plan.filters_otherwise:
         return plan

@@ -55,7 +55,7 @@ def _gone(labels: Sequence[str]) -> NotFound:
     named = ", ".join(labels[:_MOST_NAMED])
     more = f" and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else ""
     return NotFound(
-        f"files of {len(labels)} packages that were left out are not here any more, and no repository offers them",
+        "files that were left out are not here any more, and no repository offers them",
         because=[f"they are of {named}{more}"],
         remedies=[
             "moss repo update",
