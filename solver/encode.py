@@ -68,8 +68,8 @@ class Encoder(Formulas):
                 self.meet(pool.name(package))
                 self.emit([self.variable[package]], (Kind.HELD, package, hold))
         for subscription in request.subscriptions:
-            for rule in subscription.rules if subscription.on else ():
-                head = () if rule.condition is None else tuple(self.negative(rule.condition))
+            for rule, conditions in subscription.binding:
+                head = tuple(literal for one in conditions for literal in self.negative(one)) if rule.require else ()
                 for relation in rule.require:
                     self._require(relation, head, (Kind.SUBSCRIBED, subscription, relation))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from typing import assert_never
 
 from solver.choices import Choice, Choices, Emit
+from solver.facts import Facts
 from solver.model import All, AnyOf, Formula, If, Relation, Unless
 from solver.pool import Pool
 from solver.request import Request
@@ -21,8 +21,8 @@ class Formulas(Choices):
     ) -> None:
         super().__init__(pool, request, emit, lazy=lazy, preferring=preferring, explaining=explaining)
         self._true = 0
-        self.facts = [*request.facts, *(f"subscription({s.name})" for s in request.subscriptions if s.on)]
-        self.fact_set = frozenset(self.facts)
+        self._known = Facts(request.known)
+        self.facts = self._known.texts
         self.facts_matter = pool.mentions(self.facts)
 
     def true(self) -> int:
@@ -33,12 +33,7 @@ class Formulas(Choices):
 
     def is_fact(self, relation: Relation) -> bool:
         """Whether the machine itself provides it."""
-        name = relation.name
-        if not self.facts or relation.version is not None:
-            return False
-        if "*" in name or "?" in name:
-            return any(fnmatchcase(fact, name) for fact in self.facts)
-        return name in self.fact_set
+        return self._known.has(relation)
 
     def positive(
         self,

@@ -41,8 +41,9 @@ class Measures:
     def start(self) -> None:
         """What the request itself wants and prefers, and what supplements the machine's facts."""
         for subscription in self.encoder.request.subscriptions:
-            for rule in subscription.rules if subscription.on else ():
-                head = [] if rule.condition is None else self.encoder.negative(rule.condition)
+            for rule, conditions in subscription.binding:
+                soft = rule.want or rule.prefer
+                head = [literal for one in conditions for literal in self.encoder.negative(one)] if soft else []
                 for relation in rule.want:
                     self._soft_relation(Measure.UNMET, head, relation)
                 for relation in rule.prefer:

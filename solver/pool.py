@@ -12,6 +12,7 @@ from typing import assert_never
 
 from solver.capabilities import Capabilities
 from solver.compile import NO_TEXT
+from solver.facts import NO_FACTS, Facts
 from solver.joined import Joined
 from solver.model import All, AnyOf, Formula, If, Relation, Unless
 from solver.names import Names
@@ -225,15 +226,17 @@ class Pool(Joined):
             }
         )
 
-    def holds(self, formula: Formula, chosen: Set[int], schemes: Sequence[Scheme]) -> bool:
-        """Whether a set of packages satisfies a formula."""
+    def holds(
+        self, formula: Formula, chosen: Set[int], schemes: Sequence[Scheme], facts: Facts = NO_FACTS
+    ) -> bool:
+        """Whether a set of packages, with these facts, satisfies a formula."""
 
         def yes(part: Formula) -> bool:
-            return self.holds(part, chosen, schemes)
+            return self.holds(part, chosen, schemes, facts)
 
         match formula:
             case Relation():
-                return not chosen.isdisjoint(self.match(formula, schemes=schemes))
+                return facts.has(formula) or not chosen.isdisjoint(self.match(formula, schemes=schemes))
             case AnyOf(parts):
                 return any(map(yes, parts))
             case All(parts):

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from operator import attrgetter
 from typing import TypeVar
 
-from solver.model import Relation, relations_of
+from solver.facts import Facts
+from solver.model import All, AnyOf, Formula, Relation, relations_of
 from solver.objective import Optimum
 from solver.pool import Pool
 from solver.problem import Problem
-from solver.request import Request
+from solver.request import Request, SubscriptionRule
 from solver.rules import Candidate
 from solver.solution import (
     Change,
@@ -33,6 +34,7 @@ from solver.solution import (
     Wished,
 )
 from solver.values import later
+from solver.version import Scheme
 
 Found = TypeVar("Found")
 
@@ -43,8 +45,16 @@ def needed(pool: Pool, request: Request, chosen: Set[int], automatic: Set[int]) 
     reached = {package for package in chosen if package not in automatic}
     for relation in _relations_asked(request):
         reached |= chosen & set(pool.match(relation))
+    rules = [(rule, conditions) for one in request.subscriptions for rule, conditions in one.binding]
+    facts = Facts(request.known)
     left, looked_at, todo = set(chosen) - reached, set[int](), sorted(reached)
-    while todo:
+    while True:
+        if not todo:
+            rules, todo = _wanted_now(pool, rules, facts, reached, left)
+            left.difference_update(todo)
+            reached.update(todo)
+            if not todo:
+                return reached
         for _, formula in _uses(pool, todo.pop()):
             if formula not in looked_at:  # the same formula reaches the same packages
                 looked_at.add(formula)
@@ -56,7 +66,23 @@ def needed(pool: Pool, request: Request, chosen: Set[int], automatic: Set[int]) 
             todo = [p for p in sorted(left) if _supplements(pool, p, reached)]
             reached.update(todo)
             left -= set(todo)
-    return reached
+
+
+_Rules = list[tuple[SubscriptionRule, tuple[Formula, ...]]]
+
+
+def _wanted_now(
+    pool: Pool, rules: _Rules, facts: Facts, reached: Set[int], left: Set[int]
+) -> tuple[_Rules, list[int]]:
+    """What the rules want whose conditions hold by now; and the other rules."""
+    waiting, found = _Rules(), set[int]()
+    for rule, conditions in rules:
+        if all(pool.holds(one, reached, tuple(Scheme), facts) for one in conditions):
+            for relation in (*rule.require, *rule.want):
+                found |= left & set(pool.match(relation))
+        else:
+            waiting.append((rule, conditions))
+    return waiting, sorted(found)
 
 
 def _relations_asked(request: Request) -> Iterator[Relation]:
@@ -65,8 +91,14 @@ def _relations_asked(request: Request) -> Iterator[Relation]:
     for hold in request.holds:
         yield Relation(hold.name)
     for subscription in request.subscriptions:
-        for rule in subscription.rules if subscription.on else ():
-            yield from (*rule.require, *rule.want)
+        for _, conditions in subscription.binding:
+            # What a condition needs absent would begin to hold when that goes: it stays, as for dependencies.
+            yield from (relation for one in conditions if not _only_grows(one) for relation in relations_of(one))
+
+
+def _only_grows(formula: Formula) -> bool:
+    """Whether what satisfies it still does with more beside it."""
+    return isinstance(formula, Relation) or (isinstance(formula, All | AnyOf) and all(map(_only_grows, formula.parts)))
 
 
 def _uses(pool: Pool, package: int) -> Iterator[tuple[bool, int]]:
@@ -251,15 +283,17 @@ class _Paths:
 
     def all(self) -> dict[int, list[Reason | _Use]]:
         """The reasons of every chosen package."""
+        facts = Facts(self.request.known)
         for wish in (*self.request.wishes, *self.request.keeps):
             for relation in relations_of(wish.formula):
                 for package in self.pool.match(relation, wish.repository):
                     self.note(package, Wished(wish))
         for subscription in self.request.subscriptions:
-            for rule in subscription.rules if subscription.on else ():
-                for relation in (*rule.require, *rule.want):
-                    for package in self.pool.match(relation):
-                        self.note(package, Subscribed(subscription, relation))
+            for rule, conditions in subscription.binding:
+                if all(self.pool.holds(one, self.chosen, tuple(Scheme), facts) for one in conditions):
+                    for relation in (*rule.require, *rule.want):
+                        for package in self.pool.match(relation):
+                            self.note(package, Subscribed(subscription, relation))
         self.walk()
         for package in sorted(self.before & self.chosen - self.found.keys()):
             self.note(package, Stayed())

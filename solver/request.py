@@ -69,13 +69,27 @@ class SubscriptionRule:
 
 @value
 class Subscription:
-    """A named switch with its rules. Conditions of other subscriptions may name it as the
-    capability `subscription(NAME)`."""
+    """A named switch with its rules, which bind while `when` holds (None: always).
+
+    One that is on whatever is chosen is a fact, `subscription(NAME)`, which conditions and packages
+    may name; one that hangs on packages is not.
+    """
 
     name: str
     rules: tuple[SubscriptionRule, ...] = ()
     on: bool = True
     reason: str = ""
+    when: Formula | None = None
+
+    @property
+    def is_fact(self) -> bool:
+        return self.on and self.when is None
+
+    @property
+    def binding(self) -> Iterator[tuple[SubscriptionRule, tuple[Formula, ...]]]:
+        """The rules that may bind, each with the conditions that must all hold for it."""
+        for rule in self.rules if self.on else ():
+            yield rule, tuple(one for one in (self.when, rule.condition) if one is not None)
 
 
 @value
@@ -97,6 +111,12 @@ class Request:
     forbids: tuple[Forbid, ...] = ()
     facts: tuple[str, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+
+    @property
+    def known(self) -> Iterator[str]:
+        """What holds whatever is chosen: the facts, and the subscriptions that are facts."""
+        yield from self.facts
+        yield from (f"subscription({one.name})" for one in self.subscriptions if one.is_fact)
 
     def formulas(self) -> Iterator[Formula]:
         """Every formula of wishes and keeps."""

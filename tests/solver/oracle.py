@@ -22,6 +22,7 @@ from solver import (
     Request,
     Rule,
     Scheme,
+    Subscription,
     Unless,
 )
 
@@ -60,7 +61,7 @@ class Oracle:
         self.bit = {p.key: 1 << at for at, p in enumerate(self.packages)}
         self.start = sum(self.bit[key] for key in puzzle.installed)
         self.facts = list(self.request.facts)
-        self.facts += [f"subscription({s.name})" for s in self.request.subscriptions if s.on]
+        self.facts += [f"subscription({s.name})" for s in self.request.subscriptions if s.on and s.when is None]
         self.names = sorted({p.name for p in self.packages})
         self.of_name = {n: self.mask(p for p in self.packages if p.name == n) for n in self.names}
         self.matching = cache(self._matching)
@@ -142,11 +143,14 @@ class Oracle:
             if held & ~chosen:
                 return False
         for subscription in self.request.subscriptions:
-            for rule in subscription.rules if subscription.on else ():
+            for rule in subscription.rules if self.is_on(subscription, chosen) else ():
                 applies = rule.condition is None or self.holds(rule.condition, chosen)
                 if applies and not all(self.holds(relation, chosen) for relation in rule.require):
                     return False
         return True
+
+    def is_on(self, subscription: Subscription, chosen: int) -> bool:
+        return subscription.on and (subscription.when is None or self.holds(subscription.when, chosen))
 
     def is_barred(self, package: Package) -> bool:
         request, bit = self.request, self.bit[package.key]
@@ -303,7 +307,7 @@ class Oracle:
         return sum(
             not self.is_fact(relation) and bool(self.matching(relation, None)) and not self.holds(relation, chosen)
             for subscription in self.request.subscriptions
-            if subscription.on
+            if self.is_on(subscription, chosen)
             for rule in subscription.rules
             if rule.condition is None or self.holds(rule.condition, chosen)
             for relation in getattr(rule, what)
@@ -419,7 +423,7 @@ class Oracle:
             case Kind.SUBSCRIBED:
                 assert rule.asked is not None
                 oracle = Oracle(_with(self.puzzle, Request(facts=tuple(self.facts))))
-                return all(
+                return not oracle.is_on(rule.asked, chosen) or all(
                     oracle.holds(relation, chosen)
                     for part in rule.asked.rules
                     for relation in part.require

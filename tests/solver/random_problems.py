@@ -60,7 +60,7 @@ class Maker:
         kind = self.random.random()
         if kind < 0.5 or depth == 2:
             if self.rich and self.chance(0.08):
-                return Relation(self.random.choice([*FACTS, "modalias(pci:*)", "subscription(s)"]))
+                return Relation(self.random.choice([*FACTS, "modalias(pci:*)", "subscription(s)", "subscription(t)"]))
             return self.relation()
         if kind < 0.8 or not self.rich:
             count = self.random.randint(2, 3)
@@ -136,7 +136,12 @@ class Maker:
             forbids=some(0.1, lambda: Forbid(self.relation())),
             facts=tuple(fact for fact in FACTS if rich and self.chance(0.5)),
             subscriptions=tuple(
-                Subscription(label, some(0.6, self.rule), on=self.chance(0.8))
+                Subscription(
+                    label,
+                    some(0.6, self.rule),
+                    on=self.chance(0.8),
+                    when=self.formula() if self.chance(0.4) else None,
+                )
                 for label in ("s", "t")
                 if self.chance(0.3 * rich)
             ),
