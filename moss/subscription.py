@@ -7,6 +7,7 @@ repository's index or from the admin. All of these are values; nothing here look
 
 from enum import Enum
 
+from solver.model import Formula
 from solver.request import SubscriptionRule
 from solver.values import value
 
@@ -17,7 +18,7 @@ class Setting(Enum):
     ON = "on"
     OFF = "off"
     AUTO = "auto"
-    """As the definition's own conditions have it."""
+    """As the definition's own condition has it; on where it has none."""
 
 
 @value
@@ -31,13 +32,17 @@ class Switch:
     why: str = ""
     """In the person's words; empty when they gave no reason."""
 
+    def __str__(self) -> str:
+        words = " ".join((self.name, *self.values))
+        return words if self.setting is Setting.ON else f"{words} {self.setting.value}"
+
 
 @value
 class PathRule:
     """Paths below /usr that a subscription is about; `*` is not across `/`, `**` anything, `?` one character.
 
-    Without `keep` they are left out while the subscription is off. With it the pattern has `{value}` in
-    it: while the subscription has values, only the paths of these are kept of all that match.
+    They are left out while the subscription is off. With `keep` the pattern has `{value}` in it: while
+    the subscription has values, only the paths of these are kept of all that match.
     """
 
     pattern: str
@@ -51,9 +56,14 @@ class Definition:
     name: str
     summary: str = ""
     default: Setting = Setting.AUTO
-    takes_values: bool = False
+    shapes: tuple[str, ...] | None = None
+    """Patterns of which each value fits one, `*` fits every text; None: it takes no values."""
+    when: Formula | None = None
+    """Automatic, it is on while this holds. A person's on or off goes before it."""
     rules: tuple[SubscriptionRule, ...] = ()
-    """In force while it is on; automatic: while their conditions hold."""
+    """In force while it is on; each has a condition of its own besides, or none."""
     paths: tuple[PathRule, ...] = ()
+    recommends: bool = True
+    """Whether packages are brought that others only recommend; where any that is on says no, none is."""
     origin: str = ""
     """Where it is written, for the person: a repository's name, or a file."""
