@@ -8,24 +8,23 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from moss.capability import Capability
 from moss.errors import UsageError
 from moss.facts import FactKind, is_about_facts
 from moss.kdl import Document, KdlError, Node, Value, parse
-from moss.subscription import Definition, PathRule, Setting
+from moss.path_filter import pattern_fault
+from moss.subscription import VALUE, Definition, PathRule, Setting, subscription_named
 from solver.formula import FormulaError, parse_relation
-from solver.model import All, AnyOf, Formula, If, Relation, relations_of
+from solver.model import All, AnyOf, Formula, If, Relation
 from solver.request import SubscriptionRule
 from solver.values import replace
 
 LARGEST = 1 << 20
 """Characters of a file of definitions."""
-VALUE = "{value}"
 _TOLD_FAULTS = 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,99}")
-_ABOUT_SUBSCRIPTION = re.compile(r"subscription\((?P<name>[^()]*)\)")
 _DEFAULTS = {True: Setting.ON, False: Setting.OFF, "auto": Setting.AUTO}
 _EFFECTS = ("want", "require", "prefer")
 
@@ -55,12 +54,6 @@ def parse_definitions(text: str, file: str, origin: str) -> tuple[Definition, ..
 def is_name(text: str) -> bool:
     """Whether a subscription can be called so."""
     return _NAME.fullmatch(text) is not None
-
-
-def subscription_named(relation: Relation) -> str | None:
-    """The subscription that a condition is about, `subscription(NAME)`; None for one about anything else."""
-    found = _ABOUT_SUBSCRIPTION.fullmatch(relation.name)
-    return found["name"] if found else None
 
 
 def _refusal(told: Sequence[str], file: str) -> UsageError:
@@ -286,15 +279,4 @@ def _pattern_fault(pattern: str, keep: bool) -> str | None:
         return f"with keep=#true a pattern has {VALUE} in it, where the values stand"
     if not keep and VALUE in pattern:
         return f"{VALUE} stands only in patterns with keep=#true"
-    parts = pattern.split("/")
-    if not parts[0] or {"", ".", ".."} & set(parts):
-        return "a pattern is relative to /usr, and has no empty part and no . or .. in it"
-    return "this leaves out whatever there is: say something of the path" if set(pattern) <= set("*?/") else None
-
-
-def names_in(formula: Formula | None) -> Iterator[str]:
-    """The subscriptions that a condition is about."""
-    for relation in relations_of(formula) if formula is not None else ():
-        name = subscription_named(relation)
-        if name is not None:
-            yield name
+    return pattern_fault(pattern.replace(VALUE, "value"))

@@ -29,11 +29,13 @@ class Status(Enum):
 
 @value
 class Reason:
-    """Why a package was chosen: a wish of the person's, or what another package needs."""
+    """Why a package was chosen: a wish of the person's, what another package needs, or a subscription wants."""
 
     wish: str | None = None
     package: str | None = None
     needs: str | None = None
+    """Of the package, or what the subscription wants."""
+    subscription: str | None = None
 
     @property
     def is_wish(self) -> bool:

@@ -10,10 +10,9 @@ only. Where subscriptions hang on each other in a circle, none of these conditio
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from moss.definitions import VALUE, names_in, subscription_named
 from moss.facts import Fact, is_about_facts
 from moss.path_filter import Omission, PathFilter
-from moss.subscription import Definition, Setting, Switch
+from moss.subscription import VALUE, Definition, Setting, Switch, names_in, subscription_named
 from solver.facts import Facts
 from solver.model import All, AnyOf, Formula, If, Relation, Unless, relations_of
 from solver.request import Subscription, SubscriptionRule
@@ -71,9 +70,10 @@ class InForce:
         found = (_omission(standing, holds) for standing in self.standings if standing.definition.paths)
         return tuple(one for one in found if one is not None)
 
-    def follows_recommends(self, holds: Holds) -> bool:
-        """Whether no subscription that is on says that recommendations are not followed."""
-        return not any(not one.definition.recommends and holds(one.condition) for one in self.standings)
+    @property
+    def recommends(self) -> bool:
+        """Whether recommendations are followed: no subscription says otherwise that is on whatever is chosen."""
+        return all(one.definition.recommends or one.condition != ALWAYS for one in self.standings)
 
 
 NOTHING_IN_FORCE = InForce()
@@ -120,12 +120,12 @@ def _for_solver(standing: Standing, resolved: Callable[[Formula], Formula]) -> S
     if standing.condition != NEVER:
         for rule in standing.definition.rules:
             condition = None if rule.condition is None else resolved(rule.condition)
-            if condition != NEVER:
+            if condition is None or (condition != NEVER and not _is_larger(condition, _MOST_RELATIONS)):
                 rules.append(replace(rule, condition=None if condition == ALWAYS else condition))
     when = None if standing.condition == ALWAYS else standing.condition
     is_on = standing.condition != NEVER
     # One that is on is said even where it brings nothing: packages may ask for it.
-    return Subscription(standing.name, tuple(rules), is_on, when=when) if is_on and (rules or when is None) else None
+    return Subscription(standing.name, tuple(rules), when=when) if is_on and (rules or when is None) else None
 
 
 def _keeping(switch: Switch) -> Subscription:

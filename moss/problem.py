@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from moss.errors import UsageError
 from moss.generation import Selected
+from moss.in_force import NOTHING_IN_FORCE, InForce
 from moss.model import Pin, SystemModel, Wish
 from moss.offers import as_solver_package
 from moss.repository import Repository
@@ -91,6 +92,7 @@ def make_problem(
     repositories: Sequence[Repository],
     architectures: Sequence[str],
     preferences: tuple[Measure, ...] = FEWEST_REMOVALS,
+    subscriptions: InForce = NOTHING_IN_FORCE,
 ) -> Problem:
     """All that the answer depends on. Packages that no repository has any more come along."""
     keys = request.starting_from
@@ -107,6 +109,8 @@ def make_problem(
             update_all=request.update_all,
             pins=tuple(map(_solver_pin, request.model.pins)),
             holds=tuple(SolverHold(one.name, _said("hold", one.name, one.said_at)) for one in request.model.holds),
+            subscriptions=subscriptions.rules,
+            recommends=subscriptions.recommends,
         ),
         preferences=preferences,
         priorities={repository.name: repository.priority for repository in repositories},

@@ -1,6 +1,7 @@
 """Every path that moss touches below a root, and the only place that joins them.
 
     ROOT/usr                         the active generation; `.stateID` in it says which
+    ROOT/etc/moss/subscriptions/*.kdl  what the admin says that subscriptions mean
     ROOT/.moss/db/moss.db            the record
     ROOT/.moss/db/repositories.db    what repositories offer: a cache
     ROOT/.moss/copy/moss.db          a copy of the record, as of the last upkeep
@@ -55,6 +56,10 @@ class Root:
     @property
     def usr(self) -> str:
         return self.below("usr")
+
+    @property
+    def subscriptions(self) -> str:
+        return self.below("etc", "moss", "subscriptions")
 
     @property
     def state_directory(self) -> str:

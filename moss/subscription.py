@@ -5,11 +5,18 @@ packages under conditions, and which paths of packages are left out. Definitions
 repository's index or from the admin. All of these are values; nothing here looks at a system.
 """
 
+import re
+from collections.abc import Iterator
 from enum import Enum
 
-from solver.model import Formula
+from solver.model import Formula, Relation, relations_of
 from solver.request import SubscriptionRule
 from solver.values import value
+
+VALUE = "{value}"
+"""In a pattern, where each value stands."""
+
+_ABOUT_SUBSCRIPTION = re.compile(r"subscription\((?P<name>[^()]*)\)")
 
 
 class Setting(Enum):
@@ -67,3 +74,17 @@ class Definition:
     """Whether packages are brought that others only recommend; where any that is on says no, none is."""
     origin: str = ""
     """Where it is written, for the person: a repository's name, or a file."""
+
+
+def subscription_named(relation: Relation) -> str | None:
+    """The subscription that a condition is about, `subscription(NAME)`; None for one about anything else."""
+    found = _ABOUT_SUBSCRIPTION.fullmatch(relation.name)
+    return found["name"] if found else None
+
+
+def names_in(formula: Formula | None) -> Iterator[str]:
+    """The subscriptions that a condition is about."""
+    for relation in relations_of(formula) if formula is not None else ():
+        name = subscription_named(relation)
+        if name is not None:
+            yield name

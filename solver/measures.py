@@ -48,7 +48,7 @@ class Measures:
                     self._soft_relation(Measure.UNMET, head, relation)
                 for relation in rule.prefer:
                     self._soft_relation(Measure.UNPREFERRED, head, relation)
-        if Measure.UNMET in self.soft:
+        if Measure.UNMET in self.soft and self.encoder.request.recommends:
             self._supplement_facts()
 
     def _soft_relation(self, measure: Measure, head: Sequence[int], relation: Relation) -> None:
@@ -236,6 +236,8 @@ class Measures:
 
     def _recommends(self, package: int) -> None:
         """Every recommendation of a package; for Measure.UNMET alone only of a new one."""
+        if not self.encoder.request.recommends:
+            return
         universe, local, index = self.pool.at(package)
         if self.pool.has_supplements:
             self._supplemented_by(package)

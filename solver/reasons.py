@@ -55,14 +55,14 @@ def needed(pool: Pool, request: Request, chosen: Set[int], automatic: Set[int]) 
             reached.update(todo)
             if not todo:
                 return reached
-        for _, formula in _uses(pool, todo.pop()):
+        for _, formula in _uses(pool, todo.pop(), recommends=request.recommends):
             if formula not in looked_at:  # the same formula reaches the same packages
                 looked_at.add(formula)
                 found = left.intersection(pool.users(formula))
                 left -= found
                 reached |= found
                 todo += found
-        if not todo and pool.has_supplements:
+        if not todo and pool.has_supplements and request.recommends:
             todo = [p for p in sorted(left) if _supplements(pool, p, reached)]
             reached.update(todo)
             left -= set(todo)
@@ -101,14 +101,14 @@ def _only_grows(formula: Formula) -> bool:
     return isinstance(formula, Relation) or (isinstance(formula, All | AnyOf) and all(map(_only_grows, formula.parts)))
 
 
-def _uses(pool: Pool, package: int) -> Iterator[tuple[bool, int]]:
-    """The formulas a package needs (True) and recommends (False)."""
+def _uses(pool: Pool, package: int, *, recommends: bool = True) -> Iterator[tuple[bool, int]]:
+    """The formulas a package needs (True) and, with `recommends`, those it recommends (False)."""
     universe, local, index = pool.at(package)
     base = pool.formula_base[index]
     for formula in universe.depends[universe.depends_start[local] : universe.depends_start[local + 1]]:
         yield True, base + formula
     start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
-    for formula in universe.recommends[start:end]:
+    for formula in universe.recommends[start:end] if recommends else ():
         yield False, base + formula
 
 
@@ -314,7 +314,7 @@ class _Paths:
         """Breadth first, so that the first reason is the nearest to the request."""
         users, chosen, found, todo = self.users, self.chosen, self.found, self.todo
         for package in todo:
-            for needs, number in _uses(self.pool, package):
+            for needs, number in _uses(self.pool, package, recommends=self.request.recommends):
                 known = users.get(number)
                 if known is None:
                     known = users[number] = sorted({other for other in self.pool.users(number) if other in chosen})

@@ -98,7 +98,8 @@ class Request:
 
     `updates` names the packages to bring to their newest version, `update_all` all of them.
     `keeps` are wishes about what is there already, told apart in explanations. `facts` are
-    capabilities of the machine; a relation may match them with `*` and `?`.
+    capabilities of the machine; a relation may match them with `*` and `?`. Without `recommends`
+    what packages recommend, and what supplements them, is no reason to be there.
     """
 
     wishes: tuple[Wish, ...] = ()
@@ -111,6 +112,7 @@ class Request:
     forbids: tuple[Forbid, ...] = ()
     facts: tuple[str, ...] = ()
     subscriptions: tuple[Subscription, ...] = ()
+    recommends: bool = True
 
     @property
     def known(self) -> Iterator[str]:

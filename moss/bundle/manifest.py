@@ -132,7 +132,9 @@ class Manifest:
 
 def _package_plain(package: BundledPackage) -> dict[str, object]:
     reason = package.reason
-    parts = {"wish": reason.wish, "package": reason.package, "needs": reason.needs}
+    parts = {
+        "wish": reason.wish, "package": reason.package, "needs": reason.needs, "subscription": reason.subscription,
+    }  # fmt: skip
     return {
         "digest": package.digest,
         "candidate_key": package.candidate_key,
@@ -249,7 +251,8 @@ class _Taken:
         )
 
     def reason(self) -> Reason:
-        return Reason(**{key: self._text(key) for key in ("wish", "package", "needs") if key in self._found})
+        keys = ("wish", "package", "needs", "subscription")
+        return Reason(**{key: self._text(key) for key in keys if key in self._found})
 
     def part(self) -> Part:
         return Part(

@@ -81,7 +81,12 @@ def candidate_data(candidate: Candidate) -> Data:
 
 
 def reason_data(reason: Reason) -> Data:
-    return {"wish": reason.wish, "package": reason.package, "needs": reason.needs}
+    return {
+        "wish": reason.wish,
+        "package": reason.package,
+        "needs": reason.needs,
+        "subscription": reason.subscription,
+    }
 
 
 def plan_data(plan: Plan) -> Data:

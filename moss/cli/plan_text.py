@@ -151,6 +151,8 @@ def reason_text(reason: Reason, name: str) -> str:
     """Why a package is there: `you asked for it`, `inkscape needs soname(libgsl.so.28)`."""
     if reason.wish is not None:
         return "you asked for it" if reason.wish == name else f"you asked for {reason.wish}"
+    if reason.subscription is not None:
+        return f"the subscription {reason.subscription} wants it"
     if reason.package is None:
         return ""
     return f"{reason.package} needs {reason.needs}" if reason.needs else f"needed by {reason.package}"
@@ -175,7 +177,11 @@ def _why_needed(chosen: Chosen, reasons: Mapping[str, Reason], page: Page) -> st
     while needer is not None and needer not in seen and needer in reasons and not reasons[needer].is_wish:
         seen.add(needer)
         needer = reasons[needer].package
-    return f"needed by {needer}" if needer is not None else ""
+    if needer is None:
+        return reason_text(chosen.reason, chosen.name)
+    if needer in reasons and (subscription := reasons[needer].subscription) is not None:
+        return f"needed by {needer}, for the subscription {subscription}"
+    return f"needed by {needer}"
 
 
 def _why_changed(change: Change, plan: Plan) -> str:

@@ -194,7 +194,9 @@ def _generation(database: Database, row: Sequence[object]) -> Generation:
 
 
 def reason_text(reason: Reason) -> str:
-    parts = {"wish": reason.wish, "package": reason.package, "needs": reason.needs}
+    parts = {
+        "wish": reason.wish, "package": reason.package, "needs": reason.needs, "subscription": reason.subscription,
+    }  # fmt: skip
     return json.dumps({key: part for key, part in parts.items() if part is not None}, ensure_ascii=False)
 
 

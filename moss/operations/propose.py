@@ -14,11 +14,13 @@ from moss.db.repositories import repositories
 from moss.debian.source import asked_architectures
 from moss.errors import MossError
 from moss.generation import Reason, Selected
+from moss.in_force import InForce
 from moss.offers import open_universe
 from moss.operations.facts import machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
-from moss.operations.reasons import describe_removal
+from moss.operations.reasons import describe_removal, describe_unwanted
+from moss.operations.subscriptions import subscriptions_of
 from moss.operations.system import System
 from moss.operations.vouching import sources_of
 from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
@@ -32,19 +34,22 @@ from solver import (
     Problem,
     Recommended,
     Solution,
+    Subscribed,
     Supplements,
+    Unneeded,
     Wished,
     solve,
 )
 from solver import Reason as ChoiceReason
 from solver.reasons import one_by_one
-from solver.values import later
+from solver.values import later, replace
 
 
 def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFAULT) -> Plan:
     """What would have to change. Raises Unsatisfiable with a minimal explanation, NotFound for unknown names."""
     here = installed(system)
-    problem = problem_of(system, request, here, choosing.preferences)
+    found, notes = subscriptions_of(system, request.model)
+    problem = problem_of(system, request, here, choosing.preferences, found)
     _check_names(system, request, problem, here)
     started = time.perf_counter()
     answer = _solved(problem, choosing.seconds)
@@ -60,7 +65,8 @@ def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFA
         from moss.operations.held import held_back  # telling why loads more of the solver
 
         held = held_back(problem, answer, choosing.held_told)
-    return _plan(system, request, here, answer, proof, held)
+    plan = _plan(system, request, here, answer, found, proof, held)
+    return replace(plan, warnings=(*plan.warnings, *notes, *_coming_back(request, here)))
 
 
 def _solved(problem: Problem, seconds: float) -> Solution | Conflict:
@@ -80,6 +86,7 @@ def problem_of(
     request: ChangeRequest,
     here: list[Selected],
     preferences: tuple[Measure, ...] = FEWEST_REMOVALS,
+    subscriptions: InForce | None = None,
 ) -> Problem:
     """All that the answer depends on: the request, what is `here`, what the enabled repositories offer."""
     enabled = [repository for repository in repositories(system.record) if repository.enabled]
@@ -89,9 +96,11 @@ def problem_of(
         for repository in enabled
         if repository.name in revisions
     ]
+    if subscriptions is None:
+        subscriptions, _ = subscriptions_of(system, request.model)
     asked = asked_architectures([repository.uri for repository in enabled])
     architectures = tuple(dict.fromkeys((machine_architecture(system), *asked)))
-    return with_facts(system, make_problem(request, here, universes, enabled, architectures, preferences))
+    return with_facts(system, make_problem(request, here, universes, enabled, architectures, preferences, subscriptions))
 
 
 def _check_names(system: System, request: ChangeRequest, problem: Problem, here: list[Selected]) -> None:
@@ -124,6 +133,7 @@ def _plan(
     request: ChangeRequest,
     here: list[Selected],
     solution: Solution,
+    subscriptions: InForce,
     proof: Proof,
     held: tuple[Held, ...],
 ) -> Plan:
@@ -141,7 +151,7 @@ def _plan(
         installs=changed.installs,
         changes=changed.changes,
         removals=tuple(
-            Removal(metadata, _why_removed(solution, here, metadata.name)) for metadata in changed.removals
+            Removal(metadata, _why_removed(solution, here, metadata.name, subscriptions)) for metadata in changed.removals
         ),
         space=_space(system, chosen),
         proof=proof,
@@ -176,6 +186,8 @@ def _reason(reasons: Iterator[ChoiceReason]) -> Reason | None:
                 return Reason(wish=wish.origin or str(wish.formula))
             case Needed() | Recommended():
                 return _needed(reason)
+            case Subscribed(subscription, relation):
+                return Reason(needs=str(relation), subscription=subscription.name)
             case Supplements(formula):
                 return Reason(needs=str(formula))
             case _:
@@ -185,19 +197,28 @@ def _reason(reasons: Iterator[ChoiceReason]) -> Reason | None:
 
 def _needed(reason: Needed | Recommended) -> Reason:
     by = reason.by.name
-    return later(Reason, lambda: Reason(package=by, needs=str(reason.formula)), wish=None, package=by)
+    return later(Reason, lambda: Reason(package=by, needs=str(reason.formula)), wish=None, package=by, subscription=None)
 
 
-def _why_removed(solution: Solution, here: list[Selected], name: str) -> str:
-    keys = [selected.candidate_key for selected in here if selected.metadata.name == name]
-    return next(
-        (
-            describe_removal(reason)
-            for key in keys
-            for reason in solution.removal_reasons.get(key, ())
-        ),
-        "nothing needs it any more",
-    )
+def _why_removed(solution: Solution, here: list[Selected], name: str, subscriptions: InForce) -> str:
+    removed = [selected for selected in here if selected.metadata.name == name]
+    for selected in removed:
+        for reason in solution.removal_reasons.get(selected.candidate_key, ()):
+            wanted_by = selected.reason.subscription
+            if wanted_by is not None and isinstance(reason, Unneeded):
+                return describe_unwanted(wanted_by, subscriptions)
+            return describe_removal(reason)
+    return "nothing needs it any more"
+
+
+def _coming_back(request: ChangeRequest, here: list[Selected]) -> list[str]:
+    """What is told to go, and will come again because a subscription wants it."""
+    return [
+        f"the subscription {one.reason.subscription} wants {one.metadata.name} and brings it back with the next"
+        f" change; moss unsubscribe {one.reason.subscription} keeps it away"
+        for one in here
+        if one.reason.subscription is not None and one.metadata.name in request.removals
+    ]
 
 
 def _space(system: System, chosen: tuple[Chosen, ...]) -> Space:

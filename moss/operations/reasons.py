@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from moss.in_force import InForce
+from moss.subscription import Setting
 from solver import InTheWay, Lost, RemovalReason, Replaced, ToldToGo, Unneeded
 
 
@@ -20,3 +22,11 @@ def describe_removal(reason: RemovalReason) -> str:
             return "nothing needs it any more"
         case _:
             assert_never(reason)
+
+
+def describe_unwanted(subscription: str, found: InForce) -> str:
+    """Why a package goes that a subscription wanted and nothing needs."""
+    for one in found.standings:
+        if one.name == subscription and one.switch is not None and one.setting is Setting.OFF:
+            return f"the subscription {subscription} is off"
+    return f"the subscription {subscription} no longer wants it"

@@ -48,3 +48,11 @@ CREATE TABLE provided (
     PRIMARY KEY (capability, candidate)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX provided_candidate ON provided (candidate);
+
+-- What a repository says that subscriptions mean: the files of definitions in its index, as KDL.
+CREATE TABLE definition (
+    repository TEXT NOT NULL REFERENCES revision (repository) ON DELETE CASCADE,
+    file TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (repository, file)
+) STRICT, WITHOUT ROWID;

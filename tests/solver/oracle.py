@@ -314,6 +314,8 @@ class Oracle:
         )
 
     def unmet(self, chosen: int) -> int:
+        if not self.request.recommends:
+            return self.unfollowed(chosen, "want")
         cost = sum(
             not self.holds(formula, chosen, p.scheme) and self.could_hold(formula, p.scheme)
             for p in self.members(chosen & ~self.start)
@@ -362,7 +364,7 @@ class Oracle:
         return (chosen ^ self.start).bit_count()
 
     def unsatisfied(self, chosen: int) -> int:
-        return sum(
+        return self.request.recommends and sum(
             not self.holds(formula, chosen, p.scheme) for p in self.members(chosen) for formula in set(p.recommends)
         )
 

@@ -134,6 +134,7 @@ class Maker:
             pins=some(0.12, pin),
             holds=some(0.1, lambda: Hold(name())),
             forbids=some(0.1, lambda: Forbid(self.relation())),
+            recommends=self.chance(0.9),
             facts=tuple(fact for fact in FACTS if rich and self.chance(0.5)),
             subscriptions=tuple(
                 Subscription(

@@ -1,0 +1,111 @@
+"""Which subscriptions a system has: what they mean, from the admin's files and from repositories, and how each stands.
+
+    /etc/moss/subscriptions/*.kdl  +  what repositories say   ->  definitions   the admin's win by name, then
+                                                                                the higher priority
+    definitions + the model + facts                           ->  in force      moss.in_force
+"""
+
+import os
+
+from moss.db import definitions as offered
+from moss.db.repositories import repositories
+from moss.effects import as_moss_error
+from moss.errors import UsageError
+from moss.facts import Fact
+from moss.in_force import InForce, asks_for_facts, in_force
+from moss.model import SystemModel
+from moss.operations.facts import facts_of
+from moss.operations.system import System
+from moss.subscription import Definition
+from solver.values import value
+
+SUFFIX = ".kdl"
+_LARGEST = 4 << 20
+"""Bytes: more than the characters that are read of one file can be."""
+
+
+@value
+class Known:
+    """What subscriptions mean on this system."""
+
+    definitions: tuple[Definition, ...]
+    """By name, each name once."""
+    warnings: tuple[str, ...] = ()
+    """Sentences: what repositories say that cannot be read."""
+
+
+def subscriptions_of(system: System, model: SystemModel) -> tuple[InForce, tuple[str, ...]]:
+    """What is in force with this model, and sentences of what could not be taken as it stands.
+
+    UsageError where a file of the admin's cannot be read, telling the place.
+    """
+    known = known_definitions(system)
+    if not (known.definitions or model.switches):
+        return in_force((), (), ()), known.warnings
+    facts: tuple[Fact, ...] = facts_of(system) if asks_for_facts(known.definitions) else ()
+    found = in_force(model.switches, known.definitions, facts)
+    return found, (*known.warnings, *_notes(found))
+
+
+def known_definitions(system: System) -> Known:
+    """The definitions that count. UsageError for a broken file of the admin's."""
+    found = {one.name: one for one in _of_the_admin(system)}
+    from moss.definitions import parse_definitions  # hardly any system has some, and reading KDL is much to load
+
+    warnings: list[str] = []
+    enabled = [one for one in repositories(system.record) if one.enabled]
+    texts = offered.texts_of(system.offers) if enabled else {}
+    for repository in sorted(enabled, key=lambda one: (-one.priority, one.name)):
+        for name, text in texts.get(repository.name, ()):
+            try:
+                read = parse_definitions(text, f"{repository.name}/{name}", f"repository {repository.name}")
+            except UsageError as fault:
+                warnings.append(f"definitions of the repository {repository.name} are left aside: {fault.message}")
+                continue
+            for one in read:
+                found.setdefault(one.name, one)
+    return Known(tuple(found[name] for name in sorted(found)), tuple(warnings))
+
+
+def _of_the_admin(system: System) -> list[Definition]:
+    """Of every file, by the files' names; hidden ones are half-written, or others'."""
+    folder = system.root.subscriptions
+    try:
+        names = sorted(one for one in os.listdir(folder) if one.endswith(SUFFIX) and not one.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    from moss.definitions import parse_definitions
+
+    found: dict[str, Definition] = {}
+    for name in names:
+        path = os.path.join(folder, name)
+        for one in parse_definitions(read_text(path), path, path):
+            if one.name in found:
+                raise UsageError(
+                    f"{path}: the subscription {one.name} is defined in {found[one.name].origin} too",
+                    remedies=["leave one of the two"],
+                )
+            found[one.name] = one
+    return list(found.values())
+
+
+def read_text(path: str) -> str:
+    """The text of a file of definitions; UsageError where it is none."""
+    with as_moss_error(f"read {path}"), open(path, "rb") as file:
+        content = file.read(_LARGEST + 1)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        raise UsageError(f"{path}:{line}: this is not UTF-8", remedies=[f"write {path} as UTF-8"]) from fault
+
+
+def _notes(found: InForce) -> list[str]:
+    notes = [
+        f"nobody defines the subscription {one.name} that you set: it does nothing (moss unsubscribe {one.name} --forget)"
+        for one in found.unknown
+    ]
+    if found.circular:
+        notes.append(f"these subscriptions hang on each other in a circle, and none is on by it: {', '.join(found.circular)}")
+    notes += [f"the condition of the subscription {name} is too large and never holds" for name in found.too_large]
+    return notes
