@@ -7,7 +7,7 @@ Facts and other subscriptions are worked out here, so that what is left of a con
 only. Where subscriptions hang on each other in a circle, none of these conditions holds.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from moss.facts import Fact, is_about_facts
@@ -38,6 +38,8 @@ class Standing:
     """What the person said; None: nothing."""
     condition: Formula
     """It is on while this holds, which is about packages only."""
+    rules: tuple[SubscriptionRule, ...] = ()
+    """Its rules with what is left of their conditions, without those whose conditions never hold."""
 
     @property
     def name(self) -> str:
@@ -60,6 +62,8 @@ class InForce:
     """What the person switched and nobody defines."""
     rules: tuple[Subscription, ...] = ()
     """Those that may bring packages, for the solver."""
+    facts: tuple[Fact, ...] = ()
+    """Those that this was worked out with."""
     circular: tuple[str, ...] = ()
     """Those whose conditions lead back to themselves."""
     too_large: tuple[str, ...] = ()
@@ -94,38 +98,42 @@ def in_force(switches: Iterable[Switch], definitions: Iterable[Definition], fact
     """What the switches come to. Definitions have different names."""
     said = {switch.name: switch for switch in switches}
     known = {one.name: one for one in definitions}
+    facts = tuple(facts)
     conditions = _Conditions(known, said, Facts(one.capability for one in facts))
     standings, rules = list[Standing](), list[Subscription]()
     for name in sorted(known):
         definition, switch = known[name], said.get(name)
-        standing = Standing(definition, _setting(definition, switch), switch, conditions.of(name))
+        own = tuple(_resolved_rules(definition, conditions.resolved))
+        standing = Standing(definition, _setting(definition, switch), switch, conditions.of(name), own)
         standings.append(standing)
-        subscription = _for_solver(standing, conditions.resolved)
+        subscription = _for_solver(standing)
         if subscription is not None:
             rules.append(subscription)
     others = [switch for name, switch in said.items() if name not in known]
     capabilities = tuple(one for one in others if "(" in one.name)
     rules += [_keeping(one) for one in capabilities if one.setting is not Setting.OFF]
     unknown = tuple(one for one in others if "(" not in one.name)
-    return InForce(tuple(standings), capabilities, unknown, tuple(rules), conditions.circular, tuple(sorted(conditions.too_large)))
+    return InForce(tuple(standings), capabilities, unknown, tuple(rules), facts, conditions.circular, tuple(sorted(conditions.too_large)))
 
 
 def _setting(definition: Definition, switch: Switch | None) -> Setting:
     return definition.default if switch is None else switch.setting
 
 
-def _for_solver(standing: Standing, resolved: Callable[[Formula], Formula]) -> Subscription | None:
-    """Its rules, as far as they may bind."""
-    rules = []
-    if standing.condition != NEVER:
-        for rule in standing.definition.rules:
-            condition = None if rule.condition is None else resolved(rule.condition)
-            if condition is None or (condition != NEVER and not _is_larger(condition, _MOST_RELATIONS)):
-                rules.append(replace(rule, condition=None if condition == ALWAYS else condition))
-    when = None if standing.condition == ALWAYS else standing.condition
-    is_on = standing.condition != NEVER
-    # One that is on is said even where it brings nothing: packages may ask for it.
-    return Subscription(standing.name, tuple(rules), when=when) if is_on and (rules or when is None) else None
+def _resolved_rules(definition: Definition, resolved: Callable[[Formula], Formula]) -> Iterator[SubscriptionRule]:
+    for rule in definition.rules:
+        condition = ALWAYS if rule.condition is None else resolved(rule.condition)
+        if condition != NEVER and not _is_larger(condition, _MOST_RELATIONS):
+            yield replace(rule, condition=None if condition == ALWAYS else condition)
+
+
+def _for_solver(standing: Standing) -> Subscription | None:
+    """Its rules, as far as they may bind. Packages may ask for one that is on whatever is chosen."""
+    if standing.condition == NEVER:
+        return None
+    if standing.condition == ALWAYS:
+        return Subscription(standing.name, standing.rules)
+    return Subscription(standing.name, standing.rules, when=standing.condition) if standing.rules else None
 
 
 def _keeping(switch: Switch) -> Subscription:

@@ -138,10 +138,9 @@ def subscribe(model: SystemModel, switches: Iterable[Switch]) -> SystemModel:
     return replace(model, switches=(*kept, *said.values()))
 
 
-def forget_switches(model: SystemModel, names: Iterable[str]) -> SystemModel:
-    """The model without a word of these subscriptions; NotFound for one that it says nothing of."""
+def without_switches(model: SystemModel, names: Iterable[str]) -> SystemModel:
+    """The model without a word of these subscriptions, whether it had one or not."""
     dropped = set(names)
-    _all_there(dropped, {one.name for one in model.switches}, "subscribed to")
     return replace(model, switches=tuple(one for one in model.switches if one.name not in dropped))
 
 
@@ -176,7 +175,7 @@ def _all_there(names: set[str], there: set[str], word: str) -> None:
     if unknown := sorted(names - there):
         raise NotFound(
             f"{', '.join(unknown)} is not {word}",
-            remedies=["moss subscriptions" if word == "subscribed to" else "moss list pins"],
+            remedies=["moss list pins"],
         )
 
 

@@ -47,6 +47,8 @@ class ChangeRequest:
     """Packages of other generations, which may be chosen though nobody offers them."""
     new_pins: frozenset[str] = frozenset()
     """Of the model's pins and holds, those this request adds: their texts."""
+    new_switches: frozenset[str] = frozenset()
+    """Of the model's switches, those this request adds or changes: their names."""
 
 
 @value

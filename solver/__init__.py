@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     )
     from solver.formula import FormulaError, parse_formula, parse_relation
     from solver.held import HeldBack, why_held
-    from solver.insight import Dependent, Link, installed_reasons, rdepends, why, why_not
+    from solver.insight import Dependent, Link, holding, installed_reasons, rdepends, why, why_not
     from solver.model import (
         All,
         AnyOf,
@@ -117,7 +117,7 @@ _HOMES = {
     "explain": "Explanation Sentence describe_difference describe_held describe_repair explain",
     "formula": "FormulaError parse_formula parse_relation",
     "held": "HeldBack why_held",
-    "insight": "Dependent Link installed_reasons rdepends why why_not",
+    "insight": "Dependent Link holding installed_reasons rdepends why why_not",
     "model": "All AnyOf Formula If Operator Package Provide Relation Unless relations_of",
     "pool": "UnknownPackageError",
     "preferences": "FEWEST_REMOVALS NEWEST_FIRST ORDERS PARANOID TRENDY Measure PreferenceError parse_preferences",
@@ -228,6 +228,7 @@ __all__ = [
     "describe_held",
     "describe_repair",
     "explain",
+    "holding",
     "installed_reasons",
     "parse_formula",
     "parse_preferences",

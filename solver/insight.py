@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
+from solver.facts import Facts
 from solver.model import Formula, Relation
 from solver.pool import Pool
 from solver.problem import Problem
@@ -13,6 +14,7 @@ from solver.rules import Candidate
 from solver.solution import Conflict, Needed, Reason, Recommended, Solution
 from solver.solve import make_pool, solve
 from solver.values import replace, value
+from solver.version import Scheme
 
 
 @value
@@ -45,6 +47,13 @@ def why_not(problem: Problem, formula: Formula, budget: Callable[[], bool] | Non
     """What it would take to have something: the solution with it, or the conflict that forbids it."""
     wishes = (*problem.request.wishes, Wish(formula))
     return solve(replace(problem, request=replace(problem.request, wishes=wishes)), budget)
+
+
+def holding(problem: Problem, keys: Iterable[str]) -> Callable[[Formula], bool]:
+    """Tells of formulas whether they hold with these packages, with the problem's facts and subscriptions."""
+    pool = Pool(problem.universes, problem.installed, problem.priorities, problem.architectures)
+    there, facts = frozenset(pool.numbers(keys)), Facts(problem.request.known)
+    return lambda formula: pool.holds(formula, there, tuple(Scheme), facts)
 
 
 @value

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from moss.errors import Repair, Unsatisfiable
 from moss.problem import ChangeRequest
+from moss.subscription import Switch
 from solver import (
     Conflict,
     Explanation,
@@ -12,6 +13,7 @@ from solver import (
     Pin,
     Problem,
     Request,
+    Subscription,
     Wish,
     describe_difference,
     explain,
@@ -46,11 +48,13 @@ def _command(request: ChangeRequest, problem: Problem, repair: SolverRepair) -> 
     """What to type for a repair; empty when the repaired request asks for nothing."""
     before, after = problem.request, repair.request
     commands = [
+        _said("unsubscribe", [one.name for one in before.subscriptions if _is_off_now(one, after.subscriptions, request)]),
         _said("unpin", [pin.relation.name for pin in before.pins if _is_given_up(pin, after.pins, request)]),
         _said("unhold", [hold.name for hold in before.holds if _is_given_up(hold, after.holds, request)]),
         _said("remove", [*(str(removal.relation) for removal in after.removals), *_dropped(before, after, request)]),
         _said("pin", [text for pin in after.pins if (text := _text(pin)) in request.new_pins]),
         _said("hold", [hold.name for hold in after.holds if hold.name in request.new_pins]),
+        *(_said("subscribe", [one.name, *one.values]) for one in request.model.switches if _is_asked(one, after, request)),
         _said("install", [text for wish in after.wishes if (text := _text(wish)) and _is_news(wish, request)]),
     ]
     if request.operation in ("update", "sync"):
@@ -61,6 +65,17 @@ def _command(request: ChangeRequest, problem: Problem, repair: SolverRepair) -> 
 def _is_given_up(restriction: Pin | Hold, left: Sequence[Pin | Hold], request: ChangeRequest) -> bool:
     """Whether it must be taken back, having been said before."""
     return restriction not in left and _text(restriction) not in request.new_pins
+
+
+def _is_off_now(one: Subscription, left: Sequence[Subscription], request: ChangeRequest) -> bool:
+    """Whether it must be turned off, having been on before this."""
+    return one.on and one not in left and one.name not in request.new_switches
+
+
+def _is_asked(switch: Switch, after: Request, request: ChangeRequest) -> bool:
+    """Whether the request turns it on, and the repair leaves it so."""
+    is_on = any(one.on and one.name == switch.name for one in after.subscriptions)
+    return is_on and switch.name in request.new_switches
 
 
 def _dropped(before: Request, after: Request, request: ChangeRequest) -> list[str]:

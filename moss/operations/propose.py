@@ -19,10 +19,12 @@ from moss.offers import open_universe
 from moss.operations.facts import machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
+from moss.operations.refetching import refetched
 from moss.operations.reasons import describe_removal, describe_unwanted
-from moss.operations.subscriptions import subscriptions_of
+from moss.operations.subscriptions import omissions_of, subscriptions_of
 from moss.operations.system import System
 from moss.operations.vouching import sources_of
+from moss.path_filter import PathFilter
 from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, make_problem
 from solver import (
@@ -66,7 +68,17 @@ def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFA
 
         held = held_back(problem, answer, choosing.held_told)
     plan = _plan(system, request, here, answer, found, proof, held)
+    plan = _with_omissions(system, plan, omissions_of(found, problem, [one.candidate_key for one in plan.chosen]))
     return replace(plan, warnings=(*plan.warnings, *notes, *_coming_back(request, here)))
+
+
+def _with_omissions(system: System, plan: Plan, omissions: PathFilter) -> Plan:
+    before = cuts.omissions_of(system.record, plan.base)
+    if not omissions and not before:
+        return plan
+    return replace(
+        plan, omissions=omissions, omissions_before=before, refetched=refetched(system, plan.chosen, omissions)
+    )
 
 
 def _solved(problem: Problem, seconds: float) -> Solution | Conflict:

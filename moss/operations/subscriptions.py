@@ -6,17 +6,22 @@
 """
 
 import os
+from collections.abc import Iterable
 
+from moss.capability import Capability
+from moss.db import candidates
 from moss.db import definitions as offered
 from moss.db.repositories import repositories
 from moss.effects import as_moss_error
-from moss.errors import UsageError
+from moss.errors import NotFound, UsageError
 from moss.facts import Fact
-from moss.in_force import InForce, asks_for_facts, in_force
+from moss.in_force import ALWAYS, NEVER, Holds, InForce, asks_for_facts, in_force
 from moss.model import SystemModel
 from moss.operations.facts import facts_of
 from moss.operations.system import System
+from moss.path_filter import PathFilter
 from moss.subscription import Definition
+from solver import Formula, Problem
 from solver.values import value
 
 SUFFIX = ".kdl"
@@ -47,6 +52,27 @@ def subscriptions_of(system: System, model: SystemModel) -> tuple[InForce, tuple
     return found, (*known.warnings, *_notes(found))
 
 
+def omissions_of(found: InForce, problem: Problem, keys: Iterable[str]) -> PathFilter:
+    """What a generation of these packages leaves out."""
+    return found.omissions(judge(problem, keys))
+
+
+def judge(problem: Problem, keys: Iterable[str]) -> Holds:
+    """Whether conditions hold with these packages. Only where one is about packages they are looked at."""
+    known: list[Holds] = []
+
+    def holds(formula: Formula) -> bool:
+        if formula in (ALWAYS, NEVER):
+            return formula == ALWAYS
+        if not known:
+            from solver import holding
+
+            known.append(holding(problem, keys))
+        return known[0](formula)
+
+    return holds
+
+
 def known_definitions(system: System) -> Known:
     """The definitions that count. UsageError for a broken file of the admin's."""
     found = {one.name: one for one in _of_the_admin(system)}
@@ -65,6 +91,26 @@ def known_definitions(system: System) -> Known:
             for one in read:
                 found.setdefault(one.name, one)
     return Known(tuple(found[name] for name in sorted(found)), tuple(warnings))
+
+
+def checked_name(system: System, name: str, known: Known) -> str:
+    """A subscription's name, or a capability as moss writes it. NotFound, with near names, for another text."""
+    if any(one.name == name for one in known.definitions):
+        return name
+    if "(" in name:
+        return str(Capability.parse(name))
+    import difflib  # only for someone who mistyped
+
+    near = difflib.get_close_matches(name, [one.name for one in known.definitions], n=3, cutoff=0.6)
+    remedies = [f"moss subscribe {one}" for one in near]
+    if candidates.by_name(system.offers, name):
+        remedies.append(f"moss install {name}")
+    because = [] if known.definitions else ["nobody defines any: no repository, and no file in /etc/moss/subscriptions"]
+    raise NotFound(
+        f"there is no subscription {name}",
+        because=because,
+        remedies=[*remedies, "moss subscriptions", "moss subscribe 'binary(NAME)' keeps somebody who provides it"],
+    )
 
 
 def _of_the_admin(system: System) -> list[Definition]:

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from moss import model as models
 from moss.capability import Capability, CapabilityKind
 from moss.errors import NotFound, UsageError
+from moss.in_force import fits_shape
 from moss.model import Hold, Pin, SystemModel
 from moss.problem import ChangeRequest
+from moss.subscription import Definition, Setting, Switch
 from solver.model import Operator, Relation
 from solver.values import replace
 
@@ -98,3 +100,57 @@ def hold_request(model: SystemModel, names: Sequence[str], installed: Iterable[s
 def unhold_request(model: SystemModel, names: Sequence[str]) -> ChangeRequest:
     """Let these change again. NotFound for one that is not held."""
     return ChangeRequest("unhold", models.unhold(model, names))
+
+
+def subscribe_request(
+    model: SystemModel,
+    name: str,
+    values: Sequence[str],
+    why: str,
+    definitions: Mapping[str, Definition],
+    *,
+    automatic: bool = False,
+) -> ChangeRequest:
+    """Turn a subscription on, with these values in place of older ones; `automatic`: as its definition has it.
+
+    UsageError for values that it does not take. Whether there is one of that name is the caller's to know.
+    """
+    definition = definitions.get(name)
+    if automatic:
+        if values or why:
+            raise UsageError("--auto gives up what you said: there is no value or reason to keep")
+        if definition is None or definition.default is Setting.AUTO:
+            return ChangeRequest("subscribe", models.without_switches(model, [name]))
+        return ChangeRequest("subscribe", models.subscribe(model, [Switch(name, Setting.AUTO)]))
+    if values:
+        _check_values(name, values, definition)
+    switch = Switch(name, Setting.ON, tuple(dict.fromkeys(values)), why)
+    return ChangeRequest("subscribe", models.subscribe(model, [switch]), new_switches=frozenset([name]))
+
+
+def unsubscribe_request(
+    model: SystemModel, names: Sequence[str], why: str, definitions: Mapping[str, Definition]
+) -> ChangeRequest:
+    """Turn subscriptions off, whatever their definitions say. What is off anyway, and what nobody defines,
+    is only forgotten. NotFound for what is neither known nor set."""
+    said = {one.name for one in model.switches}
+    unknown = sorted(set(names) - said - definitions.keys())
+    if unknown:
+        raise NotFound(f"there is no subscription {', '.join(unknown)}", remedies=["moss subscriptions"])
+    off = [name for name in names if name in definitions and definitions[name].default is not Setting.OFF]
+    model = models.without_switches(model, [name for name in names if name not in off])
+    switches = [Switch(name, Setting.OFF, (), why) for name in off]
+    return ChangeRequest("unsubscribe", models.subscribe(model, switches), new_switches=frozenset(off))
+
+
+def _check_values(name: str, values: Sequence[str], definition: Definition | None) -> None:
+    if definition is None or definition.shapes is None:
+        raise UsageError(f"the subscription {name} takes no values", remedies=[f"moss subscribe {name}"])
+    wrong = [one for one in values if not fits_shape(definition, one)]
+    if wrong:
+        shapes = ", ".join(definition.shapes)
+        raise UsageError(
+            f"{', '.join(wrong)} cannot be a value of the subscription {name}",
+            because=[f"values look like one of these: {shapes}"],
+            remedies=["moss subscriptions"],
+        )

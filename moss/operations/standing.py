@@ -1,0 +1,149 @@
+"""How each subscription stands on a system: on or off, by whose word, and what it brings and saves."""
+
+from collections.abc import Iterable, Mapping
+
+from moss.db import candidates, generations
+from moss.generation import Selected
+from moss.in_force import NEVER, Holds, InForce, Standing, in_force
+from moss.operations.propose import problem_of
+from moss.operations.queries import installed
+from moss.operations.subscriptions import judge, subscriptions_of
+from moss.operations.system import System
+from moss.operations.verbs import sync_request
+from moss.subscription import Setting, Switch
+from solver.values import value
+
+
+@value
+class Brought:
+    """A package that is there for a subscription, itself or for another that is."""
+
+    name: str
+    label: str
+    size: int
+    """Bytes of its files."""
+
+
+@value
+class Told:
+    """One subscription, for the person."""
+
+    name: str
+    summary: str
+    setting: Setting
+    is_on: bool
+    because: str
+    """Why it is on or off, in a sentence."""
+    values: tuple[str, ...]
+    origin: str
+    brings: tuple[Brought, ...]
+    would_bring: tuple[Brought, ...]
+    """What it wants that is not there, as repositories offer it; while it is off, what it would want."""
+    leaves_out: bool
+    """Whether it leaves out paths now."""
+    saves: int | None = None
+    """Bytes of the files that it leaves out."""
+
+
+def standings(system: System) -> tuple[tuple[Told, ...], tuple[str, ...]]:
+    """Every subscription by name, and sentences of what could not be taken as it stands."""
+    model = generations.model_of(system.record, system.active)
+    found, notes = subscriptions_of(system, model)
+    here = installed(system)
+    problem = problem_of(system, sync_request(model), here, subscriptions=found)
+    holds = judge(problem, [one.candidate_key for one in here])
+    brought = _brought(here)
+    left_out = {one.subscription for one in found.omissions(holds)}
+    told = [
+        Told(
+            standing.name,
+            standing.definition.summary,
+            standing.setting,
+            holds(standing.condition),
+            because(standing, found, holds),
+            standing.values,
+            standing.definition.origin,
+            brought.get(standing.name, ()),
+            _would_bring(system, standing, here, holds),
+            standing.name in left_out,
+            None,
+        )
+        for standing in found.standings
+    ]
+    told += [_kept(switch, brought) for switch in found.capabilities]
+    return tuple(sorted(told, key=lambda one: one.name)), notes
+
+
+def because(standing: Standing, found: InForce, holds: Holds) -> str:
+    """Why a subscription is on or off: whose word it is, and what it would be without that."""
+    is_on = holds(standing.condition)
+    switch = standing.switch
+    if switch is None or standing.setting is Setting.AUTO:
+        return _by_itself(standing, is_on)
+    reason = f" ({switch.why})" if switch.why else ""
+    chosen = f"you chose {', '.join(switch.values)}" if switch.values else f"you turned it {standing.setting.value}"
+    alone = _alone(standing, found)
+    otherwise = holds(alone.condition)
+    if otherwise is is_on:
+        return chosen + reason
+    return f"{chosen}{reason}; by itself it would be {'on' if otherwise else 'off'}: {_by_itself(alone, otherwise)}"
+
+
+def _alone(standing: Standing, found: InForce) -> Standing:
+    """As it would stand without the person's word on it."""
+    switches = [one.switch for one in found.standings if one.switch is not None and one.name != standing.name]
+    again = in_force((*switches, *found.capabilities), (one.definition for one in found.standings), found.facts)
+    return next(one for one in again.standings if one.name == standing.name)
+
+
+def _by_itself(standing: Standing, is_on: bool) -> str:
+    definition = standing.definition
+    if standing.setting is not Setting.AUTO:
+        return f"{standing.setting.value} until you say otherwise"
+    if definition.when is None:
+        return "on until you say otherwise"
+    if is_on:
+        return f"{definition.when} holds"
+    if standing.condition == NEVER:
+        return f"{definition.when} does not hold here"
+    return f"it waits for {standing.condition}"
+
+
+def _kept(switch: Switch, brought: Mapping[str, tuple[Brought, ...]]) -> Told:
+    why = f" ({switch.why})" if switch.why else ""
+    told = f"you want somebody who provides it{why}"
+    return Told(switch.name, "", Setting.ON, True, told, (), "", brought.get(switch.name, ()), (), False)
+
+
+def _brought(here: Iterable[Selected]) -> dict[str, tuple[Brought, ...]]:
+    """Of each subscription, the packages whose recorded reasons lead to it."""
+    by_name = {one.metadata.name: one for one in here}
+    found: dict[str, list[Brought]] = {}
+    for one in by_name.values():
+        at, seen = one, {one.metadata.name}
+        while (needer := at.reason.package) is not None and needer in by_name and needer not in seen:
+            seen.add(needer)
+            at = by_name[needer]
+        if at.reason.subscription is not None:
+            metadata = one.metadata
+            found.setdefault(at.reason.subscription, []).append(Brought(metadata.name, metadata.label, one.installed_size))
+    return {name: tuple(packages) for name, packages in found.items()}
+
+
+def _would_bring(
+    system: System, standing: Standing, here: Iterable[Selected], holds: Holds
+) -> tuple[Brought, ...]:
+    """What its rules name and nobody has: of each name the first on offer."""
+    there = {one.metadata.name for one in here}
+    is_on = holds(standing.condition)
+    found = dict[str, Brought]()
+    for rule in standing.rules:
+        if is_on and rule.condition is not None and not holds(rule.condition):
+            continue
+        for relation in (*rule.require, *rule.want):
+            if relation.name in there or relation.name in found:
+                continue
+            for candidate in candidates.by_name(system.offers, relation.name)[:1]:
+                size = candidate.installed_size or candidate.stone_size
+                found[relation.name] = Brought(candidate.metadata.name, candidate.metadata.label, size)
+    return tuple(found.values())
