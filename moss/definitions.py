@@ -61,7 +61,7 @@ def _refusal(told: Sequence[str], file: str) -> UsageError:
     return UsageError(
         told[0],
         because=[*told[1:_TOLD_FAULTS], *more],
-        remedies=[f"mend {file}: docs/subscriptions.md tells every form", f"or put it out of the way: mv {file} {file}.off"],
+        remedies=[f"mend {file}: docs/subscriptions.md tells every form", f"leave it out: mv {file} {file}.off"],
     )
 
 
@@ -83,6 +83,7 @@ class _Reader:
             self.fault("a subscription has one name, of letters, digits and + . _ -", node)
             return None
         definition = Definition(names[0])
+        before = len(self.faults)
         direct: dict[str, list[Relation]] = {}
         once = set[str]()
         for child in node.children:
@@ -98,7 +99,8 @@ class _Reader:
                 self.fault(f"{child.name!r} is not known here: there are {', '.join((*_FORMS, *_EFFECTS))}", child)
         if direct:
             definition = replace(definition, rules=(_rule(None, direct), *definition.rules))
-        self.agree(definition, node)
+        if len(self.faults) == before:
+            self.agree(definition, node)
         return definition
 
     def agree(self, definition: Definition, node: Node) -> None:
@@ -106,7 +108,8 @@ class _Reader:
         if definition.shapes is None and any(rule.keep for rule in definition.paths):
             self.fault(f"paths … keep=#true is about values, and {definition.name} takes none: say `values`", node)
         if not (definition.rules or definition.paths) and definition.recommends and definition.when is None:
-            self.fault(f"{definition.name} does nothing: it has no want, require, prefer, rule, paths, or when", node)
+            forms = "want, require, prefer, rule, paths or when"
+            self.fault(f"{definition.name} does nothing: it has no {forms}", node)
 
     # The forms of a definition
 

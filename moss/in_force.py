@@ -69,6 +69,15 @@ class InForce:
     too_large: tuple[str, ...] = ()
     """Those whose conditions become too large with all that they name; they never hold."""
 
+    def wants(self, name: str, wanted: str, holds: Holds) -> bool:
+        """Whether the subscription of this name wants this, by a relation's text."""
+        return any(
+            all(map(holds, conditions)) and wanted in map(str, (*rule.require, *rule.want))
+            for one in self.rules
+            if one.name == name
+            for rule, conditions in one.binding
+        )
+
     def omissions(self, holds: Holds) -> PathFilter:
         """What a generation leaves out whose packages satisfy the conditions that hold."""
         found = (_omission(standing, holds) for standing in self.standings if standing.definition.paths)
@@ -113,7 +122,8 @@ def in_force(switches: Iterable[Switch], definitions: Iterable[Definition], fact
     capabilities = tuple(one for one in others if "(" in one.name)
     rules += [_keeping(one) for one in capabilities if one.setting is not Setting.OFF]
     unknown = tuple(one for one in others if "(" not in one.name)
-    return InForce(tuple(standings), capabilities, unknown, tuple(rules), facts, conditions.circular, tuple(sorted(conditions.too_large)))
+    too_large = tuple(sorted(conditions.too_large))
+    return InForce(tuple(standings), capabilities, unknown, tuple(rules), facts, conditions.circular, too_large)
 
 
 def _setting(definition: Definition, switch: Switch | None) -> Setting:

@@ -115,6 +115,10 @@ def plan_data(plan: Plan) -> Data:
             for one in plan.savings
         ],
         "refetched": [package_data(one.package.metadata) | {"missing_bytes": one.missing} for one in plan.refetched],
+        "subscriptions": {
+            "before": _texts(plan.model_before.switches),
+            "after": _texts(plan.model.switches),
+        },
         "space": _space_data(plan.space),
         "proof": None if plan.proof is None else _proof_data(plan.proof),
         "origin": plan.origin or None,

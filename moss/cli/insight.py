@@ -40,6 +40,7 @@ def why_not(
             "installable": not found.because,
             "because": list(found.because),
             "outcome": found.outcome,
+            "subscriptions": list(found.notes),
         },
         UNINSTALLABLE if found.because else 0,
     )
@@ -93,10 +94,12 @@ def chain_text(kept: Kept) -> str:
 
 def barred_text(barred: Barred, page: Page) -> str:
     if not barred.because:
-        return f"Nothing stands against {plain(barred.wanted)}: {plain(barred.outcome)}.\n"
+        notes = "".join(f"{plain(note[:1].upper() + note[1:])}.\n" for note in barred.notes)
+        return f"Nothing stands against {plain(barred.wanted)}: {plain(barred.outcome)}.\n{notes}"
     lines = [page.bold(plain(barred.headline))]
     lines += [f"  {'because' if number == 0 else 'and':<9}{plain(text)}" for number, text in enumerate(barred.because)]
     lines += [f"{plain(barred.closing)}."] if barred.closing else []
+    lines += [f"{plain(note[:1].upper() + note[1:])}." for note in barred.notes]
     return "".join(line + "\n" for line in lines)
 
 

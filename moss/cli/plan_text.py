@@ -27,6 +27,7 @@ from moss.cli.text import (
     width_of,
     wrapped,
 )
+from moss.subscription import Setting
 
 if TYPE_CHECKING:
     from moss.generation import Generation, Reason
@@ -174,11 +175,11 @@ def _why_needed(chosen: Chosen, reasons: Mapping[str, Reason], page: Page) -> st
         return reason_text(chosen.reason, chosen.name)
     seen = {chosen.name}
     needer = chosen.reason.package
-    while needer is not None and needer not in seen and needer in reasons and not reasons[needer].is_wish:
+    while needer is not None and needer not in seen and needer in reasons and reasons[needer].package is not None:
         seen.add(needer)
         needer = reasons[needer].package
     if needer is None:
-        return reason_text(chosen.reason, chosen.name)
+        return reason_text(chosen.reason, chosen.name) if chosen.reason.subscription is not None else ""
     if needer in reasons and (subscription := reasons[needer].subscription) is not None:
         return f"needed by {needer}, for the subscription {subscription}"
     return f"needed by {needer}"
@@ -221,7 +222,24 @@ def _restrictions(plan: Plan) -> list[Row]:
         rows.append(Row(more, tuple(text for text in new if text not in old), why))
         gone = tuple(text for text in old if text not in new)
         rows.append(Row(fewer, gone, "" if any(text not in old for text in new) else "free to change again"))
-    return rows
+    return [*rows, *_switches(plan)]
+
+
+def _switches(plan: Plan) -> list[Row]:
+    """Which subscriptions this plan sets otherwise, and how."""
+    before = {one.name: one for one in plan.model_before.switches}
+    after = {one.name: one for one in plan.model.switches}
+    changed = [one for name, one in after.items() if before.get(name) != one]
+    automatic = tuple(plain(name) for name in before if name not in after)
+    by_setting = {
+        setting: tuple(plain(" ".join((one.name, *one.values))) for one in changed if one.setting is setting)
+        for setting in Setting
+    }
+    return [
+        Row("Turn on", by_setting[Setting.ON], "until unsubscribe"),
+        Row("Turn off", by_setting[Setting.OFF], "until subscribe"),
+        Row("Leave to", by_setting[Setting.AUTO] + automatic, "its definition decides again"),
+    ]
 
 
 def _filtered(plan: Plan) -> list[Row]:

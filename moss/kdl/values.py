@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TypeAlias
+
+from solver.values import value
 
 NEWLINE = re.compile("\r\n|[\r\n\x85\x0b\x0c\u2028\u2029]")
 
@@ -30,7 +31,7 @@ def place(text: str, offset: int) -> tuple[int, int]:
     return line, offset - start + 1
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Value:
     """An argument, or a property's value. `text[start:end]` is how it is written, its type included."""
 
@@ -40,7 +41,7 @@ class Value:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Node:
     """A node. `text[start:end]` is all of it, without the newline or `;` that ends it at `after`."""
 
@@ -72,11 +73,11 @@ class Node:
         return tuple(one.value for one in self.arguments if isinstance(one.value, str))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Document:
     """A document's text and its nodes."""
 
-    text: str = field(repr=False)
+    text: str
     nodes: tuple[Node, ...] = ()
 
     def named(self, name: str) -> tuple[Node, ...]:

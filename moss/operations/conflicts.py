@@ -1,11 +1,10 @@
 """A conflict of the solver's as the error that a person reads: why not, and what would work instead."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from moss.errors import Repair, Unsatisfiable
 from moss.problem import ChangeRequest
-from moss.subscription import Switch
 from solver import (
     Conflict,
     Explanation,
@@ -13,7 +12,6 @@ from solver import (
     Pin,
     Problem,
     Request,
-    Subscription,
     Wish,
     describe_difference,
     explain,
@@ -48,13 +46,13 @@ def _command(request: ChangeRequest, problem: Problem, repair: SolverRepair) -> 
     """What to type for a repair; empty when the repaired request asks for nothing."""
     before, after = problem.request, repair.request
     commands = [
-        _said("unsubscribe", [one.name for one in before.subscriptions if _is_off_now(one, after.subscriptions, request)]),
+        _said("unsubscribe", _turned_off(before, after, request)),
         _said("unpin", [pin.relation.name for pin in before.pins if _is_given_up(pin, after.pins, request)]),
         _said("unhold", [hold.name for hold in before.holds if _is_given_up(hold, after.holds, request)]),
         _said("remove", [*(str(removal.relation) for removal in after.removals), *_dropped(before, after, request)]),
         _said("pin", [text for pin in after.pins if (text := _text(pin)) in request.new_pins]),
         _said("hold", [hold.name for hold in after.holds if hold.name in request.new_pins]),
-        *(_said("subscribe", [one.name, *one.values]) for one in request.model.switches if _is_asked(one, after, request)),
+        *_turned_on(after, request),
         _said("install", [text for wish in after.wishes if (text := _text(wish)) and _is_news(wish, request)]),
     ]
     if request.operation in ("update", "sync"):
@@ -67,15 +65,19 @@ def _is_given_up(restriction: Pin | Hold, left: Sequence[Pin | Hold], request: C
     return restriction not in left and _text(restriction) not in request.new_pins
 
 
-def _is_off_now(one: Subscription, left: Sequence[Subscription], request: ChangeRequest) -> bool:
-    """Whether it must be turned off, having been on before this."""
-    return one.on and one not in left and one.name not in request.new_switches
+def _turned_off(before: Request, after: Request, request: ChangeRequest) -> list[str]:
+    """The subscriptions that were on before this and are so no more."""
+    left = [one for one in after.subscriptions if one.on]
+    gone = [one.name for one in before.subscriptions if one.on and one not in left]
+    return [name for name in gone if name not in request.new_switches]
 
 
-def _is_asked(switch: Switch, after: Request, request: ChangeRequest) -> bool:
-    """Whether the request turns it on, and the repair leaves it so."""
-    is_on = any(one.on and one.name == switch.name for one in after.subscriptions)
-    return is_on and switch.name in request.new_switches
+def _turned_on(after: Request, request: ChangeRequest) -> Iterator[str]:
+    """What to type for the subscriptions that the request turns on, and the repair leaves on."""
+    left = {one.name for one in after.subscriptions if one.on}
+    for switch in request.model.switches:
+        if switch.name in left & request.new_switches:
+            yield _said("subscribe", [switch.name, *switch.values])
 
 
 def _dropped(before: Request, after: Request, request: ChangeRequest) -> list[str]:

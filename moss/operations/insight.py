@@ -7,6 +7,7 @@ from moss.errors import NotFound
 from moss.model import Wish
 from moss.operations.propose import problem_of
 from moss.operations.queries import installed, unknown_package
+from moss.operations.standing import keeping_away
 from moss.operations.system import System
 from moss.operations.verbs import sync_request
 from solver import (
@@ -51,6 +52,8 @@ class Barred:
     because: tuple[str, ...]
     closing: str
     outcome: str
+    notes: tuple[str, ...] = ()
+    """Sentences: which subscriptions would bring it, and why they do not."""
 
 
 @value
@@ -84,7 +87,8 @@ def bars(system: System, text: str) -> Barred:
         raise unknown_package(system, wanted.name)
     answer = why_not(problem, wanted)
     if not isinstance(answer, Conflict):
-        return Barred(str(wanted), "", (), "", describe_difference(answer))
+        notes = keeping_away(system, wanted.name, problem)
+        return Barred(str(wanted), "", (), "", describe_difference(answer), notes)
     told = explain(answer)
     return Barred(
         str(wanted),
@@ -92,6 +96,7 @@ def bars(system: System, text: str) -> Barred:
         tuple(sentence.text for one in told for sentence in one.because),
         told[0].closing if len(told) == 1 else "",
         "",
+        keeping_away(system, wanted.name, problem),
     )
 
 
@@ -137,7 +142,7 @@ def _said(reason: Reason) -> str:
         case Recommended(by, formula):
             return f"{by} recommends {formula}"
         case Subscribed(subscription, relation):
-            return f"the subscription {subscription.name} has {relation}"
+            return f"the subscription {subscription.name} wants {relation}"
         case Supplements(formula):
             return f"it goes with {formula}"
         case Stayed():

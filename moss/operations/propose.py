@@ -19,9 +19,9 @@ from moss.offers import open_universe
 from moss.operations.facts import machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
-from moss.operations.refetching import refetched
 from moss.operations.reasons import describe_removal, describe_unwanted
-from moss.operations.subscriptions import omissions_of, subscriptions_of
+from moss.operations.refetching import refetched
+from moss.operations.subscriptions import judge, omissions_of, subscriptions_of
 from moss.operations.system import System
 from moss.operations.vouching import sources_of
 from moss.path_filter import PathFilter
@@ -30,6 +30,7 @@ from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, make_problem
 from solver import (
     FEWEST_REMOVALS,
     Conflict,
+    Lost,
     Measure,
     Needed,
     NoAnswerError,
@@ -67,7 +68,7 @@ def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFA
         from moss.operations.held import held_back  # telling why loads more of the solver
 
         held = held_back(problem, answer, choosing.held_told)
-    plan = _plan(system, request, here, answer, found, proof, held)
+    plan = _plan(system, request, here, problem, answer, found, proof, held)
     plan = _with_omissions(system, plan, omissions_of(found, problem, [one.candidate_key for one in plan.chosen]))
     return replace(plan, warnings=(*plan.warnings, *notes, *_coming_back(request, here)))
 
@@ -112,7 +113,8 @@ def problem_of(
         subscriptions, _ = subscriptions_of(system, request.model)
     asked = asked_architectures([repository.uri for repository in enabled])
     architectures = tuple(dict.fromkeys((machine_architecture(system), *asked)))
-    return with_facts(system, make_problem(request, here, universes, enabled, architectures, preferences, subscriptions))
+    problem = make_problem(request, here, universes, enabled, architectures, preferences, subscriptions)
+    return with_facts(system, problem)
 
 
 def _check_names(system: System, request: ChangeRequest, problem: Problem, here: list[Selected]) -> None:
@@ -144,6 +146,7 @@ def _plan(
     system: System,
     request: ChangeRequest,
     here: list[Selected],
+    problem: Problem,
     solution: Solution,
     subscriptions: InForce,
     proof: Proof,
@@ -163,7 +166,9 @@ def _plan(
         installs=changed.installs,
         changes=changed.changes,
         removals=tuple(
-            Removal(metadata, _why_removed(solution, here, metadata.name, subscriptions)) for metadata in changed.removals
+            Removal(one.metadata, _why_removed(problem, solution, one, subscriptions))
+            for metadata in changed.removals
+            for one in [next(selected for selected in here if selected.metadata == metadata)]
         ),
         space=_space(system, chosen),
         proof=proof,
@@ -209,25 +214,28 @@ def _reason(reasons: Iterator[ChoiceReason]) -> Reason | None:
 
 def _needed(reason: Needed | Recommended) -> Reason:
     by = reason.by.name
-    return later(Reason, lambda: Reason(package=by, needs=str(reason.formula)), wish=None, package=by, subscription=None)
+
+    def whole() -> Reason:
+        return Reason(package=by, needs=str(reason.formula))
+
+    return later(Reason, whole, wish=None, package=by, subscription=None)
 
 
-def _why_removed(solution: Solution, here: list[Selected], name: str, subscriptions: InForce) -> str:
-    removed = [selected for selected in here if selected.metadata.name == name]
-    for selected in removed:
-        for reason in solution.removal_reasons.get(selected.candidate_key, ()):
-            wanted_by = selected.reason.subscription
-            if wanted_by is not None and isinstance(reason, Unneeded):
-                return describe_unwanted(wanted_by, subscriptions)
-            return describe_removal(reason)
-    return "nothing needs it any more"
+def _why_removed(problem: Problem, solution: Solution, selected: Selected, subscriptions: InForce) -> str:
+    reasons = solution.removal_reasons.get(selected.candidate_key, ())
+    wanted_by = selected.reason.subscription
+    if wanted_by is not None and all(isinstance(reason, Lost | Unneeded) for reason in reasons):
+        holds = judge(problem, [choice.key for choice in solution.chosen])
+        if not subscriptions.wants(wanted_by, selected.reason.needs or "", holds):
+            return describe_unwanted(wanted_by, subscriptions)
+    return describe_removal(reasons[0]) if reasons else "nothing needs it any more"
 
 
 def _coming_back(request: ChangeRequest, here: list[Selected]) -> list[str]:
     """What is told to go, and will come again because a subscription wants it."""
     return [
-        f"the subscription {one.reason.subscription} wants {one.metadata.name} and brings it back with the next"
-        f" change; moss unsubscribe {one.reason.subscription} keeps it away"
+        f"the subscription {one.reason.subscription} wants {one.metadata.name} and brings it back with the next change;"
+        f" moss unsubscribe {one.reason.subscription} keeps it away"
         for one in here
         if one.reason.subscription is not None and one.metadata.name in request.removals
     ]

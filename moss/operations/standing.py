@@ -1,6 +1,6 @@
 """How each subscription stands on a system: on or off, by whose word, and what it brings and saves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from moss.db import candidates, generations
 from moss.generation import Selected
@@ -11,6 +11,7 @@ from moss.operations.subscriptions import judge, subscriptions_of
 from moss.operations.system import System
 from moss.operations.verbs import sync_request
 from moss.subscription import Setting, Switch
+from solver import Problem, SubscriptionRule
 from solver.values import value
 
 
@@ -74,6 +75,33 @@ def standings(system: System) -> tuple[tuple[Told, ...], tuple[str, ...]]:
     return tuple(sorted(told, key=lambda one: one.name)), notes
 
 
+def keeping_away(system: System, name: str, problem: Problem) -> tuple[str, ...]:
+    """Sentences: which subscriptions want a package that is not there, and why they do not bring it."""
+    here = installed(system)
+    if any(one.metadata.name == name for one in here):
+        return ()
+    found, _ = subscriptions_of(system, generations.model_of(system.record, system.active))
+    relations = [one.metadata.relations for one in candidates.by_name(system.offers, name)]
+    offered = {provide.name for one in relations for provide in one.provides}
+    holds = judge(problem, [one.candidate_key for one in here])
+    told = []
+    for standing in found.standings:
+        rules = [rule for rule in standing.definition.rules if _wants(rule, {name, *offered})]
+        if not rules:
+            continue
+        if not holds(standing.condition):
+            told.append(f"the subscription {standing.name}, which wants it, is off: {because(standing, found, holds)}")
+        else:
+            conditions = " or ".join(str(rule.condition) for rule in rules if rule.condition is not None)
+            where = f" where {conditions}" if conditions else ""
+            told.append(f"the subscription {standing.name} wants it{where}")
+    return tuple(told)
+
+
+def _wants(rule: SubscriptionRule, names: Set[str]) -> bool:
+    return any(relation.name in names for relation in (*rule.require, *rule.want))
+
+
 def because(standing: Standing, found: InForce, holds: Holds) -> str:
     """Why a subscription is on or off: whose word it is, and what it would be without that."""
     is_on = holds(standing.condition)
@@ -125,8 +153,8 @@ def _brought(here: Iterable[Selected]) -> dict[str, tuple[Brought, ...]]:
             seen.add(needer)
             at = by_name[needer]
         if at.reason.subscription is not None:
-            metadata = one.metadata
-            found.setdefault(at.reason.subscription, []).append(Brought(metadata.name, metadata.label, one.installed_size))
+            brought = Brought(one.metadata.name, one.metadata.label, one.installed_size)
+            found.setdefault(at.reason.subscription, []).append(brought)
     return {name: tuple(packages) for name, packages in found.items()}
 
 

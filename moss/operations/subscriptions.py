@@ -76,11 +76,13 @@ def judge(problem: Problem, keys: Iterable[str]) -> Holds:
 def known_definitions(system: System) -> Known:
     """The definitions that count. UsageError for a broken file of the admin's."""
     found = {one.name: one for one in _of_the_admin(system)}
+    texts = offered.texts_of(system.offers)
+    warnings: list[str] = []
+    if not texts:
+        return Known(tuple(found[name] for name in sorted(found)))
     from moss.definitions import parse_definitions  # hardly any system has some, and reading KDL is much to load
 
-    warnings: list[str] = []
     enabled = [one for one in repositories(system.record) if one.enabled]
-    texts = offered.texts_of(system.offers) if enabled else {}
     for repository in sorted(enabled, key=lambda one: (-one.priority, one.name)):
         for name, text in texts.get(repository.name, ()):
             try:
@@ -109,7 +111,7 @@ def checked_name(system: System, name: str, known: Known) -> str:
     raise NotFound(
         f"there is no subscription {name}",
         because=because,
-        remedies=[*remedies, "moss subscriptions", "moss subscribe 'binary(NAME)' keeps somebody who provides it"],
+        remedies=[*remedies, "moss subscriptions"],
     )
 
 
@@ -119,6 +121,8 @@ def _of_the_admin(system: System) -> list[Definition]:
     try:
         names = sorted(one for one in os.listdir(folder) if one.endswith(SUFFIX) and not one.startswith("."))
     except (FileNotFoundError, NotADirectoryError):
+        return []
+    if not names:
         return []
     from moss.definitions import parse_definitions
 
@@ -148,10 +152,12 @@ def read_text(path: str) -> str:
 
 def _notes(found: InForce) -> list[str]:
     notes = [
-        f"nobody defines the subscription {one.name} that you set: it does nothing (moss unsubscribe {one.name} --forget)"
+        f"nobody defines the subscription {one.name} that you set: it does nothing;"
+        f" moss unsubscribe {one.name} forgets it"
         for one in found.unknown
     ]
     if found.circular:
-        notes.append(f"these subscriptions hang on each other in a circle, and none is on by it: {', '.join(found.circular)}")
+        circle = ", ".join(found.circular)
+        notes.append(f"these subscriptions hang on each other in a circle, and none is on by it: {circle}")
     notes += [f"the condition of the subscription {name} is too large and never holds" for name in found.too_large]
     return notes

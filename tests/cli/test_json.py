@@ -42,6 +42,9 @@ COMMANDS = {
     "hold": ["hold hello -n", "hold -y hello"],
     "unhold": ["unhold hello"],
     "list-pins": ["list pins"],
+    "subscribe": ["subscribe docs -n", "subscribe -y binary(hello) --why work", "subscribe docs --auto"],
+    "unsubscribe": ["unsubscribe docs -n", "unsubscribe -y docs"],
+    "subscriptions": ["subscriptions", "subscriptions docs"],
     "rollback": ["rollback -n", "rollback -y"],
     "state-activate": ["state activate 1 -n", "state activate -y 1", "state activate 2"],
     "list-installed": ["list installed"],
@@ -161,6 +164,10 @@ def test_an_answer_is_what_its_schema_says(
         assert moss(*root, "hold", "-y", "hello").exit_code == 0
     if name in ("unpin", "unhold"):
         line = f"{line} -n"
+    if "subscri" in name:
+        folder = place.root / "etc/moss/subscriptions"
+        folder.mkdir(parents=True)
+        (folder / "docs.kdl").write_text('subscription "docs" { paths "share/doc/**" }')
     (tmp_path / "new").mkdir()
     if "bundle" in line or "key" in line or "signed" in line:
         assert moss(*root, "key", "make").exit_code == 0

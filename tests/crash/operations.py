@@ -115,6 +115,19 @@ def pinned(place: Place) -> None:
     place.moss("hold", "-y", "tool")
 
 
+def subscribed(place: Place) -> None:
+    """The admin has defined what a subscription brings and which paths it is about; it is off."""
+    spare(place)
+    definition = 'subscription "links" { default #false; want "linker"; paths "share/tool/**" }'
+    place.write("etc/moss/subscriptions/links.kdl", definition)
+
+
+def unsubscribed(place: Place) -> None:
+    """A subscription keeps a package, and paths, that it will let go of."""
+    subscribed(place)
+    place.moss("subscribe", "links", "-y")
+
+
 def damaged(place: Place) -> None:
     """The disk has failed here and there: in the store, in the live tree and in archived ones."""
     spare(place)
@@ -219,7 +232,8 @@ INTERRUPTED: dict[str, History] = {
 HISTORIES: dict[str, History] = {
     "nothing": nothing, "offered": offered, "one": one, "several": several, "spare": spare, "busy spare": busy,
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
-    "linked": linked, "retiring": retiring, "pinned": pinned, "damaged": damaged, "lost tree": lost_tree,
+    "linked": linked, "retiring": retiring, "pinned": pinned, "subscribed": subscribed,
+    "unsubscribed": unsubscribed, "damaged": damaged, "lost tree": lost_tree,
     "keyed": keyed, "signed": signed, "bundled": bundled, **INTERRUPTED,
 }  # fmt: skip
 
@@ -258,6 +272,8 @@ OPERATIONS = (
     Operation("hold", ("hold", "-y", "tool"), ("spare",)),
     Operation("unpin", ("unpin", "-y", "tool"), ("pinned",)),
     Operation("unhold", ("unhold", "-y", "tool"), ("pinned",)),
+    Operation("subscribe", ("subscribe", "-y", "links"), ("subscribed",)),
+    Operation("unsubscribe", ("unsubscribe", "-y", "links"), ("unsubscribed",)),
     Operation("sync --from", ("sync", "--from", "{packages}/../bundle", "--unsigned", "-y"), ("bundled",)),
     Operation("activate", ("state", "activate", "3", "-y"), ("updated", "linked")),
     Operation("rollback", ("rollback", "-y"), ("updated", "rolled back")),

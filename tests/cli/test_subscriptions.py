@@ -1,0 +1,228 @@
+"""Subscriptions from end to end: what they bring, when they let go of it, who says what, and why."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ended, Moss
+from tests.cli.shop import Shop
+
+GRAPHICS = """
+subscription "32bit-graphics" {
+    summary "32-bit graphics for games"
+    when { all "nvidia-driver" { any "steam" "wine" } }
+    want "nvidia-driver-32bit"
+}
+"""
+DEFINITIONS = """
+subscription "docs" { default #true; paths "share/doc/**" "share/vim/**" }
+subscription "locale" { values "??" "??_*"; paths "share/locale/{value}/**" keep=#true }
+subscription "vaapi" { when "modalias(pci:v00008086*)"; want "intel-media-driver" }
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """A repository of what the definitions are about; the admin has defined them."""
+    shop = Shop(tmp_path)
+    for name in ("steam", "wine", "nvidia-driver", "vim", "intel-media-driver"):
+        shop.add(name, "1")
+    shop.add("nvidia-driver-32bit", "1", needs=["libs32"])
+    shop.add("libs32", "1")
+    shop.add("git", "1", provides=["binary(git)"])
+    shop.open()
+    define(shop, "10-graphics.kdl", GRAPHICS)
+    define(shop, "20-others.kdl", DEFINITIONS)
+    return shop
+
+
+def define(shop: Shop, name: str, text: str) -> Path:
+    folder = shop.root / "etc/moss/subscriptions"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def flat(ended: Ended) -> str:
+    return " ".join((ended.out + ended.err).split())
+
+
+def done(shop: Shop, moss: Moss, *words: str) -> str:
+    ended = moss(*shop.said(*words, "-y"))
+    assert ended.exit_code == 0, ended
+    return flat(ended)
+
+
+def names(shop: Shop, moss: Moss) -> set[str]:
+    told = json.loads(moss(*shop.said("list", "installed", "--json")).out)
+    return {one["name"] for one in told["data"]}
+
+
+def standing(shop: Shop, moss: Moss, name: str, *more: str) -> dict[str, object]:
+    (found,) = json.loads(moss(*shop.said("subscriptions", name, "--json", *more)).out)["data"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_a_driver_comes_with_steam_and_goes_with_it(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "nvidia-driver")
+    assert names(shop, moss) == {"nvidia-driver"}
+    told = done(shop, moss, "install", "steam")
+    assert "nvidia-driver-32bit 1-1 the subscription 32bit-graphics wants it" in told
+    assert "libs32 1-1 needed by nvidia-driver-32bit, for the subscription 32bit-graphics" in told
+    assert names(shop, moss) == {"steam", "nvidia-driver", "nvidia-driver-32bit", "libs32"}
+    why = flat(moss(*shop.said("why", "libs32")))
+    assert "└─ nvidia-driver-32bit 1-1 needs libs32 └─ the subscription 32bit-graphics wants nvidia-driver-32bit" in why
+    found = standing(shop, moss, "32bit-graphics")
+    assert found["on"] is True and found["because"] == "nvidia-driver & (steam | wine) holds"
+    assert [one["name"] for one in found["brings"]] == ["libs32", "nvidia-driver-32bit"]  # type: ignore[attr-defined]
+    told = done(shop, moss, "remove", "steam")
+    assert "nvidia-driver-32bit 1-1 the subscription 32bit-graphics no longer wants it" in told
+    assert "libs32 1-1 nothing needs it any more" in told
+    assert names(shop, moss) == {"nvidia-driver"}
+
+
+def test_another_reason_keeps_it(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "nvidia-driver", "steam", "wine")
+    done(shop, moss, "remove", "steam")
+    assert "nvidia-driver-32bit" in names(shop, moss)
+    assert "nvidia-driver-32bit" not in flat(moss(*shop.said("update", "-n", "--offline")))
+
+
+def test_a_person_overrides_a_condition_and_it_is_told(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "nvidia-driver", "steam")
+    told = done(shop, moss, "unsubscribe", "32bit-graphics", "--why", "it crashes")
+    assert "nvidia-driver-32bit 1-1 the subscription 32bit-graphics is off" in told and "Turn off 32bit" in told
+    because = "you turned it off (it crashes); by itself it would be on: nvidia-driver & (steam | wine) holds"
+    assert because in flat(moss(*shop.said("subscriptions", "32bit-graphics")))
+    ended = moss(*shop.said("why-not", "nvidia-driver-32bit"))
+    assert f"The subscription 32bit-graphics, which wants it, is off: {because}." in flat(ended)
+    assert "is set so already" not in done(shop, moss, "subscribe", "32bit-graphics", "--auto")
+    assert "nvidia-driver-32bit" in names(shop, moss)
+
+
+def test_one_that_is_turned_on_needs_no_condition(shop: Shop, moss: Moss) -> None:
+    ended = moss(*shop.said("subscribe", "32bit-graphics", "-n"))
+    assert "nvidia-driver-32bit 1-1 the subscription 32bit-graphics wants it" in flat(ended)
+    assert "Turn on 32bit-graphics" in flat(ended)
+    done(shop, moss, "subscribe", "32bit-graphics")
+    assert names(shop, moss) == {"nvidia-driver-32bit", "libs32"}
+    assert "by itself it would be off" in str(standing(shop, moss, "32bit-graphics")["because"])
+
+
+def test_a_capability_keeps_somebody_who_provides_it(shop: Shop, moss: Moss) -> None:
+    told = done(shop, moss, "subscribe", "binary(git)", "--why", "work")
+    assert "git 1-1 the subscription binary(git) wants it" in told
+    done(shop, moss, "update")
+    assert names(shop, moss) == {"git"}
+    assert standing(shop, moss, "binary(git)")["because"] == "you want somebody who provides it (work)"
+    ended = moss(*shop.said("remove", "git", "-y"))
+    assert ended.exit_code == 4
+    assert "the subscription binary(git) requires binary(git)" in flat(ended)
+    assert "unsubscribe 'binary(git)' && moss" in flat(ended).replace(f"-D {shop.root} ", "")
+    done(shop, moss, "unsubscribe", "binary(git)")
+    assert names(shop, moss) == set()
+
+
+def test_a_conflict_names_the_subscription_and_the_repair_works(shop: Shop, moss: Moss) -> None:
+    define(shop, "30-must.kdl", 'subscription "must" { require "vim" }')
+    shop.add("emacs", "1", conflicts=["vim"])
+    shop.open()
+    ended = moss(*shop.said("install", "emacs", "-y"))
+    assert ended.exit_code == 4
+    told = flat(ended).replace(f"-D {shop.root} ", "")
+    assert "the subscription must requires vim" in told
+    assert "moss unsubscribe must && moss install emacs" in told
+    done(shop, moss, "unsubscribe", "must")
+    done(shop, moss, "install", "emacs")
+    ended = moss(*shop.said("subscribe", "must", "-y"))
+    assert "moss remove emacs && moss subscribe must" in flat(ended).replace(f"-D {shop.root} ", "")
+
+
+def test_what_is_removed_and_still_wanted_comes_back_and_that_is_told(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "nvidia-driver", "steam")
+    told = done(shop, moss, "remove", "nvidia-driver-32bit")
+    assert "32bit-graphics wants nvidia-driver-32bit and brings it back with the next change" in told
+    assert "nvidia-driver-32bit" not in names(shop, moss)
+    done(shop, moss, "sync")
+    assert "nvidia-driver-32bit" in names(shop, moss)
+
+
+def test_another_machine_has_another_driver(shop: Shop, moss: Moss, tmp_path: Path) -> None:
+    intel, other = tmp_path / "intel", tmp_path / "other"
+    intel.write_text("arch(x86_64)\nmodalias(pci:v00008086d00005917sv1)\n")
+    other.write_text("arch(x86_64)\n")
+    assert "intel-media-driver" not in done(shop, moss, "install", "vim", "--facts", str(other))
+    told = flat(moss(*shop.said("sync", "-n", "--facts", str(intel))))
+    assert "Install intel-media-driver 1-1 the subscription vaapi wants it" in told
+    done(shop, moss, "sync", "--facts", str(intel))
+    assert standing(shop, moss, "vaapi", "--facts", str(intel))["because"] == "modalias(pci:v00008086*) holds"
+    told = done(shop, moss, "sync", "--facts", str(other))
+    assert "intel-media-driver 1-1 the subscription vaapi no longer wants it" in told
+
+
+def test_paths_are_left_out_while_one_is_off(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "vim")
+    assert (shop.root / "usr/share/vim/1").exists()
+    done(shop, moss, "unsubscribe", "docs")
+    assert not (shop.root / "usr/share/vim").exists()
+    assert standing(shop, moss, "docs")["leaves_out"] is True
+    done(shop, moss, "subscribe", "docs")
+    assert (shop.root / "usr/share/vim/1").exists()
+
+
+def test_values_are_checked_and_replaced(shop: Shop, moss: Moss) -> None:
+    ended = moss(*shop.said("subscribe", "locale", "german", "-y"))
+    assert ended.exit_code == 2 and "values look like one of these: ??, ??_*" in flat(ended)
+    assert moss(*shop.said("subscribe", "docs", "de", "-y")).exit_code == 2
+    done(shop, moss, "subscribe", "locale", "de", "en_GB")
+    done(shop, moss, "subscribe", "locale", "fr")
+    assert standing(shop, moss, "locale")["values"] == ["fr"]
+    assert "you chose fr" in flat(moss(*shop.said("subscriptions", "locale")))
+
+
+def test_an_unknown_name_is_refused_with_near_ones(shop: Shop, moss: Moss) -> None:
+    ended = moss(*shop.said("subscribe", "doc", "-y"))
+    assert ended.exit_code == 3 and "subscribe docs" in flat(ended)
+    ended = moss(*shop.said("subscribe", "vim", "-y"))
+    assert ended.exit_code == 3 and "install vim" in flat(ended)
+    assert moss(*shop.said("unsubscribe", "nothing", "-y")).exit_code == 3
+    assert moss(*shop.said("subscribe", "vaapi", "x", "--auto", "-y")).exit_code == 2
+
+
+def test_a_broken_file_of_the_admin_stops_changes_with_its_place(shop: Shop, moss: Moss) -> None:
+    path = define(shop, "90-broken.kdl", "subscription x {\n    wants y\n}\n")
+    ended = moss(*shop.said("install", "vim", "-y"))
+    assert ended.exit_code == 2 and f"{path}:2:5: 'wants' is not known here" in flat(ended)
+    assert names(shop, moss) == set()
+    define(shop, "90-broken.kdl", "subscription docs { want y }")
+    assert "defined in" in flat(moss(*shop.said("install", "vim", "-y")))
+    path.rename(path.with_suffix(".kdl.off"))
+    done(shop, moss, "install", "vim")
+
+
+def test_a_definition_that_is_gone_is_told_and_forgotten(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "unsubscribe", "docs")
+    (shop.root / "etc/moss/subscriptions/20-others.kdl").unlink()
+    assert re.search(r"nobody defines the subscription docs that you set", done(shop, moss, "install", "vim"))
+    done(shop, moss, "unsubscribe", "docs")
+    assert "nobody defines" not in done(shop, moss, "install", "git")
+
+
+def test_minimal_leaves_recommendations(shop: Shop, moss: Moss) -> None:
+    define(shop, "minimal.kdl", 'subscription "minimal" { default #false; recommends #false }')
+    shop.add("editor", "1", recommends=["git"])
+    shop.open()
+    done(shop, moss, "install", "editor")
+    assert names(shop, moss) == {"editor", "git"}
+    done(shop, moss, "subscribe", "minimal")
+    assert names(shop, moss) == {"editor"}
+
+
+def test_undo_takes_a_switch_back(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "nvidia-driver", "steam")
+    done(shop, moss, "unsubscribe", "32bit-graphics")
+    done(shop, moss, "undo")
+    assert "nvidia-driver-32bit" in names(shop, moss)
