@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 from moss.capability import Capability, CapabilityKind
-from moss.db import candidates, cuts, generations, packages
+from moss.db import candidates, generations, packages
 from moss.db.repositories import repositories
 from moss.debian.source import asked_architectures
 from moss.errors import MossError
@@ -20,11 +20,9 @@ from moss.operations.facts import machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal, describe_unwanted
-from moss.operations.refetching import refetched
 from moss.operations.subscriptions import judge, omissions_of, subscriptions_of
 from moss.operations.system import System
 from moss.operations.vouching import sources_of
-from moss.path_filter import PathFilter
 from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, make_problem
 from solver import (
@@ -69,17 +67,8 @@ def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFA
 
         held = held_back(problem, answer, choosing.held_told)
     plan = _plan(system, request, here, problem, answer, found, proof, held)
-    plan = _with_omissions(system, plan, omissions_of(found, problem, [one.candidate_key for one in plan.chosen]))
+    plan = with_omissions(system, plan, omissions_of(found, problem, [one.candidate_key for one in plan.chosen]))
     return replace(plan, warnings=(*plan.warnings, *notes, *_coming_back(request, here)))
-
-
-def _with_omissions(system: System, plan: Plan, omissions: PathFilter) -> Plan:
-    before = cuts.omissions_of(system.record, plan.base)
-    if not omissions and not before:
-        return plan
-    return replace(
-        plan, omissions=omissions, omissions_before=before, refetched=refetched(system, plan.chosen, omissions)
-    )
 
 
 def _solved(problem: Problem, seconds: float) -> Solution | Conflict:
@@ -156,7 +145,7 @@ def _plan(
     chosen = _chosen(system, solution, present)
     changed = difference(here, chosen)
     base = system.active
-    plan = Plan(
+    return Plan(
         operation=request.operation,
         base=base,
         result=generations.next_number(system.record),
@@ -175,7 +164,6 @@ def _plan(
         held=held,
         sources=sources_of(system, chosen),
     )
-    return with_omissions(system, plan, cuts.omissions_of(system.record, base))
 
 
 def _chosen(system: System, solution: Solution, present: dict[str, Selected]) -> tuple[Chosen, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Set
 from moss.db import candidates, generations
 from moss.generation import Selected
 from moss.in_force import NEVER, Holds, InForce, Standing, in_force
+from moss.operations.filtering import left_out_by
 from moss.operations.propose import problem_of
 from moss.operations.queries import installed
 from moss.operations.subscriptions import judge, subscriptions_of
@@ -54,7 +55,7 @@ def standings(system: System) -> tuple[tuple[Told, ...], tuple[str, ...]]:
     problem = problem_of(system, sync_request(model), here, subscriptions=found)
     holds = judge(problem, [one.candidate_key for one in here])
     brought = _brought(here)
-    left_out = {one.subscription for one in found.omissions(holds)}
+    saved = left_out_by(system)
     told = [
         Told(
             standing.name,
@@ -66,8 +67,8 @@ def standings(system: System) -> tuple[tuple[Told, ...], tuple[str, ...]]:
             standing.definition.origin,
             brought.get(standing.name, ()),
             _would_bring(system, standing, here, holds),
-            standing.name in left_out,
-            None,
+            standing.name in saved,
+            saved.get(standing.name),
         )
         for standing in found.standings
     ]
