@@ -127,6 +127,11 @@ class Session:
         """The command as it was typed."""
         return shlex.join(["moss", *self._typed])
 
+    @property
+    def behind_dashes(self) -> list[str]:
+        """What stands behind the first `--` of the command line."""
+        return list(self._typed[self._typed.index("--") + 1 :]) if "--" in self._typed else []
+
     def command_with(self, option: str) -> str:
         """The command as it was typed, and this option where it is one for certain."""
         if "--" in self._typed:

@@ -78,13 +78,7 @@ def commit(
         propose_skeleton(system.root.path, system.root.usr)
         with under_way(system, plan.operation, plan.base) as entry:
             store = open_files.enter_context(Store(system.root.store, system.effects))
-            missing = _missing(system, plan, arrivals)
-            arrivals = (*arrivals, *_arriving(system, missing, open_files))
-            brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
-            fetched = _fetch(system, [one for one in missing if _digest(one) not in brought], open_files)
-            tree, chosen = _stage(system, plan, entry, fetched, arrivals, store)
-            make_tree(system, plan.result, tree, store)
-            triggered = _trigger(system, plan, chosen, store)
+            triggered = make_staged(system, plan, entry, arrivals, store, open_files)
             sealed = complete_tree(system, store)
             _make_skeleton(system)
             add_to_menu(system, plan.result)
@@ -102,6 +96,24 @@ def commit(
         warnings = (*warnings, OWNERS_NOT_APPLIED)
     behind = () if plan.base is None else left_behind(system.root.archived_usr(plan.base))
     return Outcome(plan.result, plan.base, time.monotonic() - started, warnings, behind, triggers=triggered, due=due)
+
+
+def make_staged(
+    system: System,
+    plan: Plan,
+    entry: JournalEntry,
+    arrivals: "Sequence[Arrival]",
+    store: Store,
+    open_files: ExitStack,
+) -> "tuple[TriggerRun, ...]":
+    """Make the generation, in the spare's place: all of its tree, durable only after the caller's `syncfs`."""
+    missing = _missing(system, plan, arrivals)
+    arrivals = (*arrivals, *_arriving(system, missing, open_files))
+    brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
+    fetched = _fetch(system, [one for one in missing if _digest(one) not in brought], open_files)
+    tree, chosen = _stage(system, plan, entry, fetched, arrivals, store)
+    make_tree(system, plan.result, tree, store)
+    return _trigger(system, plan, chosen, store)
 
 
 def _missing(system: System, plan: Plan, arrivals: "Sequence[Arrival]") -> list[Chosen]:

@@ -84,7 +84,7 @@ def enter_root(root: str) -> None:
         mount("none", "/", None, MountFlag.RECURSIVE | MountFlag.PRIVATE)
         dev = os.path.join(root, "dev")
         mount("moss", dev, "tmpfs", MountFlag.NO_SETUID, "mode=755,size=1M")
-        _mount_devices(dev)
+        mount_devices(dev)
         mount("proc", os.path.join(root, "proc"), "proc", _PLAIN | MountFlag.NO_EXECUTION)
         os.chroot(root)
     os.chdir("/")
@@ -99,11 +99,16 @@ def _let_go_of_the_terminal() -> None:
 
 
 def _leave_namespaces() -> None:
-    user, group = os.geteuid(), os.getegid()
-    if user == 0:
+    if os.geteuid() == 0:
         unshare(_EVERYTHING)
         return
-    unshare(_EVERYTHING | Namespace.USERS)
+    to_be_root(_EVERYTHING)
+
+
+def to_be_root(namespaces: Namespace) -> None:
+    """Leave these namespaces, and that of users: this user is root in the new one, and nobody else is there."""
+    user, group = os.geteuid(), os.getegid()
+    unshare(namespaces | Namespace.USERS)
     for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"), ("gid_map", f"0 {group} 1")):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
             file.write(text)
@@ -120,7 +125,7 @@ def _make_root(sandbox: Sandbox) -> None:
         os.symlink(f"usr/{name}", os.path.join(root, name))
     _mount_usr(sandbox, os.path.join(root, "usr"))
     _copy_factory(os.path.join(root, "usr/share/factory/etc"), os.path.join(root, "etc"))
-    _mount_devices(os.path.join(root, "dev"))
+    mount_devices(os.path.join(root, "dev"))
     mount("proc", os.path.join(root, "proc"), "proc", _PLAIN | MountFlag.NO_EXECUTION)
     os.chdir(root)
     mount(".", "/", None, MountFlag.MOVE)
@@ -130,10 +135,14 @@ def _make_root(sandbox: Sandbox) -> None:
 
 def _mount_usr(sandbox: Sandbox, usr: str) -> None:
     lower = ":".join((*sandbox.seen_before, sandbox.tree))
-    work = os.path.join(sandbox.scratch, "work")
+    mount_overlay(lower, sandbox.upper, os.path.join(sandbox.scratch, "work"), usr)
+
+
+def mount_overlay(lower: str, upper: str, work: str, place: str) -> None:
+    """Show what is `lower` at a place; what is written there goes to `upper`. None of them has a comma in it."""
     # As an ordinary user the overlay keeps its marks where that user may write them.
     kind = "redirect_dir=nofollow,metacopy=off,index=off" if _is_privileged() else "userxattr"
-    mount("moss", usr, "overlay", _PLAIN, f"lowerdir={lower},upperdir={sandbox.upper},workdir={work},{kind}")
+    mount("moss", place, "overlay", _PLAIN, f"lowerdir={lower},upperdir={upper},workdir={work},{kind}")
 
 
 def _is_privileged() -> bool:
@@ -152,7 +161,8 @@ def _copy_factory(factory: str, etc: str) -> None:
         os.unlink(machine)
 
 
-def _mount_devices(dev: str) -> None:
+def mount_devices(dev: str) -> None:
+    """The few devices that every program may count on, in an empty directory."""
     for name in _DEVICES:
         if not stat.S_ISCHR(os.stat(f"/dev/{name}").st_mode):
             continue

@@ -36,6 +36,7 @@ COMMANDS = {
     "remove": ["remove hello -n", "remove -y hello"],
     "update": ["update -n", "update -y"],
     "sync": ["sync", "sync -n", "sync --from {bundle} -n", "sync --from {bundle} -y"],
+    "try": ["try -n -- true", "try install hello -n -- true"],
     "undo": ["undo -n", "undo -y", "undo 1 -n"],
     "pin": ["pin hello -n", "pin -y hello<2", "pin hello --from tour -n"],
     "unpin": ["unpin hello"],

@@ -63,7 +63,7 @@ def facts_of(root: Path) -> Facts:
         generations: dict[int, set[str]] = {}
         for number, name, version in record.execute(
             "SELECT generation.id, name, version FROM generation LEFT JOIN selection ON generation = generation.id"
-            " LEFT JOIN package ON package.id = package WHERE status = 'complete'"
+            " LEFT JOIN package ON package.id = package AND made_by IS NULL WHERE status = 'complete'"
         ):
             generations.setdefault(number, set()).update([f"{name}-{version}"] if name else [])
         kept = dict(record.execute("SELECT id, kept_as FROM generation WHERE kept_as IS NOT NULL"))
@@ -212,6 +212,7 @@ def _faults_of_record(record: sqlite3.Connection) -> Iterator[str]:
     for name, version, path, kind, mode, digest, target in record.execute(
         "SELECT name, version, path, kind, mode, lower(hex(asset.digest)), link_target FROM package"
         " JOIN layout ON package.id = layout.package LEFT JOIN asset ON asset.id = asset"
+        " WHERE made_by IS NULL"
     ):
         rows.setdefault(f"{name}-{version}", {})[path] = (kind, stat.S_IMODE(mode), digest or target or "")
     for label, found in rows.items():
@@ -248,6 +249,9 @@ def _was_changed_by_hand(path: str, number: int) -> bool:
 def tree_of(labels: frozenset[str]) -> dict[str, Expected]:
     """The tree that packages make, by the tests' own account."""
     files = {path: _entry(path, content) for label in sorted(labels) for path, content in PACKAGES[label].items()}
+    if "maker-1" in labels:
+        programs = sorted(path.removeprefix("bin/") for path in files if path.startswith("bin/"))
+        files["share/made"] = _entry("share/made", "".join(f"{name}\n" for name in programs))
     links = {path: target for path, (kind, _, target) in files.items() if kind == SYMLINK}
     tree: dict[str, Expected] = {}
     for path, (kind, mode, what) in files.items():
@@ -324,7 +328,9 @@ def _own_keys(root: Path) -> frozenset[str]:
 
 def _labels_of(record: sqlite3.Connection, number: int) -> frozenset[str]:
     rows = record.execute(
-        "SELECT name, version FROM selection JOIN package ON package.id = package WHERE generation = ?", (number,)
+        "SELECT name, version FROM selection JOIN package ON package.id = package"
+        " WHERE generation = ? AND made_by IS NULL",
+        (number,),
     )
     return frozenset(f"{name}-{version}" for name, version in rows)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash.world import BOOT, Place, copy_tree
+from tests.triggers.shells import BUSYBOX
 
 History = Callable[[Place], None]
 
@@ -128,6 +129,17 @@ def unsubscribed(place: Place) -> None:
     place.moss("subscribe", "links", "-y")
 
 
+def triggered(place: Place) -> None:
+    """A trigger has something to say about every program."""
+    offered(place)
+    place.publish("shell-1", "maker-1")
+    place.moss("repo", "update")
+    place.install("tool", "shell", "maker")
+    place.moss("state", "prune", "--keep", "2", "--remember", "-y")
+    for name in ("more", "other"):
+        place.install(name)
+
+
 def damaged(place: Place) -> None:
     """The disk has failed here and there: in the store, in the live tree and in archived ones."""
     spare(place)
@@ -234,7 +246,8 @@ HISTORIES: dict[str, History] = {
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
     "linked": linked, "retiring": retiring, "pinned": pinned, "subscribed": subscribed,
     "unsubscribed": unsubscribed, "damaged": damaged, "lost tree": lost_tree,
-    "keyed": keyed, "signed": signed, "bundled": bundled, **INTERRUPTED,
+    "keyed": keyed, "signed": signed, "bundled": bundled,
+    **({"triggered": triggered} if BUSYBOX is not None else {}), **INTERRUPTED,
 }  # fmt: skip
 
 
@@ -260,6 +273,8 @@ ROOT = "{packages}/tuf/1.root.json"
 
 RECOVER = ("repo", "remove", "there-is-none")
 """The next command, whatever was stopped: it opens the system to change it, so it recovers, and changes nothing."""
+
+TRIAL = "test -e /usr/bin/last && echo x > /etc/tried"
 
 OPERATIONS = (
     Operation("install", ("install", "-y", "tool"), ("offered",)),
@@ -295,5 +310,13 @@ OPERATIONS = (
     Operation("key make", ("key", "make", "mine"), ("several",)),
     Operation("key pin", ("key", "pin", "friend", "moss-key-1:" + "e8" * 32), ("several",)),
     Operation("key remove", ("key", "remove", "own", "-y"), ("keyed",)),
+    *(
+        (
+            Operation("install with triggers", ("install", "-y", "last"), ("triggered",)),
+            Operation("try", ("try", "install", "last", "--", "/usr/bin/sh", "-c", TRIAL), ("triggered",)),
+        )
+        if BUSYBOX is not None
+        else ()
+    ),
     Operation("recovery", RECOVER, tuple(INTERRUPTED)),
 )

@@ -21,7 +21,7 @@ SAMPLE = [
     ("recovery", "stopped in /etc", 9),
 ]
 LOOKING = {"list", "search", "info", "provides", "why", "why-not", "rdepends", "check", "history", "completions"}
-LOOKING |= {"facts", "list", "show", "diff", "state verify", "doctor"}
+LOOKING |= {"facts", "subscriptions", "list", "show", "diff", "state verify", "doctor"}
 ELSEWHERE = {"inspect", "extract", "pack", "index", "convert", "tour", "export", "receipt", "bundle", "boot"}
 """These change no system: they write files of the person's own."""
 

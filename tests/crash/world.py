@@ -27,6 +27,7 @@ from moss.indexing import index
 from moss.observed_effects import Moment, ObservedEffects
 from moss.operations import system as composition
 from tests.builders import Content, Dir, File, Link, metadata, write_package
+from tests.triggers.shells import BUSYBOX, shell_files
 
 PACKAGES: dict[str, dict[str, Content]] = {
     "tool-1": {
@@ -62,7 +63,14 @@ PACKAGES: dict[str, dict[str, Content]] = {
         "lib/kernel/6.2/10-all.initrd": "initrd 6.2",
         "lib/systemd/boot/efi/systemd-bootx64.efi": b"MZ #### LoaderInfo: systemd-boot 253.1-1 ####\0",
     },
+    "shell-1": shell_files() if BUSYBOX is not None else {},
+    "maker-1": {"share/moss/triggers/tx.d/maker.yaml": """
+name: maker
+handlers: {list: {run: /usr/bin/sh, args: [-c, 'for one in /usr/bin/*; do echo ${one##*/}; done > /usr/share/made']}}
+paths: {/usr/bin/*: {handlers: [list]}}
+"""},
 }  # fmt: skip
+"""The trigger of `maker` writes share/made: the names of all programs."""
 
 
 for _package in (moss, solver):  # now, and not in every child

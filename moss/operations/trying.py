@@ -1,0 +1,64 @@
+"""Try: run a command in the generation that a plan would make, before any switch; nothing of it stays.
+
+    make      the generation, as a commit would, triggers included
+    run       the command, in a copy of the system that has it as /usr
+    look      at what the command wrote
+    undo      as a change is undone that was interrupted before its switch
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+
+from moss.db import journal
+from moss.effects import as_moss_error
+from moss.errors import NotFound
+from moss.local.skeleton import propose_skeleton
+from moss.operations.commit import make_staged
+from moss.operations.system import System
+from moss.operations.transaction import under_way
+from moss.plan import Plan
+from moss.recover import undo
+from moss.store import Store
+from moss.switch import check_switchable
+from moss.triggers.trial import Trial, Tried, outcome, parts_of, try_out
+
+
+def try_plan(system: System, plan: Plan, command: Sequence[str], environment: Mapping[str, str]) -> Tried:
+    """What came of the command. The system is as before, whatever came of it; MossError where the generation cannot
+    be made."""
+    with as_moss_error(f"try generation {plan.result}"), ExitStack() as open_files:
+        check_switchable(system.root, plan.base)
+        propose_skeleton(system.root.path, system.root.usr)
+        with under_way(system, "try", plan.base) as entry:
+            with Store(system.root.store, system.effects) as store:
+                make_staged(system, plan, entry, (), store, open_files)
+            try:
+                return _try(system, os.path.join(system.root.spare, "usr"), command, environment)
+            finally:
+                current = journal.under_way(system.record)
+                assert current is not None and current.id == entry.id
+                undo(system.root, system.record, system.effects, current, system.clock(), system.reporter)
+
+
+def try_active(system: System, command: Sequence[str], environment: Mapping[str, str]) -> Tried:
+    """The same with the system as it is. NotFound when there is no generation yet."""
+    if system.active is None:
+        raise NotFound(f"{system.root.path} has no generation yet", remedies=["moss try install PACKAGE -- COMMAND"])
+    with as_moss_error("try the active generation"):
+        return _try(system, system.root.usr, command, environment)
+
+
+def _try(system: System, tree: str, command: Sequence[str], environment: Mapping[str, str]) -> Tried:
+    base, scratch = system.root.state_directory, system.root.triggers
+    trial = Trial(
+        system.root.path, base, os.path.relpath(tree, base), os.path.relpath(scratch, base), system.root.is_host
+    )
+    system.effects.remove_tree(scratch)
+    system.effects.mkdir(scratch, 0o700)
+    try:
+        for part in parts_of(trial):
+            system.effects.mkdir(os.path.join(scratch, part), 0o755)
+        return outcome(trial, try_out(trial, command, environment))
+    finally:
+        system.effects.remove_tree(scratch)

@@ -1,0 +1,87 @@
+"""`moss try`: the command runs in what would come, sees the person's files, and nothing of it stays."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.builders import snapshot
+from tests.cli.test_json import judge
+from tests.conftest import PROJECT
+from tests.triggers.shells import needs_busybox
+from tests.triggers.test_generations import World, made, world
+
+__all__ = ["made", "world"]
+
+pytestmark = needs_busybox
+
+
+def moss(world: World, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "moss", "-D", str(world.root), *words]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, input=stdin)
+
+
+def state(world: World) -> object:
+    return snapshot(world.root, without=[".moss/db", ".moss/assets", ".moss/cache", ".moss/copy", ".moss/lock"])
+
+
+SCRIPT = (
+    "busybox cat /usr/share/all /etc/mine; echo new > /etc/mine; echo x > /usr/share/new;"
+    " busybox rm /usr/share/items/one; busybox cat; exit 7"
+)
+
+
+def test_the_command_runs_in_what_would_come_and_nothing_stays(world: World) -> None:
+    (world.root / "etc/mine").write_text("my own\n")
+    before = state(world)
+    done = moss(world, "try", "install", "two", "--", "/usr/bin/sh", "-c", SCRIPT, stdin="typed\n")
+    assert done.returncode == 7, done.stderr
+    assert done.stdout.splitlines() == [
+        "1", "2", "my own", "typed",
+        "The command ended with exit code 7; the system is as before.",
+        "It wrote 2 paths, of which nothing is kept:", "  /usr/share/new", "  /etc/mine",
+        "It removed 1 path, of which nothing is kept:", "  /usr/share/items/one",
+    ]  # fmt: skip
+    assert state(world) == before
+    assert moss(world, "verify").returncode == 0
+    assert "two" not in moss(world, "list", "installed").stdout
+    assert (world.install("two").generation, world.read("share/all")) == (3, "1\n2\n")
+
+
+def test_without_a_change_it_is_the_system_as_it_is(world: World) -> None:
+    before = state(world)
+    done = moss(world, "--json", "try", "--", "/usr/bin/sh", "-c", "echo x > /usr/x")
+    assert done.returncode == 0 and state(world) == before
+    judge("try", json.loads(done.stdout))
+    assert json.loads(done.stdout)["data"] == {
+        "plan": None, "tried": {"exit_code": 0, "written": ["/usr/x"], "removed": []},
+    }  # fmt: skip
+
+
+def test_how_it_ends(world: World) -> None:
+    assert moss(world, "try", "--", "/usr/bin/nobody").returncode == 127
+    assert moss(world, "try", "--", "/usr/bin/sh", "-c", "kill -9 $$").returncode == 137
+    assert moss(world, "try", "install", "two").returncode == 2, "what to run is missing"
+    assert "what to run is missing" in moss(world, "try", "install", "two").stderr
+    assert moss(world, "try", "two", "--", "true").returncode == 2
+    assert moss(world, "try", "install", "nothing-of-that-name", "--", "true").returncode == 3
+
+
+def test_what_cannot_be_made_is_not_tried(world: World) -> None:
+    (world.root / "etc/moss/triggers/tx.d").mkdir(parents=True)
+    (world.root / "etc/moss/triggers/tx.d/bad.yaml").write_text("name: [\n")
+    before = state(world)
+    done = moss(world, "try", "install", "two", "--", "/usr/bin/sh", "-c", "echo ran")
+    assert done.returncode == 7 and "bad.yaml" in done.stderr and "ran" not in done.stdout
+    assert state(world) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="as an ordinary user nothing of the host's could be written anyway")
+def test_the_host_is_out_of_reach(world: World, tmp_path: Path) -> None:
+    target = tmp_path / "host"
+    script = f"busybox mkdir -p {tmp_path}; echo x > {target}; busybox mount -t proc p /tmp && echo mounted"
+    done = moss(world, "try", "--", "/usr/bin/sh", "-c", script)
+    assert not target.exists() and "mounted" not in done.stdout
