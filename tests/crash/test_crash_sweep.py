@@ -22,7 +22,7 @@ SAMPLE = [
 ]
 LOOKING = {"list", "search", "info", "provides", "why", "why-not", "rdepends", "check", "history", "completions"}
 LOOKING |= {"facts", "subscriptions", "list", "show", "diff", "state verify", "doctor"}
-ELSEWHERE = {"inspect", "extract", "pack", "index", "convert", "tour", "export", "receipt", "bundle", "boot"}
+ELSEWHERE = {"inspect", "extract", "pack", "index", "convert", "tour", "export", "receipt", "bundle", "boot", "trust"}
 """These change no system: they write files of the person's own."""
 
 
