@@ -8,13 +8,21 @@ tree is made in full, and the merge says what is wrong.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 
 from moss.db.connection import Database
 from moss.db.paths import (
+    KIND,
+    NAME,
     NEW,
     OLD,
+    PATH,
+    SIDES,
+    WHAT,
     Holding,
+    Row,
     compare,
+    entry_of,
     paths_by_filter,
     replaced_names,
     rows_of_both,
@@ -75,8 +83,8 @@ class _Look:
         self._database = database
         self._resolver = Resolver(dict(directory_links))
         self._links = {link: self._resolver.real_path(f"{link}/x")[:-2] for link in directory_links}
-        self._old: dict[str, Entry] = {}
-        self._new: dict[str, Entry] = {}
+        self._old: dict[str, Row] = {}
+        self._new: dict[str, Row] = {}
         # A link to /usr itself, or one below another, gives paths more names than are handled here.
         self.is_unclear = any(
             not target or self._resolver.real_path(link) != link for link, target in self._links.items()
@@ -84,30 +92,31 @@ class _Look:
         if self.is_unclear:
             return
         rows = rows_of_one(database)
+        more = paths_by_filter(database)
         # Dictionaries keep the order that the rows came in: what is sorted later is nearly so.
-        self._stated = dict.fromkeys([path for path, _, _, _ in rows] + paths_by_filter(database))
+        self._stated = dict.fromkeys([row[PATH] for row in rows] + more)
         self._above_stated = _ancestors(self._stated)
         self._real, self._above = self._stated, self._above_stated
-        asked: dict[str, None] = {**self._stated, **dict.fromkeys(self._above)}
+        asked = {*more, *self._above}
         if self._links:
             self._real = dict.fromkeys(map(self._resolver.real_path, self._stated))
             self._above = _ancestors(self._real)
-            for path in (*self._real, *self._above):
-                asked.update(dict.fromkeys(self._names(path)))
+            asked.update(name for path in (*self._real, *self._above) for name in self._names(path))
         self._rows = [*rows, *rows_of_both(database, asked)]
         self.is_unclear = not self._find_winners()
 
     def links_change(self) -> bool:
         """Whether another set of symlinks stands for directories than before, or may."""
-        targets: dict[str, dict[int, set[str | None]]] = {}
-        links = {path for path, _, _, entry in self._rows if entry.kind is EntryKind.SYMLINK}
+        links = {row[PATH] for row in self._rows if row[KIND] == EntryKind.SYMLINK}
         if any(path in self._above_stated and path not in self._links for path in links):
             return True
-        for path, sides, _, entry in self._rows if links else ():
-            if path in links and path in self._stated:
+        targets: dict[str, dict[int, set[str | None]]] = {}
+        for row in self._rows if links else ():
+            if row[PATH] in links and row[PATH] in self._stated:
                 for side in (OLD, NEW):
-                    if sides & side:
-                        targets.setdefault(path, {}).setdefault(side, set()).add(entry.link_target)
+                    if row[SIDES] & side:
+                        target = entry_of(row, row[PATH]).link_target
+                        targets.setdefault(row[PATH], {}).setdefault(side, set()).add(target)
         return any(
             sides.get(OLD) != sides.get(NEW) and (path in self._links or sides_below(self._database, path))
             for path, sides in targets.items()
@@ -115,30 +124,27 @@ class _Look:
 
     def _find_winners(self) -> bool:
         """What each side has at each path; False where that looks like a collision."""
-        winners: dict[int, dict[str, tuple[str, Entry]]] = {OLD: {}, NEW: {}}
-        for path, sides, package, entry in sorted(self._rows, key=lambda row: row[2]):
-            real = self._resolver.real_path(path) if self._links else path
-            found = (package, entry if real == path else entry._replace(path=real))
-            for side, known in winners.items():
-                if not sides & side:
-                    continue
-                winner = self._better(known[real], found, side) if real in known else found
-                if winner is None:
-                    return False
-                known[real] = winner
-        self._old = {path: entry for path, (_, entry) in winners[OLD].items()}
-        self._new = {path: entry for path, (_, entry) in winners[NEW].items()}
+        real_path = self._resolver.real_path if self._links else str
+        for row in sorted(self._rows, key=itemgetter(NAME)):
+            path = real_path(row[PATH])
+            for side, winners in ((OLD, self._old), (NEW, self._new)):
+                if row[SIDES] & side:
+                    first = winners.setdefault(path, row)
+                    if first is not row:
+                        winner = self._better(path, first, row, side)
+                        if winner is None:
+                            return False
+                        winners[path] = winner
         return True
 
-    def _better(
-        self, first: tuple[str, Entry], second: tuple[str, Entry], side: int
-    ) -> tuple[str, Entry] | None:
-        plain = better(first, second, frozenset())
-        if plain is not None:
-            return plain
-        names = (first[0], second[0])
-        pairs = {(name, other) for name in names for other in replaced_names(self._database, name, side)}
-        return better(first, second, frozenset(pairs))
+    def _better(self, path: str, first: Row, second: Row, side: int) -> Row | None:
+        one, other = (first[NAME], entry_of(first, path)), (second[NAME], entry_of(second, path))
+        winner = better(one, other, frozenset())
+        if winner is None:
+            names = (first[NAME], second[NAME])
+            pairs = {(name, known) for name in names for known in replaced_names(self._database, name, side)}
+            winner = better(one, other, frozenset(pairs))
+        return None if winner is None else first if winner is one else second
 
     def _names(self, path: str) -> list[str]:
         """A path, and what else it can be called through directory links."""
@@ -151,12 +157,12 @@ class _Look:
         place: list[Entry] = []
         for path in self._real:
             before, after = self._old.get(path), self._new.get(path)
-            if before == after:
+            if before is after or (before and after and before[WHAT] == after[WHAT]):
                 continue
-            if before is not None and before.kind is not EntryKind.DIRECTORY:
+            if before and before[KIND] != EntryKind.DIRECTORY:
                 unlink.append(path)
-            if after is not None and after.kind is not EntryKind.DIRECTORY:
-                place.append(after)
+            if after and after[KIND] != EntryKind.DIRECTORY:
+                place.append(entry_of(after, path))
         surely_old, surely_new = _ancestors(self._old), _ancestors(self._new)
         if any(_is_leaf(self._new.get(path)) for path in surely_new):
             return None
@@ -178,24 +184,29 @@ class _Look:
         mkdir: list[Entry] = []
         adjust: list[Entry] = []
         stated = {
-            entry.path for side in (self._old, self._new) for entry in side.values()
-            if entry.kind is EntryKind.DIRECTORY
+            path for side in (self._old, self._new) for path, row in side.items()
+            if row[KIND] == EntryKind.DIRECTORY
         } & self._real.keys()  # fmt: skip
         for path in (self._above | stated) - self._links.keys():
-            before, after = self._old.get(path), self._new.get(path)
-            was = _is_directory(before) or path in surely_old
-            will_be = _is_directory(after) or path in surely_new
+            before, after = self._directory_at(path, self._old), self._directory_at(path, self._new)
+            was = before is not None or path in surely_old
+            will_be = after is not None or path in surely_new
             if not (was and will_be):
                 below = self._below(path)
                 was, will_be = was or bool(below & OLD), will_be or bool(below & NEW)
-            wanted = after if after is not None and _is_directory(after) else directory(path)
+            wanted = after or directory(path)
             if was and not will_be:
                 rmdir.append(path)
             elif will_be and not was:
                 mkdir.append(wanted)
-            elif was and will_be and wanted != (before if _is_directory(before) else directory(path)):
+            elif was and will_be and wanted != (before or directory(path)):
                 adjust.append(wanted)
         return rmdir, mkdir, adjust
+
+    @staticmethod
+    def _directory_at(path: str, winners: Mapping[str, Row]) -> Entry | None:
+        row = winners.get(path)
+        return None if row is None or _is_leaf(row) else entry_of(row, path)
 
     def _below(self, path: str) -> int:
         sides = 0
@@ -207,9 +218,5 @@ class _Look:
         return sides
 
 
-def _is_leaf(entry: Entry | None) -> bool:
-    return entry is not None and entry.kind is not EntryKind.DIRECTORY
-
-
-def _is_directory(*entries: Entry | None) -> bool:
-    return any(entry is not None and entry.kind is EntryKind.DIRECTORY for entry in entries)
+def _is_leaf(row: Row | None) -> bool:
+    return row is not None and row[KIND] != EntryKind.DIRECTORY

@@ -48,15 +48,22 @@ def compare(database: Database, old: Holding, new: Holding) -> None:
         database.connection.executemany("INSERT INTO compared VALUES (?, ?, ?, ?)", rows)
 
 
-Row = tuple[str, int, str, Entry]
-"""Path, sides, package name, entry."""
+Row = tuple[Any, ...]
+"""As SQLite gives it, since values of tens of thousands cost more than looking for them: path, sides, package name,
+then from `WHAT` on what is there: kind, mode, uid, gid, digest, link target, attributes. See `entry_of`."""
+PATH, SIDES, NAME, KIND = range(4)
+WHAT = slice(KIND, None)
 
 _COLUMNS = "path, side, name, kind, mode, layout.uid, layout.gid, asset.digest, link_target, asset.xattrs"
 # Read package by package, which is ten times as quick as looking up each path.
 _ALONE = (
     f"SELECT {_COLUMNS} FROM compared CROSS JOIN package ON package.id = compared.package"
     " CROSS JOIN layout ON layout.package = compared.package LEFT JOIN asset ON asset.id = layout.asset"
-    f" WHERE alone AND {_STAYS} ORDER BY name, package.id"
+    f" WHERE alone AND {_STAYS}"
+)
+_ASK_ALONE = (
+    "INSERT OR IGNORE INTO asked SELECT layout.path FROM compared"
+    f" CROSS JOIN layout ON layout.package = compared.package WHERE alone AND {_STAYS}"
 )
 # Which of the paths are theirs at all is answered by the index alone.
 _SHARED = (
@@ -65,27 +72,27 @@ _SHARED = (
     f" JOIN compared ON compared.package = layout.package AND NOT alone WHERE {_STAYS})"
     f" SELECT {_COLUMNS} FROM shared CROSS JOIN layout USING (package, path)"
     " JOIN package ON package.id = shared.package LEFT JOIN asset ON asset.id = layout.asset"
-    " ORDER BY name, package.id, path"
 )
 
 
 def rows_of_one(database: Database) -> list[Row]:
-    """Every entry of the packages that are in only one of the selections, by package name."""
-    return _rows(database.connection.execute(_ALONE))
+    """Every entry of the packages that are in only one of the selections."""
+    return database.connection.execute(_ALONE).fetchall()
 
 
 def rows_of_both(database: Database, paths: Iterable[str]) -> list[Row]:
-    """Every entry that packages of both selections have at these paths, by package name."""
-    _ask(database, paths)
-    return _rows(database.connection.execute(_SHARED))
+    """Every entry that packages of both selections have at these paths, or where packages of only one have any."""
+    with database.transaction():
+        database.connection.execute("DELETE FROM asked")
+        database.connection.execute(_ASK_ALONE)
+        database.connection.executemany("INSERT OR IGNORE INTO asked (path) VALUES (?)", ((path,) for path in paths))
+    return database.connection.execute(_SHARED).fetchall()
 
 
-def _rows(found: Iterable[tuple[Any, ...]]) -> list[Row]:
-    kinds = _KINDS
-    return [
-        (path, side, name, Entry(path, kinds[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS))
-        for path, side, name, kind, mode, uid, gid, digest, target, xattrs in found
-    ]
+def entry_of(row: Row, path: str) -> Entry:
+    """What a row says is there, at the path where it really is."""
+    _, _, _, kind, mode, uid, gid, digest, target, xattrs = row
+    return Entry(path, _KINDS[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS)
 
 
 def sides_below(database: Database, directory: str) -> int:
@@ -131,11 +138,3 @@ def replaced_names(database: Database, name: str, side: int) -> set[str]:
     )
     found = [metadata_of(database, PackageId(identity)) for (identity,) in list(rows)]
     return {relation.name for metadata in found for relation in metadata.relations.replaces}
-
-
-def _ask(database: Database, paths: Iterable[str]) -> None:
-    with database.transaction():
-        database.connection.execute("DELETE FROM asked")
-        database.connection.executemany(
-            "INSERT OR IGNORE INTO asked (path) VALUES (?)", ((path,) for path in paths)
-        )
