@@ -1,4 +1,4 @@
-"""Many small effects whose order means nothing, done while their caller goes on with something else.
+"""Many small things whose order means nothing, done while their caller goes on with something else.
 
 Each may wait for the disk, so several are under way at once.
 """
@@ -7,23 +7,24 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 _WORTH_A_THREAD = 64
-"""Effects: to start a thread takes as long as about ten of them."""
+"""So many things: to start a thread takes as long as about ten of them."""
 
 
 @contextmanager
-def meanwhile(act: Callable[[str], None], names: Iterable[str], threads: int) -> Iterator[None]:
-    """Let `act` have its effect on every name while the block runs, in no certain order.
+def meanwhile(things: Iterable[Callable[[], object]], threads: int) -> Iterator[None]:
+    """Do all of this while the block runs, in no certain order; the first one is begun first.
 
     All is done when the block is left. The first fault ends the rest and is raised then; a fault of the block,
-    Ctrl-C too, ends the rest as well. With one thread, or for a few names, all is done before the block.
+    Ctrl-C too, ends the rest as well. With one thread, or where there is little to do, all is done before the block.
     """
-    todo = list(names)
+    todo = list(things)
     count = min(threads, len(todo) // _WORTH_A_THREAD)
     if count < 2:
-        for name in todo:
-            act(name)
+        for act in todo:
+            act()
         yield
         return
+    todo.reverse()
     from threading import Thread  # most changes have too little to do
 
     faults: list[BaseException] = []
@@ -31,7 +32,7 @@ def meanwhile(act: Callable[[str], None], names: Iterable[str], threads: int) ->
     def work() -> None:
         try:
             while not faults:
-                act(todo.pop())
+                todo.pop()()
         except IndexError:  # another one has taken the last
             return
         except BaseException as fault:  # noqa: BLE001 - whatever it is belongs to who waits for all this

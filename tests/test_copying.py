@@ -57,8 +57,10 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def compared(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Without what was still leaving the store while the record was copied."""
-    return {name: found for name, found in rows(path).items() if name != "leaving"}
+    """Without what upkeep still had under way while it copied the record: files leaving the store, and whether
+    the spare is whole. A record that is brought back from its copy makes do with less."""
+    found = rows(path)
+    return found | {"leaving": [], "spare": [row[:-1] for row in found["spare"]]}
 
 
 def record_of(root: Path) -> Path:

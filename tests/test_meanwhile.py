@@ -1,6 +1,8 @@
 """What is done beside something else is done when that ends, and a fault of either is told."""
 
 import threading
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -9,11 +11,15 @@ from moss.meanwhile import meanwhile
 NAMES = [str(number) for number in range(1000)]
 
 
+def each(act: Callable[[str], object], count: int = 1000) -> list[Callable[[], object]]:
+    return [partial(act, name) for name in NAMES[:count]]
+
+
 @pytest.mark.parametrize("threads", [1, 8])
 def test_all_is_done_once_when_the_block_is_left(threads: int) -> None:
     done: list[str] = []
     inside = False
-    with meanwhile(done.append, NAMES, threads):
+    with meanwhile(each(done.append), threads):
         inside = True
     assert inside
     assert sorted(done) == sorted(NAMES)
@@ -23,16 +29,16 @@ def test_several_are_under_way_at_once_and_beside_the_block() -> None:
     together = threading.Barrier(9)
 
     def act(name: str) -> None:
-        if int(name) >= len(NAMES) - 8:  # they are taken from the end
+        if int(name) < 8:
             together.wait(timeout=20)
 
-    with meanwhile(act, NAMES, 8):
+    with meanwhile(each(act), 8):
         together.wait(timeout=20)
 
 
 def test_few_are_done_without_a_thread() -> None:
     users: set[int] = set()
-    with meanwhile(lambda _: users.add(threading.get_ident()), NAMES[:100], 8):
+    with meanwhile(each(lambda _: users.add(threading.get_ident()), 100), 8):
         pass
     assert users == {threading.get_ident()}
 
@@ -42,11 +48,11 @@ def test_a_fault_ends_the_rest_and_is_raised_after_the_block() -> None:
     left = False
 
     def act(name: str) -> None:
-        if name == "990":
+        if name == "10":
             raise PermissionError(name)
         done.append(name)
 
-    with pytest.raises(PermissionError, match="990"), meanwhile(act, NAMES, 8):
+    with pytest.raises(PermissionError, match="10"), meanwhile(each(act), 8):
         left = True
     assert left
     assert len(done) < len(NAMES) - 1
@@ -63,7 +69,7 @@ def test_a_fault_of_the_block_ends_the_rest(fault: type[BaseException]) -> None:
         assert may_go.wait(timeout=20)
         done.append(name)
 
-    with pytest.raises(fault), meanwhile(act, NAMES, 8):
+    with pytest.raises(fault), meanwhile(each(act), 8):
         going.wait(timeout=20)
         threading.Timer(0.05, may_go.set).start()
         raise fault

@@ -35,7 +35,7 @@ def retire_to_spare(database: Database, generation: GenerationId) -> None:
 
 
 def move_spare(database: Database, to: GenerationId) -> None:
-    """The spare's tree was made into a copy of this generation's: it goes on under its own number."""
+    """The spare's tree is made into a copy of this generation's, under its own number; dirty until that is done."""
     with database.transaction():
         held = spare(database)
         assert held is not None
@@ -50,7 +50,7 @@ def move_spare(database: Database, to: GenerationId) -> None:
             (to, held.generation),
         )
         record_directory_links(database, held.generation, directory_links(database, to))
-        execute("UPDATE spare SET clean = 1")
+        mark_spare_dirty(database)
 
 
 def remove(database: Database, generation: GenerationId) -> None:
@@ -65,6 +65,10 @@ def remove(database: Database, generation: GenerationId) -> None:
 
 def mark_spare_dirty(database: Database) -> None:
     database.connection.execute("UPDATE spare SET clean = 0")
+
+
+def mark_spare_clean(database: Database) -> None:
+    database.connection.execute("UPDATE spare SET clean = 1")
 
 
 def forget_spare(database: Database) -> None:

@@ -95,28 +95,28 @@ def _make_in_full(system: System, number: GenerationId, layout: WholeLayout, sto
     materialise(layout, store, os.path.join(system.root.spare, "usr"), number, system.effects)
 
 
-def advance_spare(system: System, store: Store) -> None:
-    """Make the spare into a copy of the active tree, so that the next change does no more than itself.
+def advance_spare(system: System, store: Store) -> bool:
+    """Make the spare into a copy of the active tree, so that the next change does no more than itself; whether
+    that was done. It is not durable yet, and stays dirty until the caller has synced and says that it is clean.
 
-    Interrupted, the spare is dirty and the next command's recovery removes it.
+    From the beginning it is on record as what it will be: what only it had is nobody's any more. Interrupted, the
+    next command's recovery removes it.
     """
     spare, active = trees.spare(system.record), system.active
     if spare is None or active is None or not spare.clean or not _is_usable(system, spare.generation):
-        return
+        return False
     old, new = _held_by(system, spare.generation), _held_by(system, active)
     links = trees.directory_links(system.record, active)
     if old == new or links != trees.directory_links(system.record, spare.generation):
-        return
+        return False
     difference = tree_difference(system.record, old, new, links)
     if difference is None:
-        return
-    trees.mark_spare_dirty(system.record)
+        return False
+    trees.move_spare(system.record, active)
     system.effects.commit_point("spare is dirty")
     usr = os.path.join(system.root.spare, "usr")
     apply_difference(difference, store, usr, spare.generation, system.effects)
-    system.effects.syncfs(store.fd)
-    trees.move_spare(system.record, active)
-    system.effects.commit_point("spare is advanced")
+    return True
 
 
 def _held_by(system: System, generation: GenerationId) -> Holding:

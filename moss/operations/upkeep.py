@@ -4,21 +4,21 @@
     retention  the oldest generation beyond those kept gives its tree to the next one
     advance    the spare becomes a copy of the active tree: the next change does no more than itself
     collect    packages and assets that no generation has any more; meanwhile
-    copy       the copy of the record follows it
+    copy       the copy of the record follows it, and the spare is synced
 
 Interrupted anywhere, the next command's recovery and the next upkeep do the rest.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from moss.audit import Audit, audit
 from moss.busy import user_of
 from moss.db import cuts, facts, forgetting, generations, paths, settings, trees
 from moss.db.copying import update_copy
 from moss.db.packages import replacements
-from moss.digest import EMPTY_CONTENT
 from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.layout import Entry
@@ -63,10 +63,19 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
     with as_moss_error("tidy up after the transaction"), Store(system.root.store, system.effects) as store:
         audits = tuple(_audit_archives(system, store)) if audit_trees else ()
         given_up = _retire(system, keep or kept_count(system))
-        if audit_trees:
-            advance_spare(system, store)
-        freed = collect(system, store, beside=(lambda: copy_record(system)) if audit_trees else lambda: None)
-    return Upkeep(audits, given_up, freed)
+        if not audit_trees:
+            return Upkeep(audits, given_up, collect(system, store))
+        is_ahead = advance_spare(system, store)
+        names = _forget(system)
+        freed: list[int] = []
+        sync = [partial(system.effects.syncfs, store.fd)] if is_ahead else []
+        with meanwhile([*sync, *_removals(system, store, names, freed)], system.effects.threads):
+            copy_record(system)
+        if is_ahead:
+            trees.mark_spare_clean(system.record)
+            system.effects.commit_point("spare is advanced")
+        _have_left(system, names)
+    return Upkeep(audits, given_up, sum(freed))
 
 
 def copy_record(system: System) -> None:
@@ -163,32 +172,45 @@ def _may_become_spare(system: System, number: GenerationId, *, is_last: bool) ->
     return is_last and trees.spare(system.record) is None and trees.is_clean(system.record, number)
 
 
-def collect(system: System, store: Store, beside: Callable[[], None] = lambda: None) -> int:
-    """Forget packages and assets that no generation has any more; the bytes that came free.
+def collect(system: System, store: Store) -> int:
+    """Forget packages and assets that no generation has any more; the bytes that came free."""
+    names = _forget(system)
+    freed: list[int] = []
+    with meanwhile(_removals(system, store, names, freed), system.effects.threads):
+        pass
+    _have_left(system, names)
+    return sum(freed)
 
-    `beside` is done while their files leave the store, which mostly waits for the disk.
-    """
+
+def _forget(system: System) -> list[str]:
+    """What must leave the store, by its names there. Until it is said to have left, the next upkeep takes it too."""
     with system.record.transaction():
         gone = forgetting.forget_unused(system.record)
         facts.forget_unused(system.record)
     system.effects.commit_point("unused packages forgotten")
-    freed: list[int] = []
+    return sorted(asset_name(asset) for asset in gone)
+
+
+def _removals(
+    system: System, store: Store, names: Iterable[str], freed: list[int]
+) -> Iterator[Callable[[], None]]:
+    """Each file's removal; the bytes that come free with it are added to `freed`."""
 
     def remove(name: str) -> None:
         try:
             status = os.stat(name, dir_fd=store.fd, follow_symlinks=False)
-        except FileNotFoundError:  # somebody else took it away, which is what was wanted
+        except FileNotFoundError:  # never kept, being empty, or taken away by somebody else, which is what was wanted
             return
         system.effects.unlink(name, dir_fd=store.fd)
         freed.append(status.st_size if status.st_nlink == 1 else 0)
 
-    names = sorted(asset_name(asset) for asset in gone if asset.digest != EMPTY_CONTENT)
-    with meanwhile(remove, names, system.effects.threads):
-        beside()
-    if gone:
+    return (partial(remove, name) for name in names)
+
+
+def _have_left(system: System, names: Sequence[str]) -> None:
+    if names:
         forgetting.have_left(system.record)
         system.effects.commit_point("unused files have left")
-    return sum(freed)
 
 
 def _warning(number: GenerationId, found: Audit) -> str:
