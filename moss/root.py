@@ -14,6 +14,7 @@
     ROOT/.moss/root/aside-<n>        what is no longer needed and cannot be removed yet
     ROOT/.moss/lost/<generation>/…   what did not belong in a tree and was taken out of it
     ROOT/.moss/triggers/NAME/…       where a trigger writes while it runs
+    ROOT/.moss/image/…               what an image is made of, while it is made
     ROOT/.moss/rescue                a shell script that goes back where moss itself does not run
     ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
 """

@@ -17,7 +17,7 @@ LAYERS = (
     ("moss.foreign",),
     ("moss.recover",),
     ("moss.tuf",),
-    ("moss.bundle",),
+    ("moss.bundle", "moss.image"),
     ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
     ("moss.boot", "moss.triggers"),
     ("moss.materialise", "moss.audit", "moss.examine"),

@@ -151,6 +151,9 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
     (
         "About moss",
         (
+            Verb(("image", "tar"), "images:image_tar", "Write a generation's root into a tar archive"),
+            Verb(("image", "oci"), "images:image_oci", "Write a generation's root into an OCI image"),
+            Verb(("image", "disk"), "images:image_disk", "Write a generation into a disk that boots"),
             Verb(("tour",), "tour:tour", "See moss at work, in a scratch directory"),
             Verb(("completions",), "completions:completions", "Print the completions for a shell"),
         ),

@@ -6,7 +6,9 @@ run where what they are about is other than when they ran last, whichever way th
 """
 
 import os
+from collections.abc import Mapping
 from functools import partial
+from typing import NamedTuple
 
 from moss.db import cuts, generations
 from moss.db.paths import Holding
@@ -14,6 +16,7 @@ from moss.db.triggers import TriggerRun, record_system_runs, system_runs
 from moss.errors import MossError
 from moss.operations.system import System
 from moss.operations.trigger_inputs import TriggerInputs, failed
+from moss.root import GenerationId
 from moss.triggers import from_kdl, from_yaml
 from moss.triggers.environment import inhibitor
 from moss.triggers.files import triggers_in
@@ -30,22 +33,41 @@ LOADED = (from_yaml, from_kdl)
 
 def run_system_triggers(system: System) -> tuple[str, ...]:
     """Run what is due; what the person should know of it. Raises nothing for what a trigger does."""
+    assert system.active is not None
+    before = system_runs(system.record)
     try:
-        return _run(system)
+        ran = _run(system, system.root.path, system.active, before)
     except MossError as fault:  # a file that cannot be read, or a disk that fails: the change itself is done
         return ("; ".join((f"triggers did not run: {fault.message}", *fault.remedies)),)
+    if ran.runs or before.keys() - ran.names:
+        record_system_runs(system.record, ran.runs.values(), ran.names, system.clock())
+        system.effects.commit_point("system triggers recorded")
+    return ran.warnings
 
 
-def _run(system: System) -> tuple[str, ...]:
-    triggers = triggers_in(system.root.usr, system.root.path, Scope.SYSTEM, system.ignored_triggers)
-    active = system.active
-    chosen = Holding(generations.package_ids_of(system.record, active), cuts.filter_of(system.record, active))
-    look = TriggerInputs(system.record, system.root.usr, chosen, triggers)
-    before, runs, warnings = system_runs(system.record), dict[str, TriggerRun](), list[str]()
+def run_in_root(system: System, root: str, number: GenerationId) -> tuple[str, ...]:
+    """Run all of them in another root that was just made of a generation; what the person should know of it."""
+    return _run(system, root, number, {}).warnings
+
+
+class _Ran(NamedTuple):
+    runs: dict[str, TriggerRun]
+    """Of those that ran or were kept from it, by name."""
+    names: list[str]
+    """Of all there are."""
+    warnings: tuple[str, ...]
+
+
+def _run(system: System, root: str, number: GenerationId, before: Mapping[str, TriggerRun]) -> _Ran:
+    usr = os.path.join(root, "usr")
+    triggers = triggers_in(usr, system.root.path, Scope.SYSTEM, system.ignored_triggers)
+    chosen = Holding(generations.package_ids_of(system.record, number), cuts.filter_of(system.record, number))
+    look = TriggerInputs(system.record, usr, chosen, triggers)
+    runs, warnings = dict[str, TriggerRun](), list[str]()
     inputs: dict[str, str] = {}
 
     def prepare(name: str) -> Job | None:
-        reason = inhibitor(look.triggers[name].inhibitors, system.root.path, system.root.usr)
+        reason = inhibitor(look.triggers[name].inhibitors, root, usr)
         if reason is not None:
             runs[name] = TriggerRun(name, "", "inhibited", reason)
             return None
@@ -56,12 +78,12 @@ def _run(system: System) -> tuple[str, ...]:
         if not commands:
             runs[name] = TriggerRun(name, inputs[name], "done")
             return None
-        if not system.root.is_host and os.geteuid() != 0:
+        if root != "/" and os.geteuid() != 0:
             runs[name] = TriggerRun(name, "", "ignored", "only root can run programs in another root")
             return None
         system.reporter.stage(f"running the trigger {name}")
         handlers = tuple(one.handler for one in commands)
-        return Job(name, handlers, partial(enter_root, system.root.path), TIMEOUT_SECONDS)
+        return Job(name, handlers, partial(enter_root, root), TIMEOUT_SECONDS)
 
     def ended(end: Ended) -> None:
         outcome = "done" if end.failure is None else "failed"
@@ -72,7 +94,4 @@ def _run(system: System) -> tuple[str, ...]:
 
     names = list(look.triggers)
     run_all(names, look.waiting, prepare, ended, len(os.sched_getaffinity(0)))
-    if runs or before.keys() - look.triggers.keys():
-        record_system_runs(system.record, runs.values(), names, system.clock())
-        system.effects.commit_point("system triggers recorded")
-    return tuple(warnings)
+    return _Ran(runs, names, tuple(warnings))

@@ -95,6 +95,13 @@ def _make_in_full(system: System, number: GenerationId, layout: WholeLayout, sto
     materialise(layout, store, os.path.join(system.root.spare, "usr"), number, system.effects)
 
 
+def whole_layout(system: System, number: GenerationId) -> WholeLayout:
+    """All that a generation on record has below /usr."""
+    ids = generations.package_ids_of(system.record, number)
+    path_filter = cuts.filter_of(system.record, number)
+    return WholeLayout(system.record, ids, replacements(system.record, ids), path_filter)
+
+
 def advance_spare(system: System, store: Store) -> bool:
     """Make the spare into a copy of the active tree, so that the next change does no more than itself; whether
     that was done. It is not durable yet, and stays dirty until the caller has synced and says that it is clean.

@@ -16,9 +16,8 @@ from functools import partial
 
 from moss.audit import Audit, audit
 from moss.busy import user_of
-from moss.db import cuts, facts, forgetting, generations, paths, settings, trees
+from moss.db import facts, forgetting, paths, settings, trees
 from moss.db.copying import update_copy
-from moss.db.packages import replacements
 from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.layout import Entry
@@ -27,11 +26,10 @@ from moss.merge import Resolver
 from moss.operations.menu import take_from_menu
 from moss.operations.previous import previous_generation
 from moss.operations.system import System
-from moss.operations.trees import advance_spare
+from moss.operations.trees import advance_spare, whole_layout
 from moss.root import GenerationId, generation_of_tree
 from moss.seal import is_intact, seal_again
 from moss.store import Store, asset_name
-from moss.whole import WholeLayout
 from solver.values import value
 
 DEFAULT_KEEP = 5
@@ -112,7 +110,7 @@ def _audit_of(system: System, number: GenerationId, usr: str, store: Store) -> A
         trees.record_audited(system.record, number, clean=True)
         return Audit((), (), ())
     started = time.time_ns()
-    found = audit(_whole_layout(system, number), usr, store, owners=system.effects.apply_owners)
+    found = audit(whole_layout(system, number), usr, store, owners=system.effects.apply_owners)
     with system.record.transaction():
         trees.record_audited(system.record, number, clean=found.is_clean)
         again = seal_again(usr, empty_files, started) if found.is_clean else None
@@ -128,13 +126,7 @@ def _empty_files(system: System, number: GenerationId) -> list[str]:
 
 def layout_of(system: System, number: GenerationId) -> list[Entry]:
     """The whole merged layout of a generation on record, in the order of a tree."""
-    return list(_whole_layout(system, number))
-
-
-def _whole_layout(system: System, number: GenerationId) -> WholeLayout:
-    ids = generations.package_ids_of(system.record, number)
-    path_filter = cuts.filter_of(system.record, number)
-    return WholeLayout(system.record, ids, replacements(system.record, ids), path_filter)
+    return list(whole_layout(system, number))
 
 
 def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:

@@ -76,12 +76,15 @@ def _ended(child: int) -> int:
 
 
 def enter_root(root: str) -> None:
-    """Go into a root for good; `/` is where this process is already. Another root gets a /dev and a /proc that only
-    this process sees. OSError where that may not be."""
+    """Go into a root for good; `/` is where this process is already. Its /usr can only be read: files in it are links
+    to the store's. Another root gets a /dev and a /proc that only this process sees. OSError where that may not be."""
     _let_go_of_the_terminal()
+    unshare(Namespace.MOUNTS)
+    mount("none", "/", None, MountFlag.RECURSIVE | MountFlag.PRIVATE)
+    usr = os.path.join(root, "usr")
+    mount(usr, usr, None, MountFlag.BIND)
+    mount("none", usr, None, MountFlag.BIND | MountFlag.REMOUNT | MountFlag.READ_ONLY)
     if root != "/":
-        unshare(Namespace.MOUNTS)
-        mount("none", "/", None, MountFlag.RECURSIVE | MountFlag.PRIVATE)
         dev = os.path.join(root, "dev")
         mount("moss", dev, "tmpfs", MountFlag.NO_SETUID, "mode=755,size=1M")
         mount_devices(dev)
