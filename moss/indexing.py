@@ -1,18 +1,25 @@
-"""A folder of stones becomes a repository: `stone.index` lists them."""
+"""A folder of stones becomes a repository: `stone.index` lists them, and says what subscriptions mean.
+
+    DIR/**/*.stone            packages
+    DIR/subscriptions/*.kdl   definitions, see docs/subscriptions.md
+"""
 
 import hashlib
 import os
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from moss.definition_files import files_of_definitions, read_text
+from moss.definitions import parse_definitions
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
-from moss.errors import CorruptData, MossError, NotFound
+from moss.errors import CorruptData, MossError, NotFound, UsageError
 from moss.package import Published
 from moss.stone import open_stone, write_index_file
 from solver.values import value
 
 INDEX_NAME = "stone.index"
+DEFINITIONS = "subscriptions"
 
 _IN_A_URI = "/-_.~!$&'()*+,;=@"
 
@@ -25,13 +32,15 @@ class Indexed:
     published: tuple[Published, ...]
     notes: tuple[str, ...]
     """Stones that were passed over, and why."""
+    subscriptions: tuple[str, ...] = ()
+    """The names of those that it defines."""
 
 
 def index(directory: str) -> Indexed:
     """Write `directory/stone.index` of all stones in the directory and below it.
 
     Each stone is judged but for its content, which its SHA-256 covers. CorruptData names every file
-    that is no package; the old index stays then.
+    that is no package, UsageError what is wrong with definitions; the old index stays then.
     """
     with as_moss_error(f"index {directory}"):
         published: dict[PackageDigest, Published] = {}
@@ -58,8 +67,25 @@ def index(directory: str) -> Indexed:
                 remedies=["remove these files, or build them again"],
             )
         target = os.path.join(directory, INDEX_NAME)
-        write_index_file(target, published.values())
-        return Indexed(target, tuple(published.values()), tuple(notes))
+        texts, defined = _definitions(os.path.join(directory, DEFINITIONS))
+        write_index_file(target, published.values(), texts)
+        return Indexed(target, tuple(published.values()), tuple(notes), defined)
+
+
+def _definitions(folder: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The texts of definitions by the names of their files, and which subscriptions they define."""
+    texts, found = dict[str, str](), dict[str, str]()
+    for path in files_of_definitions(folder):
+        text = read_text(path)
+        for one in parse_definitions(text, path, path):
+            if one.name in found:
+                raise UsageError(
+                    f"{path}: the subscription {one.name} is defined in {found[one.name]} too",
+                    remedies=["leave one of the two"],
+                )
+            found[one.name] = path
+        texts[os.path.basename(path)] = text
+    return texts, tuple(sorted(found))
 
 
 def publish(path: str, uri: str) -> Published:

@@ -1,10 +1,11 @@
 """Repositories: where packages come from, who vouches for them, and what each offers."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from moss.digest import PackageDigest
 from moss.package import Metadata
-from solver.values import value
+from solver.values import field, value
 
 BUNDLE_PREFIX = "bundle:"
 """Before the URI of a state bundle that is used as a repository."""
@@ -63,6 +64,17 @@ class Revision:
     """SHA-256 of the index."""
     refreshed_at: int
     package_count: int
+
+
+@value
+class Contents:
+    """What was read of an index, besides the packages that it lists."""
+
+    package_count: int
+    universe: bytes | None = None
+    """Where it was compiled by the way."""
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    """What it says that subscriptions mean: texts by the names of their files."""
 
 
 @value

@@ -19,6 +19,7 @@ LAYERS = (
     ("moss.tuf",),
     ("moss.bundle", "moss.image"),
     ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
+    ("moss.definition_files",),
     ("moss.boot", "moss.triggers"),
     ("moss.materialise", "moss.audit", "moss.examine"),
     ("moss.difference", "moss.whole", "moss.discard", "moss.left_behind"),

@@ -101,9 +101,9 @@ def index(
         Option("--key", metavar="NAME", help="Sign it with this key of the system's; several times."),
     ] = None,
 ) -> Answer:
-    """Writes DIR/stone.index, which `repo add` reads, and with --key what its users verify it by: DIR/tuf. A
-    repository that was not signed before gets a root in which these keys have every role; `trust init`
-    gives them roles of their own."""
+    """Writes DIR/stone.index, which `repo add` reads, with what DIR/subscriptions/*.kdl defines, and with --key
+    what its users verify it by: DIR/tuf. A repository that was not signed before gets a root in which these
+    keys have every role; `trust init` gives them roles of their own."""
     session.when_interrupted(lambda: "the index is as it was")
     session.stage(f"indexing {folder}")
     signing = signing_keys(session, folder, keys or ())
@@ -112,10 +112,12 @@ def index(
         session.warning(note)
     signed = sign_index(session, folder, signing) if signing else None
     said = "" if signed is None else signed_line(signed)
+    defined = f", {count(len(indexed.subscriptions), 'subscription')}" if indexed.subscriptions else ""
     return Answer(
-        lambda _: f"{plain(indexed.path)}: {count(len(indexed.published), 'package')}\n{said}",
+        lambda _: f"{plain(indexed.path)}: {count(len(indexed.published), 'package')}{defined}\n{said}",
         lambda: {
             "index": indexed.path,
+            "subscriptions": list(indexed.subscriptions),
             "signed": None if signed is None else signed_data(signed),
             "packages": [
                 package_data(one.metadata)

@@ -24,7 +24,7 @@ from moss.operations.queries import installed
 from moss.operations.system import System
 from moss.package import Metadata, Published
 from moss.plan import Chosen, Plan, Removal, Space, difference
-from moss.repository import BUNDLE_PREFIX, Candidate, Repository
+from moss.repository import BUNDLE_PREFIX, Candidate, Contents, Repository
 from moss.trust import PublicKey
 
 
@@ -114,8 +114,8 @@ class BundleSource:
         self._bundle = bundle
         self.digest = hashlib.sha256(bundle.manifest.encode()).hexdigest()
 
-    def read(self, _: str, offer: Callable[[Iterable[Published]], None]) -> tuple[int, None]:
-        """Hand on what is on offer: how many."""
+    def read(self, _: str, offer: Callable[[Iterable[Published]], None]) -> Contents:
+        """Hand on what is on offer."""
         listed = {package.digest: package for package in self._bundle.manifest.packages}
         offered = [
             Published(
@@ -128,7 +128,7 @@ class BundleSource:
             for one in self._bundle.packages()
         ]
         offer(offered)
-        return len(offered), None
+        return Contents(len(offered))
 
 
 def bundle_source(system: System, repository: Repository) -> BundleSource:

@@ -19,6 +19,7 @@ from moss.errors import CorruptData
 from moss.fetch.verify import open_uri
 from moss.foreign.apt import IndexFile, digest_of, index_files, plain_pieces
 from moss.package import Published
+from moss.repository import Contents
 from moss.stone import StoneKind, open_stone
 from solver.values import value
 
@@ -36,8 +37,8 @@ class StoneSource:
     digest: str
     content: bytes
 
-    def read(self, _: str, offer: Offer) -> tuple[int, bytes | None]:
-        """Hand on what is on offer: how many, and the universe where it is compiled by the way."""
+    def read(self, _: str, offer: Offer) -> Contents:
+        """Hand on what is on offer."""
         stone = open_stone(io.BytesIO(self.content), self.uri)
         if stone.kind is not StoneKind.INDEX:
             raise CorruptData(
@@ -46,7 +47,7 @@ class StoneSource:
                 remedies=["name the stone.index: moss index DIR makes one"],
             )
         offer(stone.published)
-        return len(stone.published), None
+        return Contents(len(stone.published), definitions=stone.definitions)
 
 
 @value
@@ -57,7 +58,7 @@ class PackagesSource:
     files: tuple[IndexFile, ...]
     architecture: str
 
-    def read(self, repository: str, offer: Offer) -> tuple[int, bytes | None]:
+    def read(self, repository: str, offer: Offer) -> Contents:
         """As of a stone.index. A package that several indexes list is the first's."""
         with _uncollected():
             compiler = IndexCompiler(repository)
@@ -68,7 +69,7 @@ class PackagesSource:
                     while together := list(islice(new, _TOGETHER)):
                         offer(together)
             count = len(compiler)
-            return count, compiler.compiled()
+            return Contents(count, compiler.compiled())
 
 
 def source_of(uri: str) -> StoneSource | PackagesSource:

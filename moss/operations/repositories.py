@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from moss.db import candidates
+from moss.db import candidates, definitions
 from moss.db import repositories as recorded
 from moss.debian.source import PREFIX, AptSource
 from moss.errors import NotFound, UsageError
@@ -232,9 +232,11 @@ def _take(
     if known is not None and known.digest == source.digest and known.uri == repository.uri:
         return Refresh(repository.name, known.package_count, changed=False)
     with candidates.replacing(system.offers, repository.name) as offer:
-        count, universe = source.read(repository.name, offer)
+        contents = source.read(repository.name, offer)
+        count, universe = contents.package_count, contents.universe
         revision = Revision(repository.name, repository.uri, source.digest, system.clock(), count)
         candidates.record_revision(system.offers, revision)
+        definitions.replace_texts(system.offers, repository.name, contents.definitions)
     system.effects.commit_point("index read")
     compile_universe(system.root, system.offers, revision, system.effects, universe)
     return Refresh(repository.name, count, changed=True)

@@ -5,14 +5,13 @@
     definitions + the model + facts                           ->  in force      moss.in_force
 """
 
-import os
 from collections.abc import Iterable
 
 from moss.capability import Capability
 from moss.db import candidates
 from moss.db import definitions as offered
 from moss.db.repositories import repositories
-from moss.effects import as_moss_error
+from moss.definition_files import files_of_definitions, read_text
 from moss.errors import NotFound, UsageError
 from moss.facts import Fact
 from moss.in_force import ALWAYS, NEVER, Holds, InForce, asks_for_facts, in_force
@@ -23,10 +22,6 @@ from moss.path_filter import PathFilter
 from moss.subscription import Definition
 from solver import Formula, Problem
 from solver.values import value
-
-SUFFIX = ".kdl"
-_LARGEST = 4 << 20
-"""Bytes: more than the characters that are read of one file can be."""
 
 
 @value
@@ -117,18 +112,13 @@ def checked_name(system: System, name: str, known: Known) -> str:
 
 def _of_the_admin(system: System) -> list[Definition]:
     """Of every file, by the files' names; hidden ones are half-written, or others'."""
-    folder = system.root.subscriptions
-    try:
-        names = sorted(one for one in os.listdir(folder) if one.endswith(SUFFIX) and not one.startswith("."))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    if not names:
+    paths = files_of_definitions(system.root.subscriptions)
+    if not paths:
         return []
     from moss.definitions import parse_definitions
 
     found: dict[str, Definition] = {}
-    for name in names:
-        path = os.path.join(folder, name)
+    for path in paths:
         for one in parse_definitions(read_text(path), path, path):
             if one.name in found:
                 raise UsageError(
@@ -137,17 +127,6 @@ def _of_the_admin(system: System) -> list[Definition]:
                 )
             found[one.name] = one
     return list(found.values())
-
-
-def read_text(path: str) -> str:
-    """The text of a file of definitions; UsageError where it is none."""
-    with as_moss_error(f"read {path}"), open(path, "rb") as file:
-        content = file.read(_LARGEST + 1)
-    try:
-        return content.decode()
-    except UnicodeDecodeError as fault:
-        line = content.count(b"\n", 0, fault.start) + 1
-        raise UsageError(f"{path}:{line}: this is not UTF-8", remedies=[f"write {path} as UTF-8"]) from fault
 
 
 def _notes(found: InForce) -> list[str]:

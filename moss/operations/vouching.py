@@ -17,7 +17,7 @@ from moss.errors import NotFound, TrustFailure, UsageError
 from moss.operations.system import System
 from moss.package import Published
 from moss.plan import Chosen, Source
-from moss.repository import BUNDLE_PREFIX, UNSIGNED, Repository, Voucher, Vouching
+from moss.repository import BUNDLE_PREFIX, UNSIGNED, Contents, Repository, Voucher, Vouching
 from solver.values import value
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ class SignedSource:
         self.target = refreshing.target(INDEX)
         self.digest = self.target.hashes["sha256"]
 
-    def read(self, name: str, offer: "Callable[[Iterable[Published | Listed]], None]") -> tuple[int, bytes | None]:
-        """Hand on what is on offer: how many."""
+    def read(self, name: str, offer: "Callable[[Iterable[Published | Listed]], None]") -> Contents:
+        """Hand on what is on offer."""
         from moss.operations.indexes import StoneSource
         from moss.tuf.roles import TARGETS_FOLDER
 

@@ -4,9 +4,11 @@
     moss.version-scheme/1   the scheme's name in lower case; absent for stone
     moss.source/1           what the package was made from, `sha256:<hex>`
     moss.installed-size/1   in an index only: bytes that the package's distinct files take, in decimal
+    moss.subscriptions/1    in an index only: canonical JSON, name of a file of definitions -> its text in KDL
     moss.xattrs/1           extended attributes of the package's files: moss/stone/xattrs.py
 
-In an index each key is preceded by the package's digest and a slash. docs/stone-format.md spells them.
+In an index each key but that of subscriptions is preceded by the package's digest and a slash.
+docs/stone-format.md spells them.
 """
 
 import json
@@ -26,6 +28,7 @@ RELATIONS = "moss.relations/1"
 VERSION_SCHEME = "moss.version-scheme/1"
 SOURCE = "moss.source/1"
 INSTALLED_SIZE = "moss.installed-size/1"
+SUBSCRIPTIONS = "moss.subscriptions/1"
 
 _WORDS = ("depends", "recommends", "supplements", "provides", "conflicts", "breaks", "replaces")
 
@@ -35,6 +38,7 @@ _KEY = re.compile(
     r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source|installed-size|xattrs))/(?P<version>[^/]*)\Z"
 )
 _DECIMAL = re.compile(rb"(?:0|[1-9][0-9]{0,18})\Z")
+_FILE = re.compile(r"[^/\x00-\x20\x7f.][^/\x00-\x1f\x7f]{0,99}\.kdl\Z")
 _SOURCE = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -69,6 +73,28 @@ def decode_installed_size(attributes: Mapping[str, bytes], place: Place, prefix:
     if not _DECIMAL.match(raw):
         raise place.fault(f"attribute {INSTALLED_SIZE} is not a number of bytes")
     return int(raw)
+
+
+def encode_definitions(texts: Mapping[str, str]) -> bytes:
+    """What an index says that subscriptions mean."""
+    return json.dumps(texts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def decode_definitions(attributes: Mapping[str, bytes], place: Place) -> dict[str, str]:
+    """The texts of definitions by the names of their files; none where an index has none, or later ones only."""
+    raw = attributes.get(SUBSCRIPTIONS)
+    if raw is None:
+        return {}
+    try:
+        texts = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise place.fault(f"attribute {SUBSCRIPTIONS} is not JSON ({error})") from error
+    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+        raise place.fault(f"attribute {SUBSCRIPTIONS} is not a JSON object of texts")
+    for name in texts:
+        if not _FILE.match(name):
+            raise place.fault(f"attribute {SUBSCRIPTIONS}: {name[:80]!r} is no name of a file of definitions")
+    return texts
 
 
 def refuse_later_versions(attributes: Mapping[str, bytes], place: Place) -> None:

@@ -37,7 +37,13 @@ from moss.stone.container import (
     parse_payload_header,
 )
 from moss.stone.content import Content, InMemory, PlainBytes, cut_contents
-from moss.stone.extras import decode_extras, decode_installed_size, refuse_later_versions, with_extras
+from moss.stone.extras import (
+    decode_definitions,
+    decode_extras,
+    decode_installed_size,
+    refuse_later_versions,
+    with_extras,
+)
 from moss.stone.meta import Publication, decode_meta
 from moss.stone.records import ContentRange, decode_attributes, decode_index, decode_layout
 from moss.stone.streams import PayloadStream, Source, unpack_payload
@@ -86,6 +92,11 @@ class Stone:
     def content_size(self) -> int:
         """Bytes of all contents together, unpacked."""
         return self.index[-1].end if self.index else 0
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """What an index says that subscriptions mean: texts by the names of their files. CorruptData."""
+        return decode_definitions(self.attributes, Place(self.name, 0, "index"))
 
     def contents(self) -> Iterator[Content]:
         """Every content, in the file's order; may be asked for again, but not from a pipe.

@@ -5,7 +5,8 @@ begin with the package's digest.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from moss.errors import UsageError
 from moss.package import Published
@@ -19,13 +20,14 @@ from moss.stone.container import (
     StoneKind,
     Strictness,
 )
-from moss.stone.extras import INSTALLED_SIZE, encode_extras
+from moss.stone.extras import INSTALLED_SIZE, SUBSCRIPTIONS, encode_definitions, encode_extras
 from moss.stone.meta import Publication, encode_meta, publication_faults, statement_faults
 from moss.stone.reader import open_stone
 from moss.stone.streams import FrameCompressor, Writable
 from moss.stone.writer import attributes_payload, make_payload, replacing, write_payloads
 
 INDEX_LEVEL = 6
+NO_DEFINITIONS: Mapping[str, str] = MappingProxyType({})
 
 
 def read_index(
@@ -39,14 +41,19 @@ def read_index(
     return stone.published
 
 
-def write_index_file(path: str, published: Iterable[Published]) -> None:
+def write_index_file(
+    path: str, published: Iterable[Published], definitions: Mapping[str, str] = NO_DEFINITIONS
+) -> None:
     """Write an index to a path, where a reader finds the old one or the new one and never a part."""
     with replacing(path) as target:
-        write_index(target, published)
+        write_index(target, published, definitions)
 
 
-def write_index(target: Writable, published: Iterable[Published]) -> None:
-    """Write an index. The order given is of no matter: it is by name, and then by version and digest.
+def write_index(
+    target: Writable, published: Iterable[Published], definitions: Mapping[str, str] = NO_DEFINITIONS
+) -> None:
+    """Write an index, with the texts of subscriptions' definitions by the names of their files. The order given
+    is of no matter: packages are by name, and then by version and digest.
 
     UsageError names every package that an index cannot hold.
     """
@@ -63,7 +70,9 @@ def write_index(target: Writable, published: Iterable[Published]) -> None:
             attributes[f"{package.digest}/{key}"] = value
         if package.installed_size is not None:
             attributes[f"{package.digest}/{INSTALLED_SIZE}"] = str(package.installed_size).encode()
-    if not packages:
+    if definitions:
+        attributes[SUBSCRIPTIONS] = encode_definitions(definitions)
+    if not packages and not attributes:
         write_payloads(target, FileHeader(0, StoneKind.INDEX), [])
         return
     header = FileHeader(len(payloads) + 1, StoneKind.INDEX)

@@ -226,3 +226,66 @@ def test_undo_takes_a_switch_back(shop: Shop, moss: Moss) -> None:
     done(shop, moss, "unsubscribe", "32bit-graphics")
     done(shop, moss, "undo")
     assert "nvidia-driver-32bit" in names(shop, moss)
+
+
+def repository_with(shop: Shop, name: str, text: str, *more: str) -> None:
+    """Another repository, of the same packages' folder, that defines something."""
+    folder = shop.repository / name / "subscriptions"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "some.kdl").write_text(text)
+    shop.add(f"of-{name}", "1", repository=name)
+    assert shop.index(name)
+    index = str(shop.repository / name / "stone.index")
+    from moss.cli.main import main
+
+    assert main(shop.said("repo", "add", name, index, "--unsigned", *more)) == 0
+
+
+def test_a_repository_defines_and_the_admin_and_priorities_win(shop: Shop, moss: Moss) -> None:
+    repository_with(shop, "low", 'subscription "x" { want "vim" }\nsubscription "vaapi" { want "wine" }')
+    assert standing(shop, moss, "x")["origin"] == "repository low"
+    assert str(standing(shop, moss, "vaapi")["origin"]).endswith("20-others.kdl")
+    repository_with(shop, "high", 'subscription "x" { want "git" }', "--priority", "5")
+    assert standing(shop, moss, "x")["origin"] == "repository high"
+    done(shop, moss, "sync")
+    assert names(shop, moss) == {"git"}
+    assert moss(*shop.said("repo", "remove", "high")).exit_code == 0
+    assert standing(shop, moss, "x")["origin"] == "repository low"
+
+
+def test_a_new_index_brings_new_definitions(shop: Shop, moss: Moss) -> None:
+    repository_with(shop, "news", 'subscription "x" { want "vim" }')
+    (shop.repository / "news/subscriptions/some.kdl").write_text('subscription "y" { want "git" }')
+    assert "1 package, 1 subscription" in flat(moss("index", str(shop.repository / "news")))
+    assert moss(*shop.said("repo", "update")).exit_code == 0
+    assert moss(*shop.said("subscriptions", "x")).exit_code == 3
+    assert standing(shop, moss, "y")["on"] is True
+
+
+def test_a_broken_definition_of_a_repository_is_told_and_left_aside(shop: Shop, moss: Moss) -> None:
+    import io
+
+    from moss.stone import open_stone, write_index_file
+
+    shop.add("of-bad", "1", repository="bad")
+    index = shop.index("bad")
+    published = open_stone(io.BytesIO(index.read_bytes()), "index").published
+    texts = {"new.kdl": "subscription z {\n  wants w\n}", "ok.kdl": "subscription ok { want git }"}
+    write_index_file(str(index), published, texts)
+    assert moss(*shop.said("repo", "add", "bad", str(index), "--unsigned")).exit_code == 0
+    told = done(shop, moss, "sync")
+    assert "definitions of the repository bad are left aside: bad/new.kdl:2:3: 'wants' is not known here" in told
+    assert names(shop, moss) == {"git"}
+
+
+def test_an_index_is_not_written_with_a_broken_definition(shop: Shop, moss: Moss) -> None:
+    folder = shop.repository / "shop/subscriptions"
+    folder.mkdir()
+    (folder / "a.kdl").write_text("subscription a { wants b }")
+    before = (shop.repository / "shop/stone.index").read_bytes()
+    ended = moss("index", str(shop.repository / "shop"))
+    assert ended.exit_code == 2 and "a.kdl:1:18: 'wants' is not known" in flat(ended)
+    (folder / "a.kdl").write_text("subscription a { want b }")
+    (folder / "b.kdl").write_text("subscription a { want c }")
+    assert "is defined in" in flat(moss("index", str(shop.repository / "shop")))
+    assert (shop.repository / "shop/stone.index").read_bytes() == before

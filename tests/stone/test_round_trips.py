@@ -12,7 +12,7 @@ import xxhash
 
 from moss.capability import Capability
 from moss.digest import EMPTY_CONTENT, PackageDigest
-from moss.errors import UsageError
+from moss.errors import CorruptData, UsageError
 from moss.layout import Entry, EntryKind, directory, regular, symlink
 from moss.package import Metadata, Published, Relations
 from moss.stone import (
@@ -308,3 +308,22 @@ def test_what_a_stone_cannot_hold_is_refused_before_writing(entries: list[Entry]
 
 def test_our_own_stones_pass_the_check_without_a_note() -> None:
     assert check_stone(io.BytesIO(plainly.small_stone(RICH)), "a.stone") == ()
+
+
+def test_an_index_says_what_subscriptions_mean() -> None:
+    for packages in ([], [published("a")]):
+        target = io.BytesIO()
+        write_index(target, packages, {"b.kdl": "subscription b", "a.kdl": "// ä"})
+        target.seek(0)
+        stone = open_stone(target, "index", strictness=Strictness.CHECK)
+        assert stone.definitions == {"a.kdl": "// ä", "b.kdl": "subscription b"}
+        assert len(stone.published) == len(packages)
+
+
+@pytest.mark.parametrize("raw", [b"{", b"[]", b'{"a.kdl":1}', b'{"../a.kdl":"x"}', b'{".kdl":"x"}', b'{"a":"x"}'])
+def test_definitions_that_cannot_be_are_refused(raw: bytes) -> None:
+    from moss.stone.container import Place
+    from moss.stone.extras import SUBSCRIPTIONS, decode_definitions
+
+    with pytest.raises(CorruptData, match=r"moss\.subscriptions/1"):
+        decode_definitions({SUBSCRIPTIONS: raw}, Place("index", 0, "attributes"))
