@@ -12,6 +12,7 @@ Running it twice gives the same as once. It runs, under the lock, before every c
 import os
 from collections.abc import Callable
 
+from moss.arriving import take_away
 from moss.db import boot, factory, generations, journal, trees
 from moss.db.connection import REMEDY, Database
 from moss.discard import discard
@@ -44,6 +45,7 @@ def recover(root: Root, database: Database, effects: Effects, now: int, reporter
     settle_trees(root, database, effects, reporter)
     if _forget_dirty_spare(database):
         effects.commit_point("spare is forgotten")
+    take_away(root, database, effects)
     _tell(settle_boot_entries(root, database, effects), reporter)
     return None
 
@@ -81,6 +83,7 @@ def undo(
         _forget_dirty_spare(database)
         journal.finish(database, entry.id, "undone", now)
     effects.commit_point("transaction undone")
+    take_away(root, database, effects)
     _tell(settle_boot_entries(root, database, effects), reporter)
 
 

@@ -16,6 +16,7 @@
     ROOT/.moss/triggers/NAME/…       where a trigger writes while it runs
     ROOT/.moss/image/…               what an image is made of, while it is made
     ROOT/.moss/rescue                a shell script that goes back where moss itself does not run
+    ROOT/.moss/arriving              which files are on their way into the store
     ROOT/.moss/cache/…               fetched stones, compiled universes: can be thrown away
 """
 
@@ -85,6 +86,10 @@ class Root:
     @property
     def store(self) -> str:
         return self.below(".moss", "assets")
+
+    @property
+    def arriving(self) -> str:
+        return self.below(".moss", "arriving")
 
     @property
     def keys(self) -> str:

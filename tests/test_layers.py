@@ -22,7 +22,7 @@ LAYERS = (
     ("moss.definition_files",),
     ("moss.boot", "moss.triggers"),
     ("moss.materialise", "moss.audit", "moss.examine"),
-    ("moss.difference", "moss.whole", "moss.discard", "moss.left_behind"),
+    ("moss.difference", "moss.whole", "moss.discard", "moss.arriving", "moss.left_behind"),
     ("moss.switch", "moss.offers", "moss.scan", "moss.local", "moss.busy"),
     ("moss.mounts",),
     ("moss.store",),

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from moss.arriving import expect, have_arrived
 from moss.db import cuts, generations, journal
 from moss.db.packages import known_row
 from moss.db.repositories import repositories
@@ -224,6 +225,7 @@ def _stage(
         check_menu(system, system.active, plan.result)
         for link in broken_links(system, plan, [one for one in packages_of_it if one not in known]):
             system.reporter.warning(str(link))
+        expect(system.root, system.record, system.effects)
         count = len(fetched) + sum(len(arrival.wanted) for arrival in arrivals)
         if count:
             system.reporter.stage(f"unpacking {count} packages")
@@ -233,6 +235,7 @@ def _stage(
         _refuse_lacking(system)
         system.effects.syncfs(store.fd)
     system.effects.commit_point("generation staged")
+    have_arrived(system.root, system.effects)
     return tree, [*packages_of_it, *carried]
 
 

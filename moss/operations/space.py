@@ -103,7 +103,7 @@ def _of_assets(assets: Iterable[tuple[Asset, int]], store: str, block: int) -> N
             continue
         name = asset_name(asset)
         prefixes.add(name[:2])
-        size += _blocks(length, block) + len(name) + _NAME_BYTES + len(asset.xattrs)
+        size += _blocks(length, block) + 2 * len(name) + _NAME_BYTES + len(asset.xattrs)  # arriving says it too
         inodes += 1
     made = prefixes - set(os.listdir(store))
     return Needs(size + len(made) * block, inodes + len(made))

@@ -16,6 +16,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from moss.arriving import expect, have_arrived
 from moss.db import cuts, generations, packages
 from moss.db.paths import Holding
 from moss.db.triggers import TriggerRun, made_in, record_made, record_runs, runs_of, set_made
@@ -223,11 +224,13 @@ def _record(
             set_made(system.record, number, [*staying, *made])
             path_filter = cuts.filter_of(system.record, number)
             cuts.make_cuts(system.record, made, path_filter)
+            expect(system.root, system.record, system.effects)
             for run, one in zip(runs, written, strict=True):
                 if run.package is not None:
                     _store(system, run.package, path_filter, one, store)
             system.effects.syncfs(store.fd)
         system.effects.commit_point("triggers recorded")
+        have_arrived(system.root, system.effects)
     finally:
         if written:
             system.effects.remove_tree(system.root.triggers)

@@ -95,10 +95,17 @@ def faults(root: Path, *, waiting: bool = False) -> Iterator[str]:
         spare = record.execute("SELECT generation, clean FROM spare").fetchone()
         held = {} if spare is None else {spare[0]: _labels_of(record, spare[0])}
         assets = list(record.execute("SELECT lower(hex(digest)), permissions, uid, gid, size FROM asset"))
+        rows = record.execute("SELECT lower(hex(digest)), permissions, uid, gid FROM leaving")
+        leaving = {_stored(*one) for one in rows}
     if spare is not None and not spare[1]:
         yield "I3: the spare is dirty after recovery"
     inodes, wrong = _store(root, assets)
     yield from wrong
+    known = {_stored(*one) for *one, _ in assets} | leaving
+    for path in sorted((root / ".moss/assets").glob("*/*")):
+        name = str(path.relative_to(root / ".moss/assets"))
+        if name not in known and ".moss-new" not in name:
+            yield f"I3: the store's {name} is of nothing"
     places = {number: root / f".moss/root/{number}/usr" for number in facts.generations if number != facts.live}
     if facts.live is not None:
         places[facts.live] = root / "usr"
@@ -290,9 +297,8 @@ def _store(root: Path, assets: list[tuple[str, int, int, int, int]]) -> tuple[di
     for digest, permissions, uid, gid, size in assets:
         if digest == EMPTY:
             continue
-        usual = (permissions, uid, gid) == (0o644, 0, 0)
-        name = digest if usual else f"{digest}.{permissions:o}.{uid}.{gid}"
-        path = root / ".moss/assets" / digest[:2] / name
+        name = _stored(digest, permissions, uid, gid)
+        path = root / ".moss/assets" / name
         try:
             status = os.lstat(path)
         except FileNotFoundError:
@@ -304,6 +310,11 @@ def _store(root: Path, assets: list[tuple[str, int, int, int, int]]) -> tuple[di
             wrong.append(f"I4: the store's {name} has mode {status.st_mode:o}")
         inodes[status.st_ino] = digest
     return inodes, wrong
+
+
+def _stored(digest: str, permissions: int, uid: int, gid: int) -> str:
+    usual = (permissions, uid, gid) == (0o644, 0, 0)
+    return f"{digest[:2]}/{digest}" if usual else f"{digest[:2]}/{digest}.{permissions:o}.{uid}.{gid}"
 
 
 def _offered(root: Path) -> dict[str, tuple[str, frozenset[str]]]:

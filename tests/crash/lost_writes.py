@@ -53,6 +53,7 @@ STORIES: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
         ),
     ),
     "menu after a crash": ("stopped after the menu", (RECOVER, ("update", "-y"))),
+    "after a crash in the store": ("stopped staging", (RECOVER, ("install", "-y", "linker"))),
     "after a crash": ("stopped archiving", (RECOVER, ("rollback", "-y"), ("remove", "-y", "more"))),
 }
 """By name: the history, and the commands whose effects may be lost."""
