@@ -316,6 +316,12 @@ def test_one_generation_can_be_verified(machine: Machine, capfd: pytest.CaptureF
     assert "/usr/bin/tool is missing" in capfd.readouterr().out
 
 
+def test_the_command_that_mends_is_for_this_root(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
+    flip(machine.stored("share/big"))
+    machine.moss("verify", exit_code=7)
+    assert f"Mend it: moss -D {machine.root} verify --fix" in capfd.readouterr().out
+
+
 def test_without_repositories_other_copies_do(machine: Machine, capfd: pytest.CaptureFixture[str]) -> None:
     """The same content stands under another mode, or as a second inode in a tree."""
     hide(machine)

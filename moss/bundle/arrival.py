@@ -24,8 +24,8 @@ from moss.store import Store
 from moss.unpack import Rows, rows_of, store_content
 
 NEW_RECEIPT = (
-    "write a new receipt here (moss receipt -o FILE), and there: moss export --for FILE -o BUNDLE",
-    "take a bundle that holds everything: moss export -o BUNDLE",
+    "write a new receipt here: moss receipt -o FILE; and there: moss export --for FILE -o BUNDLE",
+    "take a bundle that holds everything; there: moss export -o BUNDLE",
 )
 """What to do about a bundle that builds on what this system does not have."""
 

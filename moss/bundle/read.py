@@ -37,7 +37,7 @@ _ORDER = (
 _AT_ONCE = frozenset({PayloadKind.PACKAGES, PayloadKind.INDEX, PayloadKind.DELTA_INDEX})
 REMEDIES = (
     "copy it again from where it was made; there and here: moss bundle verify FILE",
-    "have it made again: moss export -o FILE",
+    "have it made again; there: moss export -o FILE",
 )
 
 

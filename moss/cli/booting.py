@@ -79,7 +79,7 @@ def boot_hooks(
 
 def status_text(status: BootStatus, page: Page) -> str:
     if status.place is None:
-        return "No boot entries are kept here: moss boot sync --esp DIRECTORY begins it.\n"
+        return page.at("No boot entries are kept here: moss boot sync --esp DIRECTORY begins it.\n")
     programs = [
         f"{path}: {'not systemd-boot' if version is None else f'systemd-boot {version}'}"
         for path, version in status.loaders

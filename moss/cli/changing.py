@@ -220,7 +220,7 @@ def _told_at_boot(outcome: Outcome, page: Page) -> str:
     if outcome.generation == outcome.previous:
         return f"Nothing is left to the next boot: generation {outcome.generation} stays active.\n"
     done = f"Generation {outcome.generation} is ready for the next boot"
-    return (
+    return page.at(
         f"{page.green(done)} ({duration(outcome.seconds)}); until then generation {outcome.previous} is active.\n"
         f"To have it now: moss state activate {outcome.generation}\n"
         f"To drop it:     moss state activate {outcome.previous} --at-boot\n"

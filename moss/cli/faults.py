@@ -7,10 +7,9 @@ These two alone conflict; nothing was changed. Either of these works:
   1. moss unpin bar && moss install foo      bar 4.8-3 → 5.1-7, nothing else changes
 """
 
-import re
-import shlex
 from collections.abc import Sequence
 
+from moss.cli.remedies import at
 from moss.cli.text import Page, plain, width_of, wrapped
 from moss.errors import MossError, Repair, Unsatisfiable
 
@@ -30,7 +29,7 @@ def error_text(error: MossError, page: Page, directory: str | None = None) -> st
     first, *more = wrapped(plain(error.message), max(page.columns - len(label), 20))
     lines = [page.red("error:") + " " + first, *(" " * len(label) + line for line in more)]
     for position, reason in enumerate(error.because):
-        lines += _reason("because" if position == 0 else "and", plain(reason), page)
+        lines += _reason("because" if position == 0 else "and", plain(at(directory, reason)), page)
     if isinstance(error, Unsatisfiable):
         lines += _repairs(error, page, directory)
     else:
@@ -50,16 +49,9 @@ def error_data(error: MossError, directory: str | None = None) -> dict[str, obje
         "code": error.code,
         "exit": error.exit_code,
         "message": error.message,
-        "because": list(error.because),
+        "because": [at(directory, reason) for reason in error.because],
         "suggestions": suggestions,
     }
-
-
-def at(directory: str | None, remedy: str) -> str:
-    """The remedy; where it is a command of moss, for the system in this directory."""
-    if directory is None or not remedy.startswith("moss ") or " -D " in remedy:
-        return remedy
-    return re.sub(r"(^|&& )moss ", lambda found: f"{found[1]}moss -D {shlex.quote(directory)} ", remedy)
 
 
 def _repairs(error: Unsatisfiable, page: Page, directory: str | None) -> list[str]:

@@ -51,7 +51,7 @@ class Row(NamedTuple):
 def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
     """The whole plan, in lines that end. `at_boot`: the switch is left to the next boot."""
     rows = [*_coming(plan, page), *_wishes(plan), *_restrictions(plan)]
-    rows += _held(plan.held)
+    rows += _held(plan.held, page)
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
     rows += _filtered(plan)
     lines = rows_text(rows, page)
@@ -80,7 +80,7 @@ def nothing_text(plan: Plan, already: str, page: Page) -> str:
     """A plan that changes nothing, which may still have something to tell."""
     why = f"{count(len(plan.held), 'newer version')} held back" if plan.held else already
     unsure = f" This is {proof_text(plan.proof)}." if plan.proof is not None and not plan.proof.proven else ""
-    lines = [f"Nothing to do: {why}.{unsure}", *rows_text(_held(plan.held), page), *_proof(plan.proof, page)]
+    lines = [f"Nothing to do: {why}.{unsure}", *rows_text(_held(plan.held, page), page), *_proof(plan.proof, page)]
     return "".join(line + "\n" for line in lines)
 
 
@@ -255,12 +255,15 @@ def _filtered(plan: Plan) -> list[Row]:
     ]
 
 
-def _held(held: Sequence[Held]) -> list[Row]:
+def _held(held: Sequence[Held], page: Page) -> list[Row]:
     """Those with a reason each, those nobody asked about together."""
     told = [one for one in held if one.because is not None]
     rest = tuple(held_text(one) for one in held if one.because is None)
     how = "update -n NAME tells why, update -n -v of many" if told else "update -n NAME tells why"
-    return [*(Row("Held", (held_text(one),), _why_held(one)) for one in told), Row("Held", rest, f"moss {how}")]
+    return [
+        *(Row("Held", (held_text(one),), page.at(_why_held(one))) for one in told),
+        Row("Held", rest, f"moss {how}"),
+    ]
 
 
 def _why_held(held: Held) -> str:

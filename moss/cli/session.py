@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from moss.cli import envelope
 from moss.cli.faults import Declined, error_text
 from moss.cli.progress import Bar, Display, Events, Lines, Nothing
+from moss.cli.remedies import at
 from moss.cli.settings import Colour, Settings
 from moss.cli.streams import columns, is_terminal, standard_error, standard_input, standard_output, write
 from moss.cli.text import Page, plain
@@ -64,6 +65,7 @@ class Session:
 
     def warning(self, text: str) -> None:
         """Collected for the answer; a person reads it at once. Said once, however often it is true."""
+        text = at(self.said_directory, text)
         if text in self.warnings:
             return
         self.warnings.append(text)
@@ -74,7 +76,7 @@ class Session:
     def late_warning(self, text: str) -> None:
         """Of what was found after the answer was given: nobody's data, so always on standard error."""
         self._display.clear()
-        self._write_warning(text)
+        self._write_warning(at(self.said_directory, text))
 
     # What a command does.
 
@@ -188,7 +190,7 @@ class Session:
             raise MossError(fault)
 
     def _page_of(self, stream: TextIO) -> Page:
-        return Page(columns(stream), self._is_coloured(stream), self.settings.verbose > 0)
+        return Page(columns(stream), self._is_coloured(stream), self.settings.verbose > 0, self.said_directory)
 
     def _is_coloured(self, stream: TextIO) -> bool:
         match self.settings.colour:

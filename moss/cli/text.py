@@ -15,6 +15,14 @@ class Page(NamedTuple):
     width: int | None = 80
     colour: bool = False
     verbose: bool = False
+    directory: str | None = None
+    """The system that commands must name; None: they go to it anyway."""
+
+    def at(self, text: str) -> str:
+        """Text that names commands, as they must be given here."""
+        from moss.cli.remedies import at  # few answers name any
+
+        return at(self.directory, text)
 
     @property
     def columns(self) -> int:

@@ -89,7 +89,7 @@ def _mend_record(session: Session, root: Root, faults: tuple[str, ...]) -> Answe
     nothing_else = mended_data(Mended(put_aside=list(done.put_aside)))
     generations = [*done.from_copy, *(one.generation for one in done.adopted)]
     return Answer(
-        lambda _: rebuilt_text(done), answer_data(proposal, nothing_else | {"generations": generations})
+        lambda page: rebuilt_text(done, page), answer_data(proposal, nothing_else | {"generations": generations})
     )
 
 
@@ -105,7 +105,7 @@ def rebuild_text(found: Rebuild) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def rebuilt_text(done: Rebuilt) -> str:
+def rebuilt_text(done: Rebuilt, page: Page) -> str:
     lines = [f"Put aside: {plain(path)}" for path in done.put_aside]
     if done.from_copy:
         lines.append(f"From the copy: {_numbers(done.from_copy)}.")
@@ -113,7 +113,7 @@ def rebuilt_text(done: Rebuilt) -> str:
         known = listed([plain(label) for label in one.packages]) or "no package"
         rest = f"; {count(one.left_over, 'file')} of no known package are kept as one" if one.left_over else ""
         lines.append(f"From its tree: generation {one.generation} with {known}{rest}.")
-    lines.append("The record is whole again. Look at the files too: moss verify")
+    lines.append(page.at("The record is whole again. Look at the files too: moss verify"))
     return "".join(line + "\n" for line in lines)
 
 
@@ -165,7 +165,7 @@ def verification_text(found: Verification, page: Page, mending: Mending | None =
         lines += _tree_lines(tree, page, mending)
     lines.append(verification_sentence(found))
     if not found.is_clean and mending is None:
-        lines.append("Mend it: moss verify --fix")
+        lines.append(page.at("Mend it: moss verify --fix"))
     return "".join(line + "\n" for line in lines)
 
 

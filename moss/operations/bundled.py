@@ -151,7 +151,7 @@ def _unvouched(bundle: Head) -> TrustFailure:
     if bundle.signer is None:
         return TrustFailure(
             f"{bundle.name} is not signed: nothing vouches for what it holds",
-            remedies=["have it signed where it is made: moss key make, then moss export", "accept that: --unsigned"],
+            remedies=["have it signed; there: moss key make, then moss export", "accept that: --unsigned"],
         )
     return TrustFailure(
         f"{bundle.name} is signed by a key that is not pinned here",
@@ -171,7 +171,7 @@ def _refuse_replay(system: System, bundle: Head) -> None:
             f"{bundle.name} is older than a bundle of the same exporter that was taken before",
             because=[f"it is number {origin.counter}, number {taken} was seen"],
             remedies=[
-                f"make it anew, if that generation is wanted: moss export {origin.generation} -o FILE",
+                f"make it anew, if that generation is wanted; there: moss export {origin.generation} -o FILE",
                 "moss rollback, if this system had it before",
             ],
         )

@@ -66,7 +66,7 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
         is_ahead = advance_spare(system, store)
         names = _forget(system)
         freed: list[int] = []
-        sync = [partial(system.effects.syncfs, store.fd)] if is_ahead else []
+        sync = [partial(_sync, system, store)] if is_ahead else []
         with meanwhile([*sync, *_removals(system, store, names, freed)], system.effects.threads):
             copy_record(system)
         if is_ahead:
@@ -74,6 +74,10 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
             system.effects.commit_point("spare is advanced")
         _have_left(system, names)
     return Upkeep(audits, given_up, sum(freed))
+
+
+def _sync(system: System, store: Store) -> None:
+    system.effects.syncfs(store.fd)
 
 
 def copy_record(system: System) -> None:

@@ -104,7 +104,8 @@ def test_an_update_can_be_left_to_the_next_boot(place: Place, moss: Moss) -> Non
     shown = moss(*at(place), "update", "--dry-run", "--at-boot")
     assert "generation 1 → 3, at the next boot" in shown.out
     assert "generation 2 is left to the next boot" in shown.err
-    assert "moss state activate 2;" in shown.err and "moss state activate 1 --at-boot" in shown.err
+    named = f"moss -D {place.root} state activate"
+    assert f"{named} 2;" in shown.err and f"{named} 1 --at-boot" in shown.err
     assert moss(*at(place), "state", "remove", "-y", "2").exit_code == 1
     assert "stays active" in moss(*at(place), "state", "activate", "1", "--at-boot", "-y").out
     assert "left to" not in moss(*at(place), "update", "--dry-run").err

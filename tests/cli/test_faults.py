@@ -4,6 +4,7 @@ import pytest
 
 from moss import errors
 from moss.cli.faults import error_data, error_text
+from moss.cli.remedies import at
 from moss.cli.text import Page
 from moss.errors import CorruptData, MossError, NotFound, Repair, Unsatisfiable
 
@@ -64,6 +65,27 @@ def test_commands_name_the_root_that_was_named() -> None:
         {"command": "moss -D /r up --yes"}
     ]
     assert error_data(NotFound("x", remedies=["make room"]), "/r")["suggestions"] == [{"advice": "make room"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "aimed"),
+    [
+        ("Mend it: moss verify --fix", "Mend it: moss -D /r verify --fix"),
+        ("To drop it:     moss state activate 3", "To drop it:     moss -D /r state activate 3"),
+        ("moss unpin a && moss install a", "moss -D /r unpin a && moss -D /r install a"),
+        ("leave one out: moss remove a, or moss rm b", "leave one out: moss -D /r remove a, or moss -D /r rm b"),
+        ("it comes; moss unsubscribe kde stops that", "it comes; moss -D /r unsubscribe kde stops that"),
+        ("a new one: moss receipt -o F; and there: moss export --for F",
+         "a new one: moss -D /r receipt -o F; and there: moss export --for F"),
+        ("you pinned bar (moss pin bar, 2026-01-01)", "you pinned bar (moss pin bar, 2026-01-01)"),
+        ("moss -D /other verify", "moss -D /other verify"),
+        ("FILE: moss reads version 1", "FILE: moss reads version 1"),
+        ("run moss as root", "run moss as root"),
+    ],
+)  # fmt: skip
+def test_commands_in_sentences_name_the_root_too(text: str, aimed: str) -> None:
+    assert at("/r", text) == aimed
+    assert at(None, text) == text
 
 
 def test_several_remedies_are_numbered() -> None:

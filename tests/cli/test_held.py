@@ -35,7 +35,7 @@ def test_an_update_says_what_is_held_back_and_what_frees_it(shop: Shop, moss: Mo
     ended = moss(*shop.said("update", "-n"))
     text = " ".join(ended.out.split())
     assert "Change tool 1-1 → 2-1" in text
-    assert "Held lib 1-1 (newest 2-1) app 1-1 needs lib (< 2); moss remove app frees it" in text
+    assert f"Held lib 1-1 (newest 2-1) app 1-1 needs lib (< 2); moss -D {shop.root} remove app frees it" in text
 
 
 def test_what_is_said_to_free_a_package_frees_it(shop: Shop, moss: Moss) -> None:
@@ -57,7 +57,7 @@ def test_what_would_go_is_named_and_the_newest_order_takes_it(tmp_path: Path, mo
     (one,) = held(moss(*shop.said("update", "-n", "--json")))
     assert one["gone"] == ["old"] and one["command"] == "moss update lib --prefer newest"
     text = " ".join(moss(*shop.said("update", "-n")).out.split())
-    assert "old 1-1 needs lib (< 2); old would go: moss update lib --prefer newest" in text
+    assert f"old 1-1 needs lib (< 2); old would go: moss -D {shop.root} update lib --prefer newest" in text
     assert moss(*shop.said("update", "lib", "--prefer", "newest", "-y")).exit_code == 0
     assert held(moss(*shop.said("update", "-n", "--json"))) == []
 

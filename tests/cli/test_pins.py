@@ -42,7 +42,8 @@ def test_a_pin_keeps_a_version_until_unpin(shop: Shop, moss: Moss) -> None:
     assert "Pin bar (= 1-1)" in flat(done(shop, moss, "pin", "bar"))
     assert re.search(
         r"Nothing to do: 1 newer version held back. Held bar 1-1 \(newest 2-1\) "
-        r"you pinned bar to 1-1 \(moss pin bar, \d{4}-\d\d-\d\d\); moss unpin bar frees it",
+        r"you pinned bar to 1-1 \(moss pin bar, \d{4}-\d\d-\d\d\); "
+        rf"moss -D {re.escape(str(shop.root))} unpin bar frees it",
         flat(moss(*shop.said("update", "-n"))),
     )
     assert "Unpin bar (= 1-1)" in flat(done(shop, moss, "unpin", "bar"))
