@@ -42,16 +42,31 @@ UNSIGNED = Vouching(Voucher.NOBODY)
 class Repository:
     name: str
     uri: str
-    """Of the index: a `stone.index`, or an apt repository (`apt+file:///…`, see moss/debian/source.py)."""
+    """Of the index: a `stone.index`, an apt repository (`apt+file:///…`, see moss/debian/source.py), or a versioned
+    one (`versioned+https://…`, see moss/versioned.py)."""
     priority: int
     """Higher wins."""
     enabled: bool
     vouching: Vouching
+    mirrors: tuple[str, ...] = ()
+    """Where the same is to be had when `uri` fails, in this order: URIs of the same kind, without what narrows it."""
 
     @property
     def unsigned(self) -> bool:
         """The person said that nothing vouches for its content."""
         return self.vouching.by is Voucher.NOBODY
+
+
+@value
+class Seen:
+    """How an index was come by: what the next request can say of it."""
+
+    index_path: str = ""
+    """Of a versioned repository: where its index is, relative to the base."""
+    asked: str = ""
+    """The URI that answered with these validators; see moss.fetch.transport.Validators."""
+    etag: str = ""
+    last_modified: str = ""
 
 
 @value
@@ -63,7 +78,13 @@ class Revision:
     digest: str
     """SHA-256 of the index."""
     refreshed_at: int
+    """When it was last read, or found to be as it was."""
     package_count: int
+    seen: Seen = field(default_factory=Seen)
+
+    @property
+    def index_path(self) -> str:
+        return self.seen.index_path
 
 
 @value

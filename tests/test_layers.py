@@ -34,7 +34,7 @@ LAYERS = (
     ("moss.repository", "moss.model", "moss.root"),
     ("moss.definitions", "moss.in_force"),
     ("moss.subscription", "moss.facts", "moss.path_filter", "moss.cpu_level", "moss.virtualisation"),
-    ("moss.debian",),
+    ("moss.debian", "moss.versioned"),
     ("moss.package", "moss.layout"),
     ("moss.capability", "moss.digest", "moss.xattrs", "moss.architecture", "moss.trust"),
     ("moss.errors", "moss.kdl"),

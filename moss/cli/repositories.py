@@ -1,4 +1,4 @@
-"""repo add, remove, list, update, trust: where packages come from, and who vouches for them."""
+"""repo …: where packages come from, in which order, and who vouches for them."""
 
 from typing import TYPE_CHECKING, Annotated, assert_never
 
@@ -13,6 +13,9 @@ from moss.operations.vouching import Said
 from moss.repository import Repository, Voucher
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moss.operations.system import System
     from moss.tuf.trusted import Verified
 
 
@@ -34,7 +37,7 @@ def repo_add(
         str,
         Argument(
             metavar="URI",
-            help="Of its stone.index: a path or file:///…. Of a Debian mirror or apt's lists: apt+file:DIR.",
+            help="Of its stone.index: https://… or a path. Of a Debian mirror or apt's lists: apt+file:DIR.",
         ),
     ],
     trust: _Trust = None,
@@ -52,8 +55,17 @@ def repo_add(
         Option("--component", metavar="NAME", help="All of the suite's when left out; several times."),
     ] = None,
     architecture: Annotated[
-        str, Option("--arch", metavar="ARCH", help="Debian's word; the machine's own when left out.")
+        str, Option("--arch", metavar="ARCH", help="Of a Debian mirror, in its word, or of a version.")
     ] = "",
+    version: Annotated[
+        str,
+        Option("--version", metavar="VERSION", help="Of a versioned repository, whose base URI is: stream/NAME."),
+    ] = "",
+    channel: Annotated[str, Option("--channel", metavar="NAME", help="Of a version: main when left out.")] = "",
+    mirrors: Annotated[
+        list[str] | None,
+        Option("--mirror", metavar="URI", help="Where the same is when URI fails; several times, in their order."),
+    ] = None,
 ) -> Answer:
     """Its maker tells which root to pin: a file, or its fingerprint. Nothing is read of a repository before its
     signatures have been verified, and it is not added when its index cannot be read."""
@@ -68,9 +80,10 @@ def repo_add(
             trust=trust,
             unsigned=unsigned,
             max_staleness=max_staleness,
-            suites=suites or (),
-            components=components or (),
-            architecture=architecture,
+            mirrors=mirrors or (),
+            narrowing=repositories.Narrowing(
+                tuple(suites or ()), tuple(components or ()), architecture, version, channel
+            ),
         )
     return Answer(
         lambda _: f"{plain(name)} offers {count(refresh.package_count, 'package')}.\n",
@@ -110,6 +123,52 @@ def repo_update(
             return _nothing_done("the repositories would be read again")
         refreshes = repositories.update_repositories(system, names or [])
     return Answer(lambda page: refreshes_text(refreshes, page), lambda: [_refresh_data(one) for one in refreshes])
+
+
+def repo_enable(
+    session: Session,
+    name: Annotated[str, Argument(metavar="NAME", help="As `repo list` shows it.")],
+) -> Answer:
+    """What it offers may be chosen again."""
+    return _changed(
+        session, ("enable", name), name, "is used", lambda system: repositories.set_enabled(system, name, enabled=True)
+    )
+
+
+def repo_disable(
+    session: Session,
+    name: Annotated[str, Argument(metavar="NAME", help="As `repo list` shows it.")],
+) -> Answer:
+    """It stays known, is not read, and nothing is taken from it; what is installed from it stays installed."""
+    return _changed(
+        session, ("disable", name), name, "is not used",
+        lambda system: repositories.set_enabled(system, name, enabled=False),
+    )  # fmt: skip
+
+
+def repo_priority(
+    session: Session,
+    name: Annotated[str, Argument(metavar="NAME", help="As `repo list` shows it.")],
+    priority: Annotated[int, Argument(metavar="N", help="The higher one wins where two offer a package.")],
+) -> Answer:
+    """What a repository with a higher priority offers of a package wins, whatever the versions are."""
+    return _changed(
+        session, ("priority", name, str(priority)), name, f"has priority {priority}",
+        lambda system: repositories.set_priority(system, name, priority),
+    )  # fmt: skip
+
+
+def _changed(
+    session: Session, words: tuple[str, ...], name: str, what: str, act: "Callable[[System], None]"
+) -> Answer:
+    """Do something to a repository, and show it."""
+    with opened(session, "repo", *words) as system:
+        if session.settings.dry_run:
+            repositories.state_named(system, name)
+            return _nothing_done(f"{name} {what.replace('is', 'would be', 1).replace('has', 'would have', 1)}")
+        act(system)
+        state = repositories.state_named(system, name)
+    return Answer(lambda _: f"{plain(name)} {what} from now on.\n", lambda: _state_data(state))
 
 
 def repo_trust(
@@ -180,6 +239,8 @@ def refreshes_text(refreshes: list[Refresh], page: Page) -> str:
 def _standing(state: RepositoryState) -> str:
     words = [] if state.repository.enabled else ["disabled"]
     words.append(_voucher(state.repository))
+    if state.repository.mirrors:
+        words.append(count(len(state.repository.mirrors), "mirror"))
     if state.stale_days:
         words.append(f"expired {count(state.stale_days, 'day')} ago")
     return ", ".join(words)
@@ -216,6 +277,7 @@ def _state_data(state: RepositoryState) -> dict[str, object]:
     return {
         "name": repository.name,
         "uri": repository.uri,
+        "mirrors": list(repository.mirrors),
         "priority": repository.priority,
         "enabled": repository.enabled,
         "unsigned": repository.unsigned,

@@ -11,7 +11,7 @@ from moss.db.connection import Database
 from moss.db.statements import metadata_from, statement_of
 from moss.digest import PackageDigest
 from moss.package import Metadata, Published
-from moss.repository import Candidate, Revision, candidate_key_of
+from moss.repository import Candidate, Revision, Seen, candidate_key_of
 from solver.values import later
 from solver.version import Scheme
 
@@ -25,6 +25,8 @@ _BRIEFLY = (
 _COLUMNS = f"{_BRIEFLY}, summary, statement, paragraph"
 _INSERT = f"INSERT INTO candidate (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PROVIDE = "INSERT INTO provided (capability, candidate) VALUES (?, ?)"
+
+_REVISION = "repository, uri, digest, refreshed_at, package_count, index_path, asked, etag, last_modified"
 
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 
@@ -60,13 +62,23 @@ def replacing(database: Database, repository: str) -> "Iterator[Callable[[Iterab
 
 
 def record_revision(database: Database, revision: Revision) -> None:
+    seen = revision.seen
     database.connection.execute(
-        "INSERT INTO revision (repository, uri, digest, refreshed_at, package_count) VALUES (?, ?, ?, ?, ?)",
+        f"INSERT INTO revision ({_REVISION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            revision.repository, revision.uri, revision.digest,
-            revision.refreshed_at, revision.package_count,
+            revision.repository, revision.uri, revision.digest, revision.refreshed_at, revision.package_count,
+            seen.index_path, seen.asked, seen.etag, seen.last_modified,
         ),
     )  # fmt: skip
+
+
+def record_unchanged(database: Database, repository: str, at: int, seen: Seen) -> None:
+    """The index of a repository is still what it was when it was last read."""
+    database.connection.execute(
+        "UPDATE revision SET refreshed_at = ?, index_path = ?, asked = ?, etag = ?, last_modified = ?"
+        " WHERE repository = ?",
+        (at, seen.index_path, seen.asked, seen.etag, seen.last_modified, repository),
+    )
 
 
 def _published_row(published: Published) -> tuple[Row, list[str]]:
@@ -93,10 +105,22 @@ def forget_repository(database: Database, name: str) -> None:
 
 
 def revisions(database: Database) -> list[Revision]:
-    rows = database.connection.execute(
-        "SELECT repository, uri, digest, refreshed_at, package_count FROM revision ORDER BY repository"
-    )
-    return [Revision(*row) for row in rows]
+    rows = database.connection.execute(f"SELECT {_REVISION} FROM revision ORDER BY repository")
+    return [
+        Revision(name, uri, digest, refreshed_at, count, Seen(*seen))
+        for name, uri, digest, refreshed_at, count, *seen in rows
+    ]
+
+
+def digests_on_offer(database: Database, digests: Iterable[str]) -> set[str]:
+    """Those of the digests that files on offer have."""
+    asked = sorted(digests)
+    if not asked:
+        return set()
+    marks = ", ".join("?" * len(asked))
+    return {digest for (digest,) in database.connection.execute(
+        f"SELECT digest FROM candidate WHERE digest IN ({marks})", asked
+    )}  # fmt: skip
 
 
 def all_of(database: Database, repositories: Sequence[str]) -> Iterator[Candidate]:

@@ -62,6 +62,12 @@ def known_row(database: Database, chosen: "Chosen") -> PackageId | None:
     return chosen.present.package if chosen.present is not None else by_candidate_key(database, chosen.candidate_key)
 
 
+def digests_recorded(database: Database, digests: Iterable[str]) -> set[str]:
+    """Those of the digests that packages in the store have: of their stones, or of what these were made from."""
+    rows = database.connection.execute("SELECT digest, candidate_key FROM package")
+    return {one for digest, key in rows for one in (digest, key.rpartition(":")[2])} & set(digests)
+
+
 def known_keys(database: Database, keys: Iterable[str]) -> set[str]:
     """Those of the keys that packages on record have."""
     rows = database.connection.executemany(

@@ -14,6 +14,22 @@ def add(database: Database, repository: Repository, added_at: int) -> None:
             int(repository.enabled), *_vouching_row(repository.vouching), added_at,
         ),
     )  # fmt: skip
+    database.connection.executemany(
+        "INSERT INTO repository_mirror (repository, position, uri) VALUES (?, ?, ?)",
+        [(repository.name, position, uri) for position, uri in enumerate(repository.mirrors)],
+    )
+
+
+def set_enabled(database: Database, name: str, *, enabled: bool) -> bool:
+    """Whether there was one of that name."""
+    database.connection.execute("UPDATE repository SET enabled = ? WHERE name = ?", (int(enabled), name))
+    return database.connection.changes() == 1
+
+
+def set_priority(database: Database, name: str, priority: int) -> bool:
+    """Whether there was one of that name."""
+    database.connection.execute("UPDATE repository SET priority = ? WHERE name = ?", (priority, name))
+    return database.connection.changes() == 1
 
 
 def set_vouching(database: Database, name: str, vouching: Vouching) -> None:
@@ -33,8 +49,15 @@ def remove(database: Database, name: str) -> bool:
 def repositories(database: Database) -> list[Repository]:
     """All of them, highest priority first, then by name."""
     rows = database.connection.execute(f"SELECT {_COLUMNS} FROM repository ORDER BY priority DESC, name")
+    mirrors: dict[str, tuple[str, ...]] = {}
+    for name, uri in database.connection.execute(
+        "SELECT repository, uri FROM repository_mirror ORDER BY repository, position"
+    ):
+        mirrors[name] = (*mirrors.get(name, ()), uri)
     return [
-        Repository(name, uri, priority, bool(enabled), Vouching(Voucher(by), pinned, max_staleness))
+        Repository(
+            name, uri, priority, bool(enabled), Vouching(Voucher(by), pinned, max_staleness), mirrors.get(name, ())
+        )
         for name, uri, priority, enabled, by, pinned, max_staleness in rows
     ]
 

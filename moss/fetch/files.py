@@ -41,6 +41,7 @@ def fetch_files(
     mirrors ends it with what that mirror said: NetworkFailure, NotFound, or CorruptData where bytes that
     are not the file's came; what had arrived of the others stays for the next time.
     """
+    here, total = 0, sum({one.digest: one.size for one in wanted}.values())
     with ExitStack() as opened:
         files: dict[str, BinaryIO] = {}
         missing: dict[str, Wanted] = {}
@@ -51,8 +52,11 @@ def fetch_files(
                     missing[one.digest] = one
                 else:
                     files[one.digest] = opened.enter_context(found)
+                    here += one.size
+                    reporter.progress(here, total, "bytes")
         if missing:
-            for digest, file in _Fetching(list(missing.values()), directory, transport, effects, reporter).run():
+            fetching = _Fetching(list(missing.values()), directory, transport, effects)
+            for digest, file in fetching.run(reporter, here, total):
                 files[digest] = opened.enter_context(file)
         opened.pop_all()
     return [files[one.digest] for one in wanted]
@@ -92,11 +96,8 @@ class _Arrived(NamedTuple):
 class _Fetching:
     """Threads that fetch, and the one that waits for them."""
 
-    def __init__(
-        self, missing: list[Wanted], directory: str, transport: Transport, effects: Effects, reporter: Reporter
-    ) -> None:
-        self._directory, self._transport, self._effects, self._reporter = directory, transport, effects, reporter
-        self._missing = missing
+    def __init__(self, missing: list[Wanted], directory: str, transport: Transport, effects: Effects) -> None:
+        self._missing, self._directory, self._transport, self._effects = missing, directory, transport, effects
         self._waiting: SimpleQueue[Wanted] = SimpleQueue()
         for one in missing:
             self._waiting.put(one)
@@ -104,8 +105,8 @@ class _Fetching:
         self._under_way: dict[str, Arriving] = {}
         self._stop = Event()
 
-    def run(self) -> Iterator[tuple[str, BinaryIO]]:
-        """Each file by its digest, as soon as it is there."""
+    def run(self, reporter: Reporter, here: int, total: int) -> Iterator[tuple[str, BinaryIO]]:
+        """Each file by its digest, as soon as it is there. Of the `total` bytes `here` were there before."""
         _check_space(self._missing, self._directory)
         count = min(self._transport.manners.parallel, len(self._missing))
         threads = [Thread(target=self._work, daemon=True) for _ in range(count)]
@@ -115,10 +116,13 @@ class _Fetching:
             left = len(self._missing)
             while left:
                 said = self._next()
+                reporter.progress(here + sum(one.received for one in list(self._under_way.values())), total, "bytes")
+                if said is None:
+                    continue
                 if said.fault is not None:
                     raise said.fault
                 if said.warning:
-                    self._reporter.warning(said.warning)
+                    reporter.warning(said.warning)
                 if said.file is not None:
                     left -= 1
                     yield said.digest, said.file
@@ -129,19 +133,11 @@ class _Fetching:
                 thread.join(_SECONDS_TO_LEAVE)
             self._close_rest()
 
-    def _next(self) -> _Arrived:
-        while True:
-            try:
-                said = self._arrived.get(timeout=_SECONDS_BETWEEN_REPORTS)
-            except Empty:
-                self._report()
-                continue
-            self._report()
-            return said
-
-    def _report(self) -> None:
-        done = sum(one.received for one in list(self._under_way.values()))
-        self._reporter.progress(done, sum(one.size for one in self._missing), "bytes")
+    def _next(self) -> _Arrived | None:
+        try:
+            return self._arrived.get(timeout=_SECONDS_BETWEEN_REPORTS)
+        except Empty:
+            return None
 
     def _work(self) -> None:
         """What each thread does: one waiting file after the other."""

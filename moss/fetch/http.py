@@ -34,6 +34,7 @@ class Http:
 
     def __init__(self, manners: Manners) -> None:
         self.manners = manners
+        self.is_offline = False
         self._proxies = getproxies_environment()
         self._connections = Connections(manners)
         self._pools: dict[str | None, urllib3.PoolManager] = {}

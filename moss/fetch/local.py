@@ -18,6 +18,7 @@ class LocalFiles:
 
     def __init__(self, manners: Manners) -> None:
         self.manners = manners
+        self.is_offline = True
 
     @contextmanager
     def open(self, uri: str, *, offset: int = 0, known: Validators | None = None) -> Iterator[Response]:  # noqa: ARG002

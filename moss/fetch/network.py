@@ -16,7 +16,7 @@ class Network:
     """
 
     def __init__(self, *, offline: bool = False, manners: Manners | None = None) -> None:
-        self.offline = offline
+        self.is_offline = offline
         self._given = manners
         self._opened: list[Transport] = []
 
@@ -38,7 +38,7 @@ class Network:
 
         if scheme_of(uri) not in NETWORK:
             return self._local
-        if self.offline:
+        if self.is_offline:
             raise NetworkFailure(
                 f"{shown(uri)} is on a server, and --offline was said", remedies=["say it without --offline"]
             )

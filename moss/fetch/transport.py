@@ -54,6 +54,10 @@ class Transport(Protocol):
     @property
     def manners(self) -> Manners: ...
 
+    @property
+    def is_offline(self) -> bool:
+        """The person said to keep away from the network."""
+
     def open(
         self, uri: str, *, offset: int = 0, known: Validators | None = None
     ) -> AbstractContextManager[Response]:

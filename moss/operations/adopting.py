@@ -18,12 +18,12 @@ from moss.debian.source import PREFIX
 from moss.digest import EMPTY_CONTENT, PackageDigest
 from moss.errors import MossError
 from moss.examine import Reading, entries_of
-from moss.fetch.uris import relative_to
 from moss.fetch.verify import open_uri
 from moss.generation import PackageId, Reason
 from moss.layout import Entry, EntryKind
 from moss.merge import LayoutCollision, Resolver, merge
 from moss.model import SystemModel, Wish
+from moss.operations.places import is_on_network, package_uris
 from moss.operations.system import System
 from moss.package import Metadata
 from moss.root import GenerationId
@@ -89,14 +89,15 @@ def _candidates(
         if _is_in(layout, tree, links, owners=owners):
             names.add((metadata.name, metadata.architecture))
             yield _Known(metadata, row, layout)
+    revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
     for repository in repositories(system.record):
-        if repository.uri.startswith(PREFIX):
+        if is_on_network(repository) or repository.uri.startswith(PREFIX):
             continue  # to know what a .deb becomes it must be converted, and a mirror has sixty thousand
         for candidate in candidates.all_of(system.offers, [repository.name]):
             if (candidate.metadata.name, candidate.metadata.architecture) in names:
                 continue
-            uri = relative_to(repository.uri, candidate.uri)
             try:
+                uri = package_uris(repository, revisions.get(repository.name), candidate)[0]
                 with open_uri(uri) as file:
                     stone = open_stone(file, uri)
             except MossError:  # it is not here, or damaged: then it cannot be recognised

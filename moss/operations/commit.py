@@ -22,21 +22,18 @@ from moss.db import cuts, generations, journal
 from moss.db.packages import known_row
 from moss.db.repositories import repositories
 from moss.db.triggers import carried_over, has_runs
-from moss.debian.source import PREFIX
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import NotFound
-from moss.fetch.uris import absolute_uri, relative_to
-from moss.fetch.verify import open_uri, verify
 from moss.generation import JournalEntry, PackageId, Reason
 from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
 from moss.operations.facts import facts_of
+from moss.operations.fetching import fetch_stones
 from moss.operations.filtering import broken_links
 from moss.operations.interruption import uninterrupted
 from moss.operations.menu import add_to_menu, check_menu
-from moss.operations.open_files import allow_open_files
 from moss.operations.refetching import refetched
 from moss.operations.space import check_space
 from moss.operations.system import System
@@ -53,7 +50,6 @@ from solver.values import replace
 if TYPE_CHECKING:
     from moss.bundle.arrival import Arrival
     from moss.db.triggers import TriggerRun
-    from moss.foreign.convert import Converted
 
 OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and every file is yours"
 """Said with the first generation of a root."""
@@ -111,7 +107,7 @@ def make_staged(
     missing = _missing(system, plan, arrivals)
     arrivals = (*arrivals, *_arriving(system, missing, open_files))
     brought = frozenset(digest for arrival in arrivals for digest in arrival.wanted)
-    fetched = _fetch(system, [one for one in missing if _digest(one) not in brought], open_files)
+    fetched = fetch_stones(system, [one for one in missing if _digest(one) not in brought], open_files)
     tree, chosen = _stage(system, plan, entry, fetched, arrivals, store)
     make_tree(system, plan.result, tree, store)
     return _trigger(system, plan, chosen, store)
@@ -145,41 +141,6 @@ def _arriving(system: System, missing: Sequence[Chosen], open_files: ExitStack) 
     from moss.operations.bundled import arrivals_of  # only where a bundle is read
 
     return arrivals_of(system, [(bundles[name], digests) for name, digests in wanted.items()], open_files)
-
-
-def _fetch(system: System, missing: Sequence[Chosen], open_files: ExitStack) -> list[Fetched]:
-    """Their stones, verified and open."""
-    uris = {repository.name: repository.uri for repository in repositories(system.record)}
-    if missing:
-        system.reporter.stage(f"checking {len(missing)} packages")
-        allow_open_files(len(missing))
-    stones = _stones_of_debs(system, missing, uris, open_files)
-    fetched: list[Fetched] = []
-    for number, chosen in enumerate(missing, 1):
-        candidate = chosen.candidate
-        assert candidate is not None, f"{chosen.name} is neither in the store nor on offer"
-        digest, size = candidate.digest, candidate.stone_size
-        if chosen.candidate_key in stones:
-            made = stones[chosen.candidate_key]
-            uri, digest, size = absolute_uri(made.stone), made.digest, made.size
-        else:
-            uri = relative_to(uris[candidate.repository], candidate.uri)
-        file = open_files.enter_context(open_uri(uri))
-        verify(file, uri, digest=digest, size=size)
-        fetched.append(Fetched(chosen, file, uri, digest, size))
-        system.reporter.progress(number, len(missing), "packages")
-    return fetched
-
-
-def _stones_of_debs(
-    system: System, missing: Sequence[Chosen], uris: dict[str, str], open_files: ExitStack
-) -> "dict[str, Converted]":
-    """What Debian mirrors offer, converted, by candidate key."""
-    if not any(one.candidate and uris[one.candidate.repository].startswith(PREFIX) for one in missing):
-        return {}
-    from moss.operations.converting import converted  # a second package system: only where it is used
-
-    return open_files.enter_context(converted(system, missing, uris))
 
 
 def _stage(

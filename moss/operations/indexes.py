@@ -1,6 +1,6 @@
 """Reading what a repository offers into the cache: its stone.index, or a Debian mirror's Packages.
 
-    source_of(uri) -> Source        which files, and their digest: nothing more is read when it is known
+    ask(...) -> source              which files, and their digest (asking.py): nothing more is read when it is known
     source.read(...) -> universe    into the cache's tables, and compiled
 """
 
@@ -12,11 +12,10 @@ from contextlib import contextmanager
 from itertools import islice
 
 from moss.debian.index import Listed, read_index
-from moss.debian.source import PREFIX, AptSource
+from moss.debian.source import AptSource
 from moss.debian.universe import IndexCompiler
 from moss.effects import as_moss_error
 from moss.errors import CorruptData
-from moss.fetch.verify import open_uri
 from moss.foreign.apt import IndexFile, digest_of, index_files, plain_pieces
 from moss.package import Published
 from moss.repository import Contents
@@ -72,20 +71,14 @@ class PackagesSource:
             return Contents(count, compiler.compiled())
 
 
-def source_of(uri: str) -> StoneSource | PackagesSource:
-    """What a repository's index is now. NotFound, NetworkFailure, CorruptData, UsageError."""
-    if uri.startswith(PREFIX):
-        apt = AptSource.parse(uri)
-        files = index_files(apt)
-        with as_moss_error(f"read the index of {uri}"):
-            return PackagesSource(
-                hashlib.sha256(f"{apt}\n{digest_of(files)}".encode()).hexdigest(),
-                tuple(files),
-                apt.wanted_architecture,
-            )
-    with open_uri(uri) as file:
-        content = file.read()
-    return StoneSource(uri, hashlib.sha256(content).hexdigest(), content)
+def packages_source(uri: str) -> PackagesSource:
+    """What the indexes of a Debian mirror are now. NotFound, CorruptData, UsageError."""
+    apt = AptSource.parse(uri)
+    files = index_files(apt)
+    with as_moss_error(f"read the index of {uri}"):
+        return PackagesSource(
+            hashlib.sha256(f"{apt}\n{digest_of(files)}".encode()).hexdigest(), tuple(files), apt.wanted_architecture
+        )
 
 
 @contextmanager

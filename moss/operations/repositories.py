@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from moss.db import candidates, definitions
 from moss.db import repositories as recorded
-from moss.debian.source import PREFIX, AptSource
-from moss.errors import NotFound, UsageError
+from moss.debian.source import PREFIX as APT
+from moss.debian.source import AptSource
+from moss.errors import CorruptData, MossError, NetworkFailure, NotFound, TrustFailure, UsageError
 from moss.offers import compile_universe, forget_universe
+from moss.operations.places import is_on_network
 from moss.operations.system import System
 from moss.operations.vouching import Said, signed_source, vouching_of
-from moss.repository import BUNDLE_PREFIX, Repository, Revision, Voucher, Vouching
+from moss.repository import BUNDLE_PREFIX, Repository, Revision, Seen, Voucher, Vouching
+from moss.versioned import PREFIX as VERSIONED
+from moss.versioned import VersionedSource
 from solver.values import replace, value
 
 if TYPE_CHECKING:
@@ -23,6 +27,20 @@ if TYPE_CHECKING:
     from moss.tuf.trusted import Verified
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.IGNORECASE)
+
+
+@value
+class Narrowing:
+    """What of a repository is wanted."""
+
+    suites: tuple[str, ...] = ()
+    """Of an apt repository, as the components are."""
+    components: tuple[str, ...] = ()
+    architecture: str = ""
+    """Of an apt repository, in Debian's word; of a versioned one, in moss's."""
+    version: str = ""
+    """Of a versioned repository, as its channel is: `stream/volatile`."""
+    channel: str = ""
 
 
 @value
@@ -55,14 +73,13 @@ def add_repository(
     trust: str | None = None,
     unsigned: bool = False,
     max_staleness: int | None = None,
-    suites: Sequence[str] = (),
-    components: Sequence[str] = (),
-    architecture: str = "",
+    mirrors: Sequence[str] = (),
+    narrowing: Narrowing | None = None,
 ) -> Refresh:
     """Add a repository and read its index; it is not added when that fails.
 
-    `trust`, `unsigned` and `max_staleness` say who vouches for it, as `Said` has them. Suites, components and
-    an architecture (Debian's word) narrow an apt repository down; UsageError where they are said of another.
+    `trust`, `unsigned` and `max_staleness` say who vouches for it, as `Said` has them. UsageError where what
+    narrows it down is said of another kind of repository.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -73,9 +90,10 @@ def add_repository(
         raise UsageError(
             f"there is already a repository {name}", remedies=[f"moss repo remove {name}", "use another name"]
         )
-    full_uri = _full_uri(uri, suites, components, architecture)
+    full_uri = _full_uri(uri, narrowing or Narrowing())
+    _refuse_mirrors(full_uri, mirrors)
     vouching, root = vouching_of(full_uri, Said(trust, unsigned, max_staleness))
-    repository = Repository(name, full_uri, priority, True, vouching)
+    repository = Repository(name, full_uri, priority, True, vouching, tuple(map(_absolute, mirrors)))
     with _pinned(system, repository, root):
         refresh = _refresh(system, repository)
     with system.record.transaction():
@@ -93,6 +111,20 @@ def remove_repository(system: System, name: str) -> None:
     system.effects.commit_point("offers forgotten")
     forget_universe(system.root, name, system.effects)
     _forget_trust(system, name, None)
+
+
+def set_enabled(system: System, name: str, *, enabled: bool) -> None:
+    """Whether what it offers may be chosen, and whether it is read with the others. NotFound."""
+    if not recorded.set_enabled(system.record, name, enabled=enabled):
+        raise _unknown(system, name)
+    system.effects.commit_point("repository enabled" if enabled else "repository disabled")
+
+
+def set_priority(system: System, name: str, priority: int) -> None:
+    """The higher one wins where two repositories offer a package. NotFound."""
+    if not recorded.set_priority(system.record, name, priority):
+        raise _unknown(system, name)
+    system.effects.commit_point("priority said")
 
 
 def set_vouching(system: System, name: str, said: Said) -> Repository:
@@ -138,7 +170,54 @@ def update_repositories(system: System, names: Sequence[str] = ()) -> list[Refre
     if unknown:
         raise NotFound(f"there is no repository {', '.join(unknown)}", remedies=["moss repo list"])
     wanted = [one for one in known if (one.name in names if names else one.enabled)]
-    return [_refresh(system, repository) for repository in wanted]
+    return _refresh_all(system, wanted)
+
+
+def _refresh_all(system: System, wanted: Sequence[Repository]) -> list[Refresh]:
+    """All that can be read, whatever becomes of one of them; then the first failure, with the others beside it."""
+    refreshes: list[Refresh] = []
+    failures: list[MossError] = []
+    for repository in wanted:
+        try:
+            if system.transport.is_offline and is_on_network(repository):
+                refreshes.append(_as_it_was(system, repository))
+            else:
+                refreshes.append(_refresh(system, repository))
+        except (NetworkFailure, NotFound, CorruptData, TrustFailure) as failure:
+            failures.append(failure)
+    if failures:
+        first = failures[0]
+        first.because = (*first.because, *(other.message for other in failures[1:]))
+        raise first
+    return refreshes
+
+
+def _as_it_was(system: System, repository: Repository) -> Refresh:
+    """Without the network: what was read before, and how old that is."""
+    known = _known(system, repository)
+    if known is None:
+        raise NetworkFailure(
+            f"what {repository.name} offers was never read, and --offline was said",
+            remedies=[f"moss repo update {repository.name}"],
+        )
+    system.reporter.warning(_age(known, system.clock()))
+    return Refresh(repository.name, known.package_count, changed=False)
+
+
+def warn_of_age(system: System) -> None:
+    """Say how old what is known of repositories on the network is, where the person keeps away from it."""
+    if not system.transport.is_offline:
+        return
+    for repository in recorded.repositories(system.record):
+        known = _known(system, repository)
+        if repository.enabled and is_on_network(repository) and known is not None:
+            system.reporter.warning(_age(known, system.clock()))
+
+
+def _age(known: Revision, now: int) -> str:
+    hours = max(0, now - known.refreshed_at) // 3600
+    age = f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours > 1 else "less than two hours"
+    return f"what {known.repository} offers was read {age} ago; --offline was said"
 
 
 def _named(system: System, name: str) -> Repository:
@@ -190,30 +269,41 @@ def _forget_trust(system: System, name: str, vouching: Vouching | None) -> None:
     forget_others(repository, place, system.effects)
 
 
-def _full_uri(uri: str, suites: Sequence[str], components: Sequence[str], architecture: str) -> str:
-    if uri.startswith(PREFIX):
-        return str(AptSource.parse(uri).narrowed(tuple(suites), tuple(components), architecture))
-    if suites or components or architecture:
+def _full_uri(uri: str, narrowing: Narrowing) -> str:
+    of_apt = narrowing.suites or narrowing.components
+    if uri.startswith(APT):
+        if narrowing.version or narrowing.channel:
+            raise UsageError(f"{uri} is an apt repository: it has suites", remedies=["--suite NAME"])
+        source = AptSource.parse(uri)
+        return str(source.narrowed(narrowing.suites, narrowing.components, narrowing.architecture))
+    if narrowing.version and not of_apt:
+        return str(
+            VersionedSource.of(_absolute(uri), narrowing.version, narrowing.channel, narrowing.architecture)
+        )
+    if of_apt or narrowing.architecture:
         raise UsageError(
             f"{uri} is no apt repository: it has no suites, components or architectures",
-            remedies=["write apt+file:DIR for a Debian mirror"],
+            remedies=["write apt+file:DIR or apt+https://HOST/PATH for a Debian mirror"],
         )
+    if narrowing.channel:
+        raise UsageError("--channel needs --version", remedies=["--version stream/NAME"])
+    if uri.startswith(BUNDLE_PREFIX):
+        return BUNDLE_PREFIX + _absolute(uri.removeprefix(BUNDLE_PREFIX))
+    return str(VersionedSource.parse(uri)) if uri.startswith(VERSIONED) else _absolute(uri)
+
+
+def _absolute(uri: str) -> str:
     from moss.fetch.uris import absolute_uri  # looking at repositories fetches nothing
 
-    if uri.startswith(BUNDLE_PREFIX):
-        return BUNDLE_PREFIX + absolute_uri(uri.removeprefix(BUNDLE_PREFIX))
     return absolute_uri(uri)
 
 
-def _source_of(system: System, repository: Repository) -> "BundleSource | StoneSource | PackagesSource":
-    # Looking at repositories reads none of them.
-    if repository.uri.startswith(BUNDLE_PREFIX):
-        from moss.operations.bundled import bundle_source
-
-        return bundle_source(system, repository)
-    from moss.operations.indexes import source_of
-
-    return source_of(repository.uri)
+def _refuse_mirrors(uri: str, mirrors: Sequence[str]) -> None:
+    if mirrors and uri.startswith(BUNDLE_PREFIX):
+        raise UsageError(f"{uri} is a bundle: it has no mirrors", remedies=["add the other one by a name of its own"])
+    for one in mirrors:
+        if one.startswith((APT, VERSIONED, BUNDLE_PREFIX)):
+            raise UsageError(f"the mirror {one} is no plain URI", remedies=[f"write {one.partition('+')[2] or 'https://…'}"])
 
 
 def _refresh(system: System, repository: Repository) -> Refresh:
@@ -221,20 +311,42 @@ def _refresh(system: System, repository: Repository) -> Refresh:
     if repository.vouching.by is Voucher.ROOT:
         with signed_source(system, repository) as source:
             return _take(system, repository, source)
-    return _take(system, repository, _source_of(system, repository))
+    # Looking at repositories reads none of them.
+    if repository.uri.startswith(BUNDLE_PREFIX):
+        from moss.operations.bundled import bundle_source
+
+        return _take(system, repository, bundle_source(system, repository))
+    from moss.operations.asking import ask
+
+    found = ask(repository, _known(system, repository), system.transport)
+    return _take(system, repository, found.source, found.seen)
+
+
+def _known(system: System, repository: Repository) -> Revision | None:
+    """What was last read of it, from where it is now."""
+    for revision in candidates.revisions(system.offers):
+        if revision.repository == repository.name and revision.uri == repository.uri:
+            return revision
+    return None
 
 
 def _take(
-    system: System, repository: Repository, source: "BundleSource | StoneSource | PackagesSource | SignedSource"
+    system: System,
+    repository: Repository,
+    source: "BundleSource | StoneSource | PackagesSource | SignedSource | None",
+    seen: Seen | None = None,
 ) -> Refresh:
-    before = {revision.repository: revision for revision in candidates.revisions(system.offers)}
-    known = before.get(repository.name)
-    if known is not None and known.digest == source.digest and known.uri == repository.uri:
+    """Put what is on offer into the cache, where it is another than before."""
+    known = _known(system, repository)
+    if known is not None and (source is None or known.digest == source.digest):
+        candidates.record_unchanged(system.offers, repository.name, system.clock(), seen or Seen())
+        system.effects.commit_point("index is as before")
         return Refresh(repository.name, known.package_count, changed=False)
+    assert source is not None, "only what is known can be as before"
     with candidates.replacing(system.offers, repository.name) as offer:
         contents = source.read(repository.name, offer)
         count, universe = contents.package_count, contents.universe
-        revision = Revision(repository.name, repository.uri, source.digest, system.clock(), count)
+        revision = Revision(repository.name, repository.uri, source.digest, system.clock(), count, seen or Seen())
         candidates.record_revision(system.offers, revision)
         definitions.replace_texts(system.offers, repository.name, contents.definitions)
     system.effects.commit_point("index read")

@@ -13,11 +13,9 @@ from moss.db import candidates
 from moss.db.origins import Origin, origins_of
 from moss.db.packages import metadata_of
 from moss.db.repositories import repositories
-from moss.debian.source import PREFIX
 from moss.digest import ContentDigest
-from moss.fetch.uris import absolute_uri, relative_to
-from moss.fetch.verify import open_uri, verify
 from moss.generation import Reason
+from moss.operations.fetching import fetch_stones
 from moss.operations.near_sources import (
     BundleFile,
     CachedPackage,
@@ -91,20 +89,8 @@ def contents_of(system: System, source: Source, store: Store) -> AbstractContext
 @contextmanager
 def _contents_of_stone(system: System, source: StoneSource) -> Iterator[Iterator[Content]]:
     """The contents of a source's stone, fetched."""
-    uris = {repository.name: repository.uri for repository in repositories(system.record)}
-    candidate = source.candidate
-    digest, size = candidate.digest, candidate.stone_size
+    metadata, candidate = metadata_of(system.record, source.origin.package), source.candidate
+    chosen = Chosen(metadata, candidate.candidate_key, Reason(), None, candidate)
     with ExitStack() as open_files:
-        if uris[candidate.repository].startswith(PREFIX):
-            from moss.operations.converting import converted  # a second package system: only where it is used
-
-            metadata = metadata_of(system.record, source.origin.package)
-            chosen = Chosen(metadata, candidate.candidate_key, Reason(), None, candidate)
-            stones = open_files.enter_context(converted(system, [chosen], uris))
-            made = stones[candidate.candidate_key]
-            uri, digest, size = absolute_uri(made.stone), made.digest, made.size
-        else:
-            uri = relative_to(uris[candidate.repository], candidate.uri)
-        file = open_files.enter_context(open_uri(uri))
-        verify(file, uri, digest=digest, size=size)
-        yield open_stone(file, uri).contents()
+        (fetched,) = fetch_stones(system, [chosen], open_files)
+        yield open_stone(fetched.file, fetched.name).contents()

@@ -3,7 +3,7 @@
     audit      the tree that was live until now: what is foreign in it is told
     retention  the oldest generation beyond those kept gives its tree to the next one
     advance    the spare becomes a copy of the active tree: the next change does no more than itself
-    collect    packages and assets that no generation has any more; meanwhile
+    collect    packages and assets that no generation has any more, and downloads that nobody needs; meanwhile
     copy       the copy of the record follows it, and the spare is synced
 
 Interrupted anywhere, the next command's recovery and the next upkeep do the rest.
@@ -23,6 +23,7 @@ from moss.effects import as_moss_error
 from moss.layout import Entry
 from moss.meanwhile import meanwhile
 from moss.merge import Resolver
+from moss.operations.downloads import drop_downloads
 from moss.operations.menu import take_from_menu
 from moss.operations.previous import previous_generation
 from moss.operations.system import System
@@ -61,6 +62,7 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
     with as_moss_error("tidy up after the transaction"), Store(system.root.store, system.effects) as store:
         audits = tuple(_audit_archives(system, store)) if audit_trees else ()
         given_up = _retire(system, keep or kept_count(system))
+        drop_downloads(system)
         if not audit_trees:
             return Upkeep(audits, given_up, collect(system, store))
         is_ahead = advance_spare(system, store)

@@ -18,6 +18,7 @@ from moss.operations.system import System
 from moss.package import Published
 from moss.plan import Chosen, Source
 from moss.repository import BUNDLE_PREFIX, UNSIGNED, Contents, Repository, Voucher, Vouching
+from moss.versioned import PREFIX as VERSIONED
 from solver.values import value
 
 if TYPE_CHECKING:
@@ -69,6 +70,11 @@ def vouching_of(uri: str, said: Said) -> tuple[Vouching, bytes | None]:
 def _refuse_contradictions(uri: str, said: Said) -> None:
     if said.trust is not None and said.unsigned:
         raise UsageError("--trust and --unsigned contradict each other", remedies=["say one of them"])
+    if said.trust is not None and uri.startswith(VERSIONED):
+        raise UsageError(
+            f"{uri} is versioned: those are upstream's, and have no signatures",
+            remedies=["name the stone.index of one state", "accept that nobody vouches for it: --unsigned"],
+        )
     if said.trust is not None and uri.startswith((BUNDLE_PREFIX, PREFIX)):
         raise UsageError(
             f"{uri} has no root that could be pinned",

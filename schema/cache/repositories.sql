@@ -7,9 +7,15 @@ CREATE TABLE revision (
     uri TEXT NOT NULL,
     -- SHA-256 of the index, hexadecimal: names the compiled universe too.
     digest TEXT NOT NULL,
-    -- Seconds since 1970, UTC.
+    -- When it was last read, or found to be as it was. Seconds since 1970, UTC.
     refreshed_at INTEGER NOT NULL,
-    package_count INTEGER NOT NULL
+    package_count INTEGER NOT NULL,
+    -- Of a versioned repository: where this index is, relative to the base.
+    index_path TEXT NOT NULL,
+    -- The URI that gave these HTTP validators, empty where there are none.
+    asked TEXT NOT NULL,
+    etag TEXT NOT NULL,
+    last_modified TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- A package that a repository offers.

@@ -323,6 +323,14 @@ CREATE TABLE repository (
     added_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Where else a repository is to be had, in the order in which they are asked.
+CREATE TABLE repository_mirror (
+    repository TEXT NOT NULL REFERENCES repository (name) ON DELETE CASCADE,
+    position INTEGER NOT NULL CHECK (position >= 0),
+    uri TEXT NOT NULL,
+    PRIMARY KEY (repository, position)
+) STRICT, WITHOUT ROWID;
+
 -- Files that were copied into /etc or /var from a generation's factory, as they were then:
 -- what still has this digest was not touched by the admin and may follow the factory.
 CREATE TABLE factory_copy (
