@@ -163,6 +163,10 @@ def _change(
 
 
 def _carry_out(session: Session, system: System, plan: "Plan", at_boot: bool, already: str) -> Answer:
+    if session.settings.offline:
+        from moss.operations.repositories import warn_of_age
+
+        warn_of_age(system)
     for warning in plan.warnings:
         session.warning(warning)
     proposal = Proposal(

@@ -108,7 +108,7 @@ class _Fetching:
     def run(self, reporter: Reporter, here: int, total: int) -> Iterator[tuple[str, BinaryIO]]:
         """Each file by its digest, as soon as it is there. Of the `total` bytes `here` were there before."""
         _check_space(self._missing, self._directory)
-        count = min(self._transport.manners.parallel, len(self._missing))
+        count = min(self._transport.manners.parallel, self._effects.threads, len(self._missing))
         threads = [Thread(target=self._work, daemon=True) for _ in range(count)]
         for thread in threads:
             thread.start()

@@ -248,7 +248,7 @@ def _failure(fault: Exception, uri: str) -> NetworkFailure:
         return NetworkFailure(f"{shown(uri)} is no URI of a file on a server ({fault})", remedies=["moss repo list"])
     return TemporaryFailure(
         f"{shown(uri)} cannot be read: {_reason(fault)}",
-        remedies=["look whether the network is up", "try again later", "use what is here: --offline"],
+        remedies=["look whether the network is up", "try again later"],
     )
 
 

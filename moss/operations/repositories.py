@@ -184,6 +184,10 @@ def _refresh_all(system: System, wanted: Sequence[Repository]) -> list[Refresh]:
             else:
                 refreshes.append(_refresh(system, repository))
         except (NetworkFailure, NotFound, CorruptData, TrustFailure) as failure:
+            known = _known(system, repository)
+            if isinstance(failure, NetworkFailure) and known is not None:
+                use = f"use what was read {_age(known, system.clock())} ago: --offline"
+                failure.remedies = (*failure.remedies, use)
             failures.append(failure)
     if failures:
         first = failures[0]
@@ -200,24 +204,25 @@ def _as_it_was(system: System, repository: Repository) -> Refresh:
             f"what {repository.name} offers was never read, and --offline was said",
             remedies=[f"moss repo update {repository.name}"],
         )
-    system.reporter.warning(_age(known, system.clock()))
+    system.reporter.warning(_warning(known, system.clock()))
     return Refresh(repository.name, known.package_count, changed=False)
 
 
 def warn_of_age(system: System) -> None:
-    """Say how old what is known of repositories on the network is, where the person keeps away from it."""
-    if not system.transport.is_offline:
-        return
+    """Say how old what is known of repositories on the network is, for who keeps away from it."""
     for repository in recorded.repositories(system.record):
         known = _known(system, repository)
         if repository.enabled and is_on_network(repository) and known is not None:
-            system.reporter.warning(_age(known, system.clock()))
+            system.reporter.warning(_warning(known, system.clock()))
 
 
 def _age(known: Revision, now: int) -> str:
     hours = max(0, now - known.refreshed_at) // 3600
-    age = f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours > 1 else "less than two hours"
-    return f"what {known.repository} offers was read {age} ago; --offline was said"
+    return f"{hours // 24} days" if hours >= 48 else f"{hours} hours" if hours > 1 else "less than two hours"
+
+
+def _warning(known: Revision, now: int) -> str:
+    return f"what {known.repository} offers was read {_age(known, now)} ago; --offline was said"
 
 
 def _named(system: System, name: str) -> Repository:
