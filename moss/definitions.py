@@ -92,7 +92,7 @@ class _Reader:
             elif child.name in _EFFECTS:
                 direct.setdefault(child.name, []).extend(self.wanted(child))
             elif child.name in _FORMS:
-                if child.name not in ("rule", "paths"):
+                if child.name not in ("rule", "paths", "except"):
                     once.add(child.name)
                 definition = _FORMS[child.name](self, definition, child)
             else:
@@ -107,6 +107,8 @@ class _Reader:
         """What one part says must fit the others."""
         if definition.shapes is None and any(rule.keep for rule in definition.paths):
             self.fault(f"paths … keep=#true is about values, and {definition.name} takes none: say `values`", node)
+        if definition.exceptions and not definition.paths:
+            self.fault(f"{definition.name} has an `except` and no `paths`", node)
         if not (definition.rules or definition.paths) and definition.recommends and definition.when is None:
             forms = "want, require, prefer, rule, paths or when"
             self.fault(f"{definition.name} does nothing: it has no {forms}", node)
@@ -161,6 +163,13 @@ class _Reader:
             if isinstance(one.value, str) and (why := _pattern_fault(one.value, keeps)):
                 self.fault(why, one)
         return replace(definition, paths=(*definition.paths, *(PathRule(one, keeps) for one in patterns)))
+
+    def exceptions(self, definition: Definition, node: Node) -> Definition:
+        patterns = self.strings(node, properties=())
+        for one in node.arguments:
+            if isinstance(one.value, str) and (why := _pattern_fault(one.value, False)):
+                self.fault(why, one)
+        return replace(definition, exceptions=(*definition.exceptions, *patterns))
 
     def recommends(self, definition: Definition, node: Node) -> Definition:
         found = [one.value for one in node.arguments]
@@ -244,6 +253,7 @@ _FORMS: dict[str, Callable[[_Reader, Definition, Node], Definition]] = {
     "when": _Reader.when,
     "rule": _Reader.rule,
     "paths": _Reader.paths,
+    "except": _Reader.exceptions,
     "recommends": _Reader.recommends,
 }
 _GROUPS: dict[str, Callable[[tuple[Formula, ...]], Formula]] = {

@@ -155,13 +155,16 @@ def _omission(standing: Standing, holds: Holds) -> Omission | None:
     shapes = definition.shapes or ("*",)
     if standing.setting is Setting.OFF or not holds(standing.condition):
         patterns = [_with(rule.pattern, shape) for rule in definition.paths for shape in shapes]
-        return Omission(standing.name, tuple(dict.fromkeys(patterns)))
+        return Omission(standing.name, tuple(dict.fromkeys(patterns)), definition.exceptions)
     if not standing.values:
         return None
     kept = [rule.pattern for rule in definition.paths if rule.keep]
     patterns = [_with(pattern, shape) for pattern in kept for shape in shapes]
     values = [_with(pattern, one) for pattern in kept for one in standing.values]
-    return Omission(standing.name, tuple(dict.fromkeys(patterns)), tuple(dict.fromkeys(values))) if patterns else None
+    if not patterns:
+        return None
+    staying = dict.fromkeys((*values, *definition.exceptions))
+    return Omission(standing.name, tuple(dict.fromkeys(patterns)), tuple(staying))
 
 
 def _with(pattern: str, text: str) -> str:

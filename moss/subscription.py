@@ -70,6 +70,8 @@ class Definition:
     rules: tuple[SubscriptionRule, ...] = ()
     """In force while it is on; each has a condition of its own besides, or none."""
     paths: tuple[PathRule, ...] = ()
+    exceptions: tuple[str, ...] = ()
+    """Patterns of paths that it never leaves out."""
     recommends: bool = True
     """Whether packages are brought that others only recommend; where any that is on says no, none is."""
     origin: str = ""

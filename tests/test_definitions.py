@@ -56,6 +56,7 @@ def test_every_form_is_read() -> None:
             paths "lib/debug/**" "share/gtk-doc/*.html"
             paths "share/{value}/x" keep=#true
             paths "share/y" keep=#false
+            except "lib/debug/x" "lib/debug/y"
             recommends #false
         }
         """
@@ -69,7 +70,7 @@ def test_every_form_is_read() -> None:
     assert first == SubscriptionRule(Relation("x"), want=(Relation("p"), Relation("q")))
     assert second == SubscriptionRule(require=(Relation("r"),), prefer=(Relation("s"),))
     assert [rule.keep for rule in found.paths] == [False, False, True, False]
-    assert not found.recommends
+    assert found.exceptions == ("lib/debug/x", "lib/debug/y") and not found.recommends
 
 
 @pytest.mark.parametrize(
@@ -97,6 +98,7 @@ def test_every_form_is_read() -> None:
         ("subscription a { want x; rule { when y } }", "this rule does nothing"),
         ("subscription a { rule { when y; when z; want x } }", "f.kdl:1:33: a rule has one `when`"),
         ('subscription a { paths "/usr/share" }', "f.kdl:1:24: it starts with a slash"),
+        ('subscription a { want x; except "y" }', "has an `except` and no `paths`"),
         ('subscription a { paths "**" }', "leaves out whatever there is"),
         ('subscription a { paths "share/{value}" }', "f.kdl:1:24: {value} stands only in patterns with keep"),
         ('subscription a { values; paths "share/x" keep=#true }', "has {value} in it"),

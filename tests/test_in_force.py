@@ -124,6 +124,17 @@ def test_paths_are_left_out_while_a_subscription_is_off() -> None:
     assert omissions(Switch("locale")) == ()
 
 
+def test_exceptions_are_never_left_out() -> None:
+    text = """
+    subscription a { default #false; paths "d/**"; except "d/*/copyright" }
+    subscription b { values; paths "l/{value}/**" keep=#true; except "l/all/**" }
+    """
+    assert found(text, Switch("b", values=("de",))).omissions(never_asked) == (
+        Omission("a", ("d/**",), ("d/*/copyright",)),
+        Omission("b", ("l/*/**",), ("l/de/**", "l/all/**")),
+    )
+
+
 def test_values_fit_a_shape() -> None:
     locale = parse_definitions(PATHS, "f", "h")[1]
     assert [fits_shape(locale, one) for one in ("de", "en_GB", "german", "", "d*", "..", "a/")] == [
