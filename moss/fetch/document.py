@@ -17,6 +17,10 @@ class Document:
     validators: Validators
 
 
+class TooLong(CorruptData):
+    """A document has more bytes than it may have."""
+
+
 @value
 class Unchanged:
     """The file is still what it was when its validators were told."""
@@ -31,7 +35,7 @@ def fetch_document(
 
     With the validators of an earlier answer, and where the server says that they still hold, nothing is
     sent. NotFound where it is not there; NetworkFailure where it cannot be had, after as many tries as
-    manners allow; CorruptData where it is longer than `limit`.
+    manners allow; TooLong where it is longer than `limit`.
     """
 
     def fetch() -> Document | Unchanged:
@@ -54,8 +58,8 @@ def _content(response: Response, uri: str, limit: int) -> bytes:
     return bytes(content)
 
 
-def _too_long(uri: str, found: str, limit: int) -> CorruptData:
-    return CorruptData(
+def _too_long(uri: str, found: str, limit: int) -> TooLong:
+    return TooLong(
         f"has {found}; such a file has at most {limit}",
         file=shown(uri),
         remedies=["look whether the URI is right", "ask the repository's maker"],

@@ -92,7 +92,7 @@ def add_repository(
         )
     full_uri = _full_uri(uri, narrowing or Narrowing())
     _refuse_mirrors(full_uri, mirrors)
-    vouching, root = vouching_of(full_uri, Said(trust, unsigned, max_staleness))
+    vouching, root = vouching_of(full_uri, Said(trust, unsigned, max_staleness), system.transport)
     repository = Repository(name, full_uri, priority, True, vouching, tuple(map(_absolute, mirrors)))
     with _pinned(system, repository, root):
         refresh = _refresh(system, repository)
@@ -134,7 +134,7 @@ def set_vouching(system: System, name: str, said: Said) -> Repository:
     if said.trust is None and not said.unsigned:
         vouching = _with_staleness(known, said)
     else:
-        vouching, root = vouching_of(known.uri, said)
+        vouching, root = vouching_of(known.uri, said, system.transport)
         with _pinned(system, replace(known, vouching=vouching), root):
             _refresh(system, replace(known, vouching=vouching))
     recorded.set_vouching(system.record, name, vouching)

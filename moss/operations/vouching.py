@@ -14,6 +14,7 @@ from moss.db import candidates
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
 from moss.errors import NotFound, TrustFailure, UsageError
+from moss.fetch.transport import Transport
 from moss.operations.system import System
 from moss.package import Published
 from moss.plan import Chosen, Source
@@ -39,7 +40,7 @@ class Said:
     """In days."""
 
 
-def vouching_of(uri: str, said: Said) -> tuple[Vouching, bytes | None]:
+def vouching_of(uri: str, said: Said, transport: Transport) -> tuple[Vouching, bytes | None]:
     """Who vouches for the repository at this URI, and the root to pin where it is one.
 
     UsageError where that is contradictory, or where nothing was said and something must be. TrustFailure where
@@ -63,7 +64,7 @@ def vouching_of(uri: str, said: Said) -> tuple[Vouching, bytes | None]:
         )
     from moss.tuf.trusted import fingerprint_of
 
-    root = _root_of(uri, said.trust)
+    root = _root_of(uri, said.trust, transport)
     return Vouching(Voucher.ROOT, fingerprint_of(root), said.max_staleness or 0), root
 
 
@@ -86,7 +87,8 @@ def _refuse_contradictions(uri: str, said: Said) -> None:
         raise UsageError("--max-staleness says something about a signed repository", remedies=["add --trust FILE"])
 
 
-def _root_of(uri: str, trust: str) -> bytes:
+def _root_of(uri: str, trust: str, transport: Transport) -> bytes:
+    from moss.operations.metadata import fetching
     from moss.tuf.roles import MOST_ROOTS, ROOT_LIMIT
     from moss.tuf.trusted import fingerprint_of
 
@@ -100,10 +102,11 @@ def _root_of(uri: str, trust: str) -> bytes:
                 remedies=["name the root's file, such as 1.root.json", "--trust sha256:FINGERPRINT"],
             ) from fault
     wanted = trust.removeprefix(FINGERPRINT_PREFIX).strip().lower()
-    seen: list[str] = []
+    place, seen = metadata_uri(uri), list[str]()
+    fetch = fetching(transport, [place])
     for number in range(1, MOST_ROOTS + 1):
         try:
-            content = fetch(f"{metadata_uri(uri)}{number}.root.json", ROOT_LIMIT)
+            content = fetch(f"{place}{number}.root.json", ROOT_LIMIT)
         except NotFound:
             break
         if fingerprint_of(content) == wanted:
@@ -122,14 +125,6 @@ def metadata_uri(uri: str) -> str:
     from moss.tuf.roles import FOLDER
 
     return relative_to(uri, f"{FOLDER}/")
-
-
-def fetch(uri: str, limit: int) -> bytes:
-    """What lies there; one byte more than the limit where it is longer."""
-    from moss.fetch.verify import open_uri
-
-    with open_uri(uri) as file:
-        return file.read(limit + 1)
 
 
 class SignedSource:
@@ -153,19 +148,19 @@ class SignedSource:
 
 
 @contextmanager
-def signed_source(
-    system: System, repository: Repository, get: Callable[[str, int], bytes] = fetch
-) -> Iterator[SignedSource]:
+def signed_source(system: System, repository: Repository) -> Iterator[SignedSource]:
     """What a repository has signed, verified. When the block ends well, it is what the system knows of it;
     what was verified is kept in any case. TrustFailure, NetworkFailure, NotFound."""
+    from moss.operations.metadata import fetching
     from moss.tuf.client import Refreshing
     from moss.tuf.trusted import keep_verified, pinned_root, place_of
 
     vouching = repository.vouching
     place = place_of(system.root, repository.name, vouching)
     pinned = pinned_root(place, vouching.pinned)
+    places = [metadata_uri(uri) for uri in (repository.uri, *repository.mirrors)]
     with Refreshing(
-        repository.name, place, metadata_uri(repository.uri), get,
+        repository.name, place, places[0], fetching(system.transport, places),
         pinned=pinned, now=system.clock(), max_staleness=vouching.max_staleness,
     ) as refreshing:  # fmt: skip
         try:
