@@ -133,6 +133,11 @@ class FormatTooNew(MossError):
     exit_code = 11
 
 
+class FormatTooOld(MossError):
+    code = "FORMAT_TOO_OLD"
+    exit_code = 11
+
+
 class TriggerFailed(MossError):
     code = "TRIGGER_FAILED"
     exit_code = 12

@@ -5,11 +5,11 @@ No cursor, row, or SQL text leaves `moss/db/`: the other modules here turn rows 
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import apsw
 
-from moss.errors import CorruptData, FormatTooNew, Locked, MossError, NoSpace, PermissionRefused
+from moss.errors import CorruptData, FormatTooNew, FormatTooOld, Locked, MossError, NoSpace, PermissionRefused
 from moss.resources import schema_texts
 from solver.values import value
 
@@ -196,5 +196,34 @@ def told_in_words(path: str, remedy: str = REMEDY) -> Iterator[None]:
             f"{path} cannot grow: no space left on the file system",
             remedies=["moss state prune", "moss cache clean", "look with: df -h and df -i"],
         ) from fault
+    except apsw.SQLError as fault:
+        other = _other_form(path, fault)
+        if other is None:  # then the statement is wrong, which is moss's own fault
+            raise
+        raise other from fault
     except (apsw.BusyError, apsw.LockedError) as fault:
         raise Locked(f"{path} is in use ({fault})", remedies=["run the command again"]) from fault
+
+
+def _other_form(path: str, fault: apsw.SQLError) -> FormatTooOld | None:
+    """Whether a statement failed because another moss made the tables, before the schema was as it is."""
+    if not os.path.isfile(path):
+        return None
+    with closing(apsw.Connection(path, flags=apsw.SQLITE_OPEN_READONLY)) as found:
+        expected = Database(apsw.Connection(":memory:"), "")
+        _migrate(expected, schema_texts("sql"))
+        if _tables(found) == _tables(expected.connection):
+            return None
+    return FormatTooOld(
+        f"{path} was written by an earlier moss, in a form that this one cannot read",
+        because=[str(fault)],
+        remedies=[
+            "use the moss that wrote it",
+            "let that one make a bundle, and take it into a new root: moss export -o FILE; moss sync --from FILE",
+        ],
+    )
+
+
+def _tables(connection: apsw.Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {str(name): str(sql) for name, sql in rows}

@@ -1,4 +1,4 @@
-"""Installing some 330 real packages and updating five of them: moss against dpkg, ostree and nix.
+"""Installing some 340 real packages and updating five of them: moss against dpkg, ostree and nix.
 
     python tests/bench/install_vs_peers.py [--runs N] [PACKAGE…]
 
@@ -23,7 +23,10 @@ from tests.bench.debs_vs_dpkg import SCRIPTS, with_dpkg, without_scripts
 from tests.bench.measuring import MOSS, Measured, row, run, together, typical
 from tests.debian.closure import ESSENTIAL, AptUnavailable, closure
 
-WANTED = [*ESSENTIAL, "python3", "git", "vim", "build-essential", "openssh-server", "curl", "cups", "emacs-nox"]
+WANTED = [
+    *ESSENTIAL, "python3", "git", "vim", "build-essential", "openssh-server", "curl", "cups", "emacs-nox",
+    "apache2", "graphviz", "mutt", "postgresql",
+]  # fmt: skip
 UPDATED = ("coreutils", "git", "vim", "curl", "perl-base")
 
 Pair = tuple[Measured, Measured]

@@ -155,6 +155,7 @@ def test_exit_codes_keep_their_meaning() -> None:
         "NO_SPACE": 9,
         "PERMISSION": 10,
         "FORMAT_TOO_NEW": 11,
+        "FORMAT_TOO_OLD": 11,
         "TRIGGER_FAILED": 12,
         "RECOVERED": 13,
         "INTERRUPTED": 130,
