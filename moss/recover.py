@@ -154,6 +154,7 @@ def _forget_dirty_spare(database: Database) -> bool:
 def _record_live(database: Database, live: GenerationId) -> None:
     generations.record_complete(database, live)
     generations.set_active(database, live)
+    boot.forget_failed(database, live)
     trees.unset_audited(database, live)
     trees.set_pending(database, None)
     _forget_dirty_spare(database)
@@ -164,6 +165,7 @@ def _follow(
 ) -> str | None:
     """The machine was switched from outside (at boot): the record follows. None where that was wanted."""
     before, pending = generations.active(database), trees.pending(database)
+    spent = _spent(root, database)
     settle_trees(root, database, effects, reporter)
     copies, warnings = _settle_local_state(root, database, effects)
     with database.transaction():
@@ -172,6 +174,9 @@ def _follow(
         )
         journal.set_target(database, entry, live)
         _record_live(database, live)
+        for number, tries in spent.items():
+            if number != live and generations.generation(database, number) is not None:
+                boot.record_failed(database, number, tries, now)
         factory.record_copies(database, copies)
         journal.finish(database, entry, "done", now)
     effects.commit_point("record follows /usr")
@@ -180,8 +185,26 @@ def _follow(
         for warning in (f"generation {live} is active since the machine was booted, as it was to be", *warnings):
             reporter.warning(warning)
         return None
+    failed = pending if pending in spent else before
+    if failed is not None and failed in spent:
+        return f"{fell_back(failed, spent[failed], live)}; the record follows"
     awaited = "" if pending is None else f" (generation {pending} was to be booted)"
     return f"/usr is generation {live}, the record said {before}{awaited}; the record follows"
+
+
+def fell_back(failed: GenerationId, tries: int, live: GenerationId) -> str:
+    """What a person should know of a machine that came back by itself."""
+    often = "" if not tries else " once" if tries == 1 else f" {tries} times"
+    return f"generation {failed} was tried{often} and did not come up, so the machine went back to generation {live}"
+
+
+def _spent(root: Root, database: Database) -> dict[GenerationId, int]:
+    """Generations that the boot loader has given up, where there is a boot menu."""
+    if boot.said_place(database) is None and not root.is_host:
+        return {}
+    from moss.boot.keeping import spent_generations  # as for settling entries: most systems are not booted
+
+    return spent_generations(root, database)
 
 
 def _check_known(root: Root, database: Database, live: GenerationId | None) -> None:

@@ -21,6 +21,10 @@ from solver.values import value
 
 _FRAGMENT = ".cmdline"
 _LARGEST_TEXT = 64 << 10
+_BLESS = ["lib/systemd/system/systemd-bless-boot.service"]
+"""What lets a generation say that it has come up, so that tries can be counted."""
+_PANIC = "panic=10"
+"""A kernel that panics must boot again for the next try to be counted."""
 
 
 @value
@@ -57,17 +61,18 @@ def boot_content(
     vendor = _texts(store, boot.files_in(database, generation.id, f"{KERNELS}/cmdline.d", _FRAGMENT))
     files: dict[str, BootFile] = {}
     entries = []
+    assessed = boot.file_at(database, generation.id, _BLESS) is not None
     for kernel in kernels_of(database, generation):
         paths = [_path(os_id, one) for one in (kernel.image, *kernel.initrds)]
         files.update(zip(paths, (kernel.image, *kernel.initrds), strict=True))
-        options = command_line(
-            _base(root), vendor, _admin_fragments(root), _texts(store, list(kernel.fragments)), generation.id
-        )
+        own = _texts(store, list(kernel.fragments))
+        base = f"{_PANIC} {_base(root)}" if assessed else _base(root)  # what comes later in a line counts
+        options = command_line(base, vendor, _admin_fragments(root), own, generation.id)
         linux, *initrds = (f"/{path}" for path in paths)
         entries.append(
             BootEntry(
                 system, os_id, os_name, generation.id, _day(generation.created_at), kernel.version,
-                linux, tuple(initrds), options, is_first,
+                linux, tuple(initrds), options, is_first, assessed,
             )
         )  # fmt: skip
     return BootContent(tuple(entries), files)

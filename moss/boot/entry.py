@@ -23,6 +23,9 @@ from solver.values import value
 FSTX = "moss.fstx"
 """The word on the kernel's command line that names a generation, as upstream's initrds read it."""
 
+TRIES = 3
+"""How often a new generation is tried that does not say that it has come up."""
+
 _MADE_BY = "# made by moss for system "
 _FILE_NAME = re.compile(r"(?P<stem>[^+]+-(?P<generation>[1-9][0-9]*))(?P<tries>\+[0-9]+(?:-[0-9]+)?)?\.conf")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._~^-]")
@@ -50,11 +53,18 @@ class BootEntry:
     options: str
     is_first: bool
     """Whether it is the one to boot."""
+    is_assessed: bool = False
+    """Whether the generation says by itself that it has come up: it has systemd-bless-boot."""
 
     @property
     def stem(self) -> str:
         """The file's name without tries and `.conf`."""
         return f"{file_word(self.os_id)}-{file_word(self.kernel)}-{self.generation}"
+
+    @property
+    def new_file_name(self) -> str:
+        """How the file is called that a boot loader has not seen yet."""
+        return f"{self.stem}{f'+{TRIES}' if self.is_assessed else ''}.conf"
 
     @property
     def text(self) -> str:
@@ -95,6 +105,12 @@ class FoundEntry:
         """`+3-1`: tries left and done; empty where nothing is counted."""
         found = _FILE_NAME.fullmatch(self.file_name)
         return (found["tries"] or "") if found else ""
+
+    @property
+    def tries_done(self) -> int:
+        """How often it was tried, where that is counted."""
+        found = re.fullmatch(r"\+[0-9]+-([0-9]+)", self.tries)
+        return int(found[1]) if found else 0
 
     @property
     def is_spent(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 
 from moss.boot import carry_out, loader
 from moss.boot.content import BootContent, boot_content, os_release, read_asset
-from moss.boot.entry import BootEntry
+from moss.boot.entry import BootEntry, FoundEntry
 from moss.boot.loader import LoaderFile
 from moss.boot.place import BootPlace, find_boot_place, is_writable, look
 from moss.boot.plan import BootPlan, Found, clashing, held_alone, plan_boot
@@ -69,6 +69,24 @@ def boot_place(root: Root, database: Database) -> BootPlace | None:
     if said is not None:
         return BootPlace(*said)
     return find_boot_place() if root.is_host else None
+
+
+def spent_generations(root: Root, database: Database) -> dict[GenerationId, int]:
+    """Generations of which every entry was tried as often as it may be, each with how often; none where no
+    entries are kept, or where they cannot be read."""
+    place = boot_place(root, database)
+    if place is None or not os.path.isdir(place.boot):
+        return {}
+    system = system_identity(database)
+    by_generation: dict[GenerationId, list[FoundEntry]] = {}
+    for entry in look(place).entries:
+        if entry.is_made_for(system) and entry.generation is not None:
+            by_generation.setdefault(entry.generation, []).append(entry)
+    return {
+        number: max(entry.tries_done for entry in entries)
+        for number, entries in by_generation.items()
+        if all(entry.is_spent for entry in entries)
+    }
 
 
 def wish_entries(

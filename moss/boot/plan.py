@@ -55,17 +55,20 @@ class BootPlan:
 def plan_boot(wanted: Sequence[BootEntry], sizes: Mapping[str, int], found: Found, system: str) -> BootPlan:
     """What brings $BOOT from `found` to `wanted`. `sizes`: bytes of each file the wanted entries name.
 
-    An entry keeps the tries that were counted in its file's name. Files are deleted when no entry names
-    them, whoever made it.
+    An entry keeps the tries that were counted in its file's name; the first one, when they are spent, gets them
+    anew: the person wants it, whatever came of it. Files are deleted when no entry names them, whoever made it.
     """
     ours = {one.stem: one for one in found.entries if one.is_made_for(system) and one.stem is not None}
     stems = {entry.stem for entry in wanted}
-    delete = [one for one in found.entries if one.is_made_for(system) and one.stem not in stems]
+    anew = {entry.stem for entry in wanted if entry.is_first and entry.stem in ours and ours[entry.stem].is_spent}
+    delete = [
+        one for one in found.entries if one.is_made_for(system) and (one.stem not in stems or one.stem in anew)
+    ]
     writing = []
     for entry in wanted:
-        there = ours.get(entry.stem)
+        there = ours.get(entry.stem) if entry.stem not in anew else None
         if there is None or there.text != entry.text:
-            writing.append((there.file_name if there else f"{entry.stem}.conf", entry.text))
+            writing.append((there.file_name if there else entry.new_file_name, entry.text))
     named = {path.lower() for path in sizes}
     for one in found.entries:
         if one not in delete and not (one.is_made_for(system) and one.stem in stems):

@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Annotated
 
 from moss.cli.as_json import plan_data
-from moss.cli.changing import AtBoot, Proposal, carry_out, opened
+from moss.cli.changing import AtBoot, Proposal, answer_data, carry_out, nothing_to_do, opened
 from moss.cli.parameters import Argument, Option
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
+from moss.db.boot import failed_generations
 from moss.db.generations import model_of
 from moss.errors import UsageError
 from moss.model import SystemModel
@@ -79,20 +80,26 @@ def update(
         list[str] | None,
         Argument(metavar="[PACKAGE…]", help="Only these; everything when none is named."),
     ] = None,
+    skip_failed: Annotated[
+        bool, Option("--skip-failed", help="Do nothing where that would be what did not come up at boot.")
+    ] = False,
     at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
     """Reads the repositories first, unless --offline or --dry-run says not to; the newest set that
-    fits together becomes one new generation."""
+    fits together becomes one new generation. An update that nobody watches says --skip-failed: it does not make
+    again what the machine has come back from."""
     choosing = _choosing(session, prefer, solver_time)
-    with opened(session, "update", *(names or []), at_boot=at_boot) as system:
+    said = [*(names or []), *(["--skip-failed"] if skip_failed else [])]
+    with opened(session, "update", *said, at_boot=at_boot) as system:
         if not (session.settings.offline or session.settings.dry_run):
             from moss.operations.repositories import update_repositories
 
             update_repositories(system)
         request = update_request(_model(system), names or [], _installed_names(system))
-        return _change(session, system, request, choosing, at_boot, "everything is up to date")
+        already = "everything is up to date"
+        return _change(session, system, request, choosing, at_boot, already, skip_failed=skip_failed)
 
 
 def sync(
@@ -156,10 +163,36 @@ def change(session: Session, system: System, request: ChangeRequest, already: st
 
 
 def _change(
-    session: Session, system: System, request: ChangeRequest, choosing: Choosing, at_boot: bool, already: str
+    session: Session,
+    system: System,
+    request: ChangeRequest,
+    choosing: Choosing,
+    at_boot: bool,
+    already: str,
+    *,
+    skip_failed: bool = False,
 ) -> Answer:
     session.stage("choosing packages")
-    return _carry_out(session, system, propose(system, request, choosing), at_boot, already)
+    plan = propose(system, request, choosing)
+    failed = _same_as_failed(system, plan)
+    if failed is not None and skip_failed:
+        proposal = Proposal(
+            text=lambda page: plan_text(plan, page),
+            data=lambda: plan_data(plan),
+            nothing_to_do=nothing_to_do(f"this would be generation {failed} again, which did not come up"),
+        )
+        return Answer(proposal.nothing_to_do or proposal.text, answer_data(proposal, None))
+    if failed is not None:
+        session.warning(f"this is generation {failed} again, which was booted and did not come up")
+    return _carry_out(session, system, plan, at_boot, already)
+
+
+def _same_as_failed(system: System, plan: "Plan") -> int | None:
+    if plan.is_empty or not failed_generations(system.record):
+        return None
+    from moss.operations.fall_back import same_as_failed  # hardly ever
+
+    return same_as_failed(system, plan)
 
 
 def _carry_out(session: Session, system: System, plan: "Plan", at_boot: bool, already: str) -> Answer:

@@ -86,6 +86,10 @@ class Session:
         from moss.operations.system import open_to_read  # makers' commands have no system
 
         with open_to_read(self.settings.directory, self, facts=self.said_facts) as system:
+            if system.booted is not None:
+                from moss.operations.fall_back import told  # once, after a boot into another generation
+
+                self.warning(told(system))
             yield system
 
     @property

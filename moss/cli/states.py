@@ -90,6 +90,7 @@ def summary_data(summary: GenerationSummary) -> dict[str, object]:
         "has_tree": summary.has_tree,
         "kept_as": summary.kept_as,
         "pending": summary.pending,
+        "failed_boot": summary.failed_boot,
     }
 
 
@@ -162,6 +163,7 @@ def _standing(summary: GenerationSummary) -> str:
     standing = [
         "active" if summary.active else "rollback goes here" if summary.previous else "",
         "at the next boot" if summary.pending else "",
+        "did not come up" if summary.failed_boot else "",
         "" if summary.kept_as is None else f"kept as {plain(summary.kept_as)}",
     ]
     return ", ".join(filter(None, standing))

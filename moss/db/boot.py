@@ -21,6 +21,24 @@ class BootFile(NamedTuple):
     """Bytes."""
 
 
+def record_failed(database: Database, generation: GenerationId, tries: int, now: int) -> None:
+    """A generation was tried and did not come up."""
+    database.connection.execute(
+        "INSERT OR REPLACE INTO failed_boot (generation, tries, noticed_at) VALUES (?, ?, ?)", (generation, tries, now)
+    )
+
+
+def forget_failed(database: Database, generation: GenerationId) -> None:
+    """Whatever came of it before: it is the one that runs."""
+    database.connection.execute("DELETE FROM failed_boot WHERE generation = ?", (generation,))
+
+
+def failed_generations(database: Database) -> dict[GenerationId, int]:
+    """Those that were tried and did not come up, each with how often."""
+    rows = database.connection.execute("SELECT generation, tries FROM failed_boot ORDER BY generation")
+    return {GenerationId(number): tries for number, tries in rows}
+
+
 def file_at(database: Database, generation: GenerationId, paths: Sequence[str]) -> BootFile | None:
     """The first of these paths that the generation has a regular file at."""
     for path in paths:

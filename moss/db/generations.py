@@ -170,6 +170,16 @@ def package_ids_of(database: Database, number: GenerationId | None) -> list[Pack
     return [PackageId(package) for (package,) in rows]
 
 
+def package_count(database: Database, number: GenerationId) -> int:
+    """How many packages a generation consists of."""
+    row = database.connection.execute(
+        "SELECT count(*) FROM selection JOIN package ON package.id = package WHERE generation = ? AND made_by IS NULL",
+        (number,),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def _selected(
     package: int, digest: str, key: str, repository: str, stone_size: int, installed_size: int, reason: str,
     *columns: Any,

@@ -29,6 +29,8 @@ class GenerationSummary:
     """The name under which the person keeps it."""
     pending: bool = False
     """Whether the next boot is to switch to it."""
+    failed_boot: bool = False
+    """Whether it was booted and did not come up."""
 
 
 @value
@@ -115,19 +117,22 @@ def near_names(system: System, name: str) -> list[str]:
 def summaries(system: System) -> list[GenerationSummary]:
     """Every generation that can be activated, oldest first."""
     from moss.db import trees  # proposing asks here too, and for no history
+    from moss.db.boot import failed_generations
     from moss.operations.previous import previous_generation
 
     active, previous = system.active, previous_generation(system)
     names, pending = trees.kept_names(system.record), trees.pending(system.record)
+    failed = failed_generations(system.record)
     return [
         GenerationSummary(
             generation,
             active=generation.id == active,
             previous=generation.id == previous,
-            package_count=len(generations.package_ids_of(system.record, generation.id)),
+            package_count=generations.package_count(system.record, generation.id),
             has_tree=_has_tree(system, generation.id),
             kept_as=names.get(generation.id),
             pending=generation.id == pending != active,
+            failed_boot=generation.id in failed,
         )
         for generation in generations.generations(system.record)
         if generation.status is Status.COMPLETE

@@ -262,6 +262,15 @@ CREATE TABLE sealed (
     top TEXT NOT NULL CHECK (json_valid(top))
 ) STRICT;
 
+-- Generations that the boot loader tried as often as it may, and that did not say that they had come up.
+CREATE TABLE failed_boot (
+    generation INTEGER PRIMARY KEY REFERENCES generation (id) ON DELETE CASCADE,
+    -- How often it was tried.
+    tries INTEGER NOT NULL CHECK (tries >= 0),
+    -- Seconds since 1970, UTC.
+    noticed_at INTEGER NOT NULL
+) STRICT;
+
 -- The tree that the next generation is made in, by difference from the one it holds.
 CREATE TABLE spare (
     one INTEGER PRIMARY KEY CHECK (one = 1),
