@@ -6,7 +6,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 from moss.definition_files import files_of_definitions, read_text
@@ -16,6 +16,7 @@ from moss.effects import as_moss_error
 from moss.errors import CorruptData, MossError, NotFound, UsageError
 from moss.package import Published
 from moss.stone import open_stone, write_index_file
+from moss.stone.content_id import content_id_of
 from solver.values import value
 
 INDEX_NAME = "stone.index"
@@ -36,11 +37,13 @@ class Indexed:
     """The names of those that it defines."""
 
 
-def index(directory: str) -> Indexed:
+def index(directory: str, content_ids: Mapping[PackageDigest, str] | None = None) -> Indexed:
     """Write `directory/stone.index` of all stones in the directory and below it.
 
     Each stone is judged but for its content, which its SHA-256 covers. CorruptData names every file
-    that is no package, UsageError what is wrong with definitions; the old index stays then.
+    that is no package, UsageError what is wrong with definitions; the old index stays then. With
+    `content_ids`, those that are known already, the index has every package's; for the others the whole
+    stone is read.
     """
     with as_moss_error(f"index {directory}"):
         published: dict[PackageDigest, Published] = {}
@@ -48,7 +51,7 @@ def index(directory: str) -> Indexed:
         for path in _stones(directory):
             uri = quote(os.path.relpath(path, directory), safe=_IN_A_URI)
             try:
-                package = publish(path, uri)
+                package = publish(path, uri, content_ids)
             except MossError as fault:
                 faults.append(fault)
                 continue
@@ -88,14 +91,19 @@ def _definitions(folder: str) -> tuple[dict[str, str], tuple[str, ...]]:
     return texts, tuple(sorted(found))
 
 
-def publish(path: str, uri: str) -> Published:
-    """What an index says of a stone: its statement, its place relative to the index, SHA-256 and size."""
+def publish(path: str, uri: str, content_ids: Mapping[PackageDigest, str] | None = None) -> Published:
+    """What an index says of a stone: its statement, its place relative to the index, SHA-256 and size; with
+    `content_ids` also its content id, which is taken from there where it is known."""
     with open(path, "rb") as file:
         stone = open_stone(file, path)
         metadata, installed_size = stone.metadata, stone.content_size
         file.seek(0)
         digest = PackageDigest(hashlib.file_digest(file, "sha256").hexdigest())
-        return Published(metadata, uri, digest, os.fstat(file.fileno()).st_size, installed_size)
+        identity = None
+        if content_ids is not None:
+            file.seek(0)
+            identity = content_ids.get(digest) or content_id_of(open_stone(file, path))
+        return Published(metadata, uri, digest, os.fstat(file.fileno()).st_size, installed_size, identity)
 
 
 def _stones(directory: str) -> Iterator[str]:

@@ -88,4 +88,6 @@ class Published:
     """Bytes of the stone."""
     installed_size: int | None = None
     """Bytes that its distinct files take; None where the index does not say."""
+    content_id: str | None = None
+    """What it is, whatever it comes in (moss/stone/content_id.py); None where the index does not say."""
 

@@ -7,7 +7,7 @@ from moss.capability import Capability
 from moss.cli.as_json import package_data
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
-from moss.cli.signing import sign_index, signed_data, signed_line, signing_keys
+from moss.cli.signing import known_content_ids, sign_index, signed_data, signed_line, signing_keys
 from moss.cli.text import Page, count, plain, size
 from moss.errors import MossError, UsageError
 from moss.foreign.deb import Converted, Failed, convert_all
@@ -107,7 +107,7 @@ def index(
     session.when_interrupted(lambda: "the index is as it was")
     session.stage(f"indexing {folder}")
     signing = signing_keys(session, folder, keys or ())
-    indexed = index_directory(folder)
+    indexed = index_directory(folder, known_content_ids(folder) if signing else None)
     for note in indexed.notes:
         session.warning(note)
     signed = sign_index(session, folder, signing) if signing else None

@@ -12,6 +12,7 @@ from moss.cli.text import Page, count, moment, plain
 from moss.errors import UsageError
 
 if TYPE_CHECKING:
+    from moss.digest import PackageDigest
     from moss.effects import Effects
     from moss.trust import PublicKey, SecretKey
     from moss.tuf.roles import Role, RoleState, Signed
@@ -115,6 +116,13 @@ def signing_keys(session: Session, folder: str, names: Sequence[str], *, needed:
     with session.reading() as system:
         found = [signing_key(system, name) for name in names]
     return [key for key in found if key is not None]
+
+
+def known_content_ids(folder: str) -> dict[PackageDigest, str]:
+    """By stone, as the index that is signed already has them: those stones need not be read again."""
+    from moss.tuf.signing import signed_content_ids
+
+    return signed_content_ids(folder)
 
 
 def sign_index(session: Session, folder: str, signing: Sequence[SecretKey]) -> Signed:

@@ -5,6 +5,7 @@
     moss.source/1           what the package was made from, `sha256:<hex>`
     moss.installed-size/1   in an index only: bytes that the package's distinct files take, in decimal
     moss.subscriptions/1    in an index only: canonical JSON, name of a file of definitions -> its text in KDL
+    moss.content-id/1       in an index only: which package it is, whatever it comes in: 64 hexadecimal digits
     moss.xattrs/1           extended attributes of the package's files: moss/stone/xattrs.py
 
 In an index each key but that of subscriptions is preceded by the package's digest and a slash.
@@ -29,16 +30,18 @@ VERSION_SCHEME = "moss.version-scheme/1"
 SOURCE = "moss.source/1"
 INSTALLED_SIZE = "moss.installed-size/1"
 SUBSCRIPTIONS = "moss.subscriptions/1"
+CONTENT_ID = "moss.content-id/1"
 
 _WORDS = ("depends", "recommends", "supplements", "provides", "conflicts", "breaks", "replaces")
 
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 _PREFIX = re.compile(r"[0-9a-f]{64}/")
 _KEY = re.compile(
-    r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source|installed-size|xattrs))/(?P<version>[^/]*)\Z"
+    r"(?P<topic>(?:[0-9a-f]{64}/)?moss\.(?:relations|version-scheme|source|installed-size|content-id|xattrs))/(?P<version>[^/]*)\Z"
 )
 _DECIMAL = re.compile(rb"(?:0|[1-9][0-9]{0,18})\Z")
 _FILE = re.compile(r"[^/\x00-\x20\x7f.][^/\x00-\x1f\x7f]{0,99}\.kdl\Z")
+_CONTENT_ID = re.compile(rb"[0-9a-f]{64}\Z")
 _SOURCE = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
@@ -95,6 +98,16 @@ def decode_definitions(attributes: Mapping[str, bytes], place: Place) -> dict[st
         if not _FILE.match(name):
             raise place.fault(f"attribute {SUBSCRIPTIONS}: {name[:80]!r} is no name of a file of definitions")
     return texts
+
+
+def decode_content_id(attributes: Mapping[str, bytes], place: Place, prefix: str) -> str | None:
+    """What an index says a package is, if it does."""
+    raw = attributes.get(prefix + CONTENT_ID)
+    if raw is None:
+        return None
+    if not _CONTENT_ID.match(raw):
+        raise place.fault(f"attribute {CONTENT_ID} is not 64 hexadecimal digits")
+    return raw.decode()
 
 
 def refuse_later_versions(attributes: Mapping[str, bytes], place: Place) -> None:

@@ -38,6 +38,7 @@ from moss.stone.container import (
 )
 from moss.stone.content import Content, InMemory, PlainBytes, cut_contents
 from moss.stone.extras import (
+    decode_content_id,
     decode_definitions,
     decode_extras,
     decode_installed_size,
@@ -240,5 +241,6 @@ def _decode(read: Sequence[tuple[Payload, bytes]], kind: StoneKind, strictness: 
             statements.append(whole)
         else:
             size = decode_installed_size(attributes, attributes_place or place, prefix)
-            published.append(Published(whole, *publication, size))
+            identity = decode_content_id(attributes, attributes_place or place, prefix)
+            published.append(Published(whole, *publication, size, identity))
     return _Bodies(tuple(statements), tuple(published), layout, index, attributes)

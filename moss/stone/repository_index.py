@@ -20,7 +20,7 @@ from moss.stone.container import (
     StoneKind,
     Strictness,
 )
-from moss.stone.extras import INSTALLED_SIZE, SUBSCRIPTIONS, encode_definitions, encode_extras
+from moss.stone.extras import CONTENT_ID, INSTALLED_SIZE, SUBSCRIPTIONS, encode_definitions, encode_extras
 from moss.stone.meta import Publication, encode_meta, publication_faults, statement_faults
 from moss.stone.reader import open_stone
 from moss.stone.streams import FrameCompressor, Writable
@@ -70,6 +70,8 @@ def write_index(
             attributes[f"{package.digest}/{key}"] = value
         if package.installed_size is not None:
             attributes[f"{package.digest}/{INSTALLED_SIZE}"] = str(package.installed_size).encode()
+        if package.content_id is not None:
+            attributes[f"{package.digest}/{CONTENT_ID}"] = package.content_id.encode()
     if definitions:
         attributes[SUBSCRIPTIONS] = encode_definitions(definitions)
     if not packages and not attributes:

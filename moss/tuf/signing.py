@@ -10,6 +10,7 @@ A reader in the midst of it finds the old state whole, or the new one.
 
 import copy
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,8 +20,10 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from tuf.api.metadata import Role as TufRole
 from tuf.api.serialization.json import JSONSerializer
 
+from moss.digest import PackageDigest
 from moss.effects import Effects, as_moss_error
 from moss.errors import TrustFailure, UsageError
+from moss.stone import open_stone
 from moss.trust import PublicKey, SecretKey
 from moss.tuf.folder import Folder, KeySigner, SignedRoot, as_public_key, as_tuf_key, describe, seconds_of, set_days
 from moss.tuf.roles import INDEX, NEXT_ROOT, TARGETS_FOLDER, USUAL_DAYS, NextRoot, Role, Signed
@@ -84,6 +87,22 @@ def publish(directory: str, signing: Sequence[SecretKey], effects: Effects, now:
         target = TargetFile(len(content), {"sha256": hashlib.sha256(content).hexdigest()}, INDEX)
         _publish(folder, folder.root, target, content, signing, effects, now)
         return _described(directory)
+
+
+def signed_content_ids(directory: str) -> dict[PackageDigest, str]:
+    """What the index that was signed last says that each stone is; nothing where none was, or it is another now."""
+    with as_moss_error(f"read the index of {directory}"):
+        folder = Folder(directory)
+        target = _target(folder) if folder.is_signed else None
+        path = os.path.join(directory, INDEX)
+        if target is None or not os.path.isfile(path):
+            return {}
+        with open(path, "rb") as file:
+            content = file.read()
+    if hashlib.sha256(content).hexdigest() != target.hashes["sha256"]:
+        return {}
+    published = open_stone(io.BytesIO(content), path).published
+    return {one.digest: one.content_id for one in published if one.content_id is not None}
 
 
 def renew(directory: str, signing: Sequence[SecretKey], effects: Effects, now: int) -> Signed:
