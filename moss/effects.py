@@ -139,22 +139,27 @@ class Effects:
         content: bytes | Iterable[bytes | memoryview],
         /,
         *,
-        mode: int = 0o644,
+        mode: int | None = 0o644,
         uid: int = 0,
         gid: int = 0,
         xattrs: Mapping[str, bytes] | None = None,
         dir_fd: int | None = None,
         sync: bool = False,
     ) -> None:
-        """Write a file that must not exist yet, its mode and owner exact; if that fails, none is left."""
+        """Write a file that must not exist yet, its mode and owner exact; if that fails, none is left.
+
+        With `mode=None` both are what the file system gives: FAT has none.
+        """
         fd = self.create(name, dir_fd=dir_fd)
         try:
             for chunk in (content,) if isinstance(content, bytes) else content:
                 self.write(fd, chunk)
-            self.chown(fd, uid, gid)  # clears setuid and capabilities, so it comes before both
+            if mode is not None:
+                self.chown(fd, uid, gid)  # clears setuid and capabilities, so it comes before both
             for attribute, value in (xattrs or {}).items():
                 self.setxattr(fd, attribute, value)  # a mode may forbid even the owner to do this
-            self.chmod(fd, mode)
+            if mode is not None:
+                self.chmod(fd, mode)
             if sync:
                 self.fsync(fd)
         except BaseException:

@@ -146,3 +146,25 @@ def test_only_the_command_line_prints(name: str, tree: ast.Module) -> None:
     for node in ast.walk(tree):
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         assert not (called and node.func.id in ("print", "input")), f"{name}:{node.lineno} prints"
+
+
+@pytest.mark.parametrize("name", ["system", "queries", "propose", "repositories"])
+def test_an_import_within_a_function_says_who_does_without_it(name: str) -> None:
+    """docs/decisions/0014-whole-processes.md states the rule."""
+    source = (PROJECT / "moss/operations" / f"{name}.py").read_text(encoding="utf-8")
+    lines = source.splitlines()
+    late = sorted(
+        {
+            node.lineno
+            for function in ast.walk(ast.parse(source))
+            if isinstance(function, ast.FunctionDef)
+            for node in ast.walk(function)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+        }
+    )
+    assert late
+    explained: set[int] = set()
+    for line in late:
+        if "  # " in lines[line - 1] or line - 1 in explained:
+            explained.add(line)
+    assert not set(late) - explained, [lines[line - 1] for line in late if line not in explained]

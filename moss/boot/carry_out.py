@@ -39,16 +39,7 @@ def write_file(path: str, content: Iterable[bytes], boot: int, effects: Effects)
     directory, _, name = path.rpartition("/")
     make_directories(directory, boot, effects)
     aside = f"{directory}/.{name}{ASIDE}"
-    file = effects.create(aside, dir_fd=boot)
-    try:
-        for chunk in content:
-            effects.write(file, chunk)
-        effects.fsync(file)
-    except BaseException:
-        effects.unlink(aside, dir_fd=boot)
-        raise
-    finally:
-        os.close(file)
+    effects.write_new(aside, content, mode=None, dir_fd=boot, sync=True)
     effects.rename(aside, path, src_dir_fd=boot, dst_dir_fd=boot)
     effects.fsync(directory, dir_fd=boot)
 

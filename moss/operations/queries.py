@@ -158,13 +158,13 @@ def difference_between(system: System, old: GenerationId, new: GenerationId) -> 
 
 def history(system: System) -> list[JournalEntry]:
     """Every transaction, oldest first."""
-    from moss.db import journal
+    from moss.db import journal  # only history asks for it
 
     return journal.entries(system.record)
 
 
 def _has_tree(system: System, number: GenerationId) -> bool:
-    from moss.operations.previous import is_archived
+    from moss.operations.previous import is_archived  # as above
 
     if number == system.active:
         return generation_of_tree(system.root.usr) == number

@@ -157,7 +157,7 @@ def list_repositories(system: System) -> list[RepositoryState]:
 def _state(system: System, repository: Repository, revision: Revision | None) -> RepositoryState:
     if repository.vouching.by is not Voucher.ROOT:
         return RepositoryState(repository, revision)
-    from moss.tuf.trusted import place_of, verified
+    from moss.tuf.trusted import place_of, verified  # only where something is signed
 
     found = verified(place_of(system.root, repository.name, repository.vouching))
     return RepositoryState(repository, revision, found, 0 if found is None else found.days_expired(system.clock()))
@@ -256,7 +256,7 @@ def _pinned(system: System, repository: Repository, root: bytes | None) -> Itera
     if root is None:
         yield
         return
-    from moss.tuf.trusted import beginning, place_of
+    from moss.tuf.trusted import beginning, place_of  # only where something is signed
 
     with beginning(place_of(system.root, repository.name, repository.vouching), root, system.effects):
         yield
@@ -267,7 +267,7 @@ def _forget_trust(system: System, name: str, vouching: Vouching | None) -> None:
     repository = system.root.trust_of(name)
     if not os.path.isdir(repository):
         return
-    from moss.tuf.trusted import forget_others, place_of
+    from moss.tuf.trusted import forget_others, place_of  # only where something is signed
 
     is_pinned = vouching is not None and vouching.by is Voucher.ROOT
     place = place_of(system.root, name, vouching) if vouching is not None and is_pinned else None
@@ -316,12 +316,11 @@ def _refresh(system: System, repository: Repository) -> Refresh:
     if repository.vouching.by is Voucher.ROOT:
         with signed_source(system, repository) as source:
             return _take(system, repository, source)
-    # Looking at repositories reads none of them.
     if repository.uri.startswith(BUNDLE_PREFIX):
-        from moss.operations.bundled import bundle_source
+        from moss.operations.bundled import bundle_source  # only where a bundle is read
 
         return _take(system, repository, bundle_source(system, repository))
-    from moss.operations.asking import ask
+    from moss.operations.asking import ask  # looking at repositories reads none of them
 
     found = ask(repository, _known(system, repository), system.transport)
     return _take(system, repository, found.source, found.seen)

@@ -180,7 +180,7 @@ def _check_readable(root: Root) -> None:
 
 def _prepare(root: Root, effects: Effects) -> None:
     """Make moss's own directories where they are missing."""
-    from moss.store import create_store
+    from moss.store import create_store  # with recovery, see above
     from moss.switch import refuse_foreign
 
     if not os.path.isdir(root.path):
