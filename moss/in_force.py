@@ -227,12 +227,8 @@ class _Conditions:
     def _relation(self, relation: Relation) -> Formula:
         name = subscription_named(relation)
         if name is not None:
-            if name not in self.known:
-                is_capability = name in self.said and self.said[name].setting is not Setting.OFF
-                return ALWAYS if is_capability else NEVER
-            if name in self.circular and self._hangs(name):
-                return NEVER
-            return self.of(name)
+            is_here = name in self.known and not (name in self.circular and self._hangs(name))
+            return self.of(name) if is_here else NEVER
         if is_about_facts(relation.name):
             return ALWAYS if self.facts.has(relation) else NEVER
         return relation

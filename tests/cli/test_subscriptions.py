@@ -138,7 +138,8 @@ def test_a_conflict_names_the_subscription_and_the_repair_works(shop: Shop, moss
     done(shop, moss, "unsubscribe", "must")
     done(shop, moss, "install", "emacs")
     ended = moss(*shop.said("subscribe", "must", "-y"))
-    assert "moss remove emacs && moss subscribe must" in flat(ended).replace(f"-D {shop.root} ", "")
+    told = flat(ended).replace(f"-D {shop.root} ", "")
+    assert "moss remove emacs && moss subscribe must" in told and "moss unsubscribe" not in told
 
 
 def test_what_is_removed_and_still_wanted_comes_back_and_that_is_told(shop: Shop, moss: Moss) -> None:
@@ -148,6 +149,12 @@ def test_what_is_removed_and_still_wanted_comes_back_and_that_is_told(shop: Shop
     assert "nvidia-driver-32bit" not in names(shop, moss)
     done(shop, moss, "sync")
     assert "nvidia-driver-32bit" in names(shop, moss)
+
+
+def test_what_is_still_wanted_and_cannot_stay_says_why(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "nvidia-driver", "steam")
+    told = done(shop, moss, "remove", "libs32")
+    assert "nvidia-driver-32bit 1-1 nothing provides libs32 any more" in told
 
 
 def test_another_machine_has_another_driver(shop: Shop, moss: Moss, tmp_path: Path) -> None:

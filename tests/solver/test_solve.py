@@ -27,6 +27,9 @@ from solver import (
     Scheme,
     Solution,
     Stayed,
+    Subscribed,
+    Subscription,
+    SubscriptionRule,
     ToldToGo,
     Universe,
     UnknownPackageError,
@@ -224,6 +227,33 @@ def test_every_removal_has_its_reasons() -> None:
     answer = solved(library("docs 1", "lib 1", "old 1", wishes=wishes("rival"), removals=(Removal(Relation("lib")),)))
     kinds = {key: [type(reason) for reason in reasons] for key, reasons in answer.removal_reasons.items()}
     assert kinds == {"docs 1": [InTheWay], "lib 1": [ToldToGo], "old 1": [Lost]}
+
+
+def subscribed(condition: str | None, want: str, *, when: str | None = None) -> Subscription:
+    rule = SubscriptionRule(None if condition is None else parse_formula(condition), want=(Relation(want),))
+    return Subscription("s", (rule,), when=None if when is None else parse_formula(when))
+
+
+def test_a_subscription_keeps_what_it_wants_only_while_its_conditions_hold() -> None:
+    for one in (subscribed("app", "old"), subscribed(None, "old", when="app")):
+        for wish, left in (("app", ["app 1", "lib 1", "old 1"]), ("lib", ["lib 1"])):
+            problem = library("lib 1", "old 1", "app 1", wishes=wishes(wish), subscriptions=(one,))
+            answer = solved(replace(problem, automatic=frozenset(["lib 1", "old 1", "app 1"])))
+            assert [str(candidate) for candidate in answer.chosen] == left, (one, wish)
+
+
+def test_what_would_begin_to_be_wanted_if_something_went_keeps_that() -> None:
+    barring = subscribed("(none) if old", "app")
+    problem = library("lib 1", "old 1", wishes=wishes("lib"), subscriptions=(barring,))
+    answer = solved(replace(problem, automatic=frozenset(["lib 1", "old 1"])))
+    assert [str(candidate) for candidate in answer.chosen] == ["lib 1", "old 1"]
+
+
+def test_a_subscription_whose_condition_does_not_hold_is_no_reason() -> None:
+    answer = solved(library("lib 1", wishes=wishes("lib"), subscriptions=(subscribed("app", "lib"),)))
+    assert [type(reason) for reason in answer.reasons["lib 1"]] == [Wished]
+    answer = solved(library("lib 1", "app 1", wishes=wishes("app"), subscriptions=(subscribed("app", "lib"),)))
+    assert Subscribed in [type(reason) for reason in answer.reasons["lib 1"]]
 
 
 def test_what_nothing_needs_is_removed_as_unneeded() -> None:
