@@ -17,12 +17,14 @@ from moss.model import Hold, Pin, SystemModel, Wish
 from moss.path_filter import NOTHING_OMITTED, PathFilter, as_plain, from_plain
 from moss.root import GenerationId
 from moss.stone.container import Compression, PayloadKind, Place
+from moss.subscription import Setting, Switch
 from solver.values import value
 
 FORMAT = 1
 SIGNED_PREFIX = b"moss.bundle/1\n"
 """What stands before the manifest in the message that is signed, so that the signature means nothing else."""
 
+_SUBSCRIPTION = re.compile(r"[!-.0-~]{1,200}\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _SYSTEM = re.compile(r"[0-9a-f]{32}\Z")
 _NAME = re.compile(r"[^\s/\x00-\x1f\x7f.\-][^\s/\x00-\x1f\x7f]{0,254}\Z")
@@ -114,6 +116,10 @@ class Manifest:
             "wishes": [{"wanted": str(wish), "why": wish.why} for wish in self.model.wishes],
             "pins": [{"wanted": str(pin), "said_at": pin.said_at} for pin in self.model.pins],
             "holds": [{"name": hold.name, "said_at": hold.said_at} for hold in self.model.holds],
+            "subscriptions": [
+                {"name": one.name, "setting": one.setting.value, "values": list(one.values), "why": one.why}
+                for one in self.model.switches
+            ],
             "omissions": as_plain(self.omissions),
             "packages": [_package_plain(package) for package in self.packages],
             "parts": [
@@ -197,6 +203,7 @@ class _Taken:
                 tuple(_Taken(one, "a wish").wish() for one in self._list("wishes")),
                 tuple(_Taken(one, "a pin").pin() for one in self._list("pins")),
                 tuple(_Taken(one, "a hold").hold() for one in self._list("holds")),
+                tuple(_Taken(one, "a subscription").switch() for one in self._list("subscriptions")),
             ),
             packages,
             tuple(_Taken(one, "a part").part() for one in self._list("parts")),
@@ -233,6 +240,16 @@ class _Taken:
 
     def hold(self) -> Hold:
         return Hold(self._matching("name", _NAME), self._number("said_at"))
+
+    def switch(self) -> Switch:
+        try:
+            setting = Setting(self._text("setting"))
+        except ValueError as fault:
+            raise _BadValueError(f"{self._where}: {fault}") from fault
+        values = tuple(one for one in self._list("values") if isinstance(one, str) and one.isprintable())
+        if len(values) != len(self._list("values")):
+            raise _BadValueError(f"{self._where}: 'values' are not all texts")
+        return Switch(self._matching("name", _SUBSCRIPTION), setting, values, self._text("why"))
 
     def package(self) -> BundledPackage:
         carried = self._found.get("carried")

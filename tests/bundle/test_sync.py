@@ -107,6 +107,20 @@ def test_the_wishes_and_reasons_come_along(pair: Pair, moss: Moss) -> None:
     assert moss("-D", pair.b, "list", "installed", "--json").out.count('"name"') == 0
 
 
+def test_subscriptions_come_along(pair: Pair, moss: Moss) -> None:
+    folder = pair.a / "etc/moss/subscriptions"
+    folder.mkdir(parents=True)
+    (folder / "a.kdl").write_text("subscription a { values; want tool }; subscription b { want tool }")
+    for words in (("subscribe", "a", "x", "y", "--why", "work"), ("unsubscribe", "b")):
+        assert moss("-D", pair.a, *words, "-y").exit_code == 0
+    sync(moss, pair, export(moss, pair, "full"), "--unsigned")
+    (pair.b / "etc/moss").mkdir(parents=True, exist_ok=True)
+    folder.rename(pair.b / "etc/moss/subscriptions")
+    told = json.loads(moss("-D", pair.b, "subscriptions", "--json").out)["data"]
+    assert [(one["name"], one["setting"], one["values"]) for one in told] == [("a", "on", ["x", "y"]), ("b", "off", [])]
+    assert told[0]["because"].startswith("you chose x, y (work)")
+
+
 def test_pins_and_holds_come_along(pair: Pair, moss: Moss) -> None:
     for verb in ("pin", "hold"):
         assert moss("-D", pair.a, verb, "tool", "-y").exit_code == 0
