@@ -104,6 +104,50 @@ def remove(model: SystemModel, names: Iterable[str]) -> SystemModel:
     return replace(model, wishes=tuple(wish for wish in model.wishes if wish.wanted.name not in dropped))
 
 
+def says_the_same(one: SystemModel, other: SystemModel) -> bool:
+    """Whether they differ in nothing but the order in which things were said."""
+    return one == other or all(
+        len(mine) == len(theirs) and set(mine) == set(theirs)
+        for mine, theirs in (
+            (one.wishes, other.wishes), (one.pins, other.pins), (one.holds, other.holds), (one.switches, other.switches)
+        )
+    )  # fmt: skip
+
+
+def changes_between(before: SystemModel, after: SystemModel) -> tuple[str, ...]:
+    """What was said and taken back from one to the other, in few words each: `+ vim`, `- nano`, `docs off`."""
+    found = [
+        *_came_and_went("", before.wishes, after.wishes, lambda wish: wish.wanted.name),
+        *_came_and_went("pin ", before.pins, after.pins, lambda pin: pin.wanted.name),
+        *_came_and_went("hold ", before.holds, after.holds, lambda hold: hold.name),
+    ]
+    old = {one.name: one for one in before.switches}
+    new = {one.name: one for one in after.switches}
+    found += [str(one) for name, one in new.items() if one != old.get(name)]
+    return (*found, *(f"- {name}" for name in old if name not in new))
+
+
+def _came_and_went(
+    word: str, before: Iterable[Said], after: Iterable[Said], name_of: Callable[[Said], str]
+) -> list[str]:
+    old = {name_of(one): one for one in before}
+    new = {name_of(one): one for one in after}
+    came = [f"+ {word}{one}" for name, one in new.items() if str(one) != str(old.get(name))]
+    reasons = [f"{word}{one} (why)" for name, one in new.items() if str(one) == str(old.get(name)) and one != old[name]]
+    return [*came, *reasons, *(f"- {word}{one}" for name, one in old.items() if name not in new)]
+
+
+def with_times(model: SystemModel, known: SystemModel, now: int) -> SystemModel:
+    """The model with each pin and hold said when `known` has it, else now: a text does not tell."""
+    pins = {(pin.wanted, pin.repository): pin.said_at for pin in known.pins}
+    holds = {hold.name: hold.said_at for hold in known.holds}
+    return replace(
+        model,
+        pins=tuple(replace(pin, said_at=pins.get((pin.wanted, pin.repository), now)) for pin in model.pins),
+        holds=tuple(replace(hold, said_at=holds.get(hold.name, now)) for hold in model.holds),
+    )
+
+
 def undo(model: SystemModel, before: SystemModel, after: SystemModel) -> SystemModel:
     """The model without what changed from `before` to `after`, as far as it still stands as it was then."""
     holds = _undone(model.holds, before.holds, after.holds, lambda hold: hold.name)

@@ -6,7 +6,7 @@ A plan is a value: it is made by looking, shown to the person, and then carried 
 from collections.abc import Iterable, Mapping, Sequence
 
 from moss.generation import Reason, Selected
-from moss.model import SystemModel
+from moss.model import SystemModel, says_the_same
 from moss.package import Metadata
 from moss.path_filter import NOTHING_OMITTED, PathFilter
 from moss.repository import Candidate, Voucher
@@ -180,11 +180,15 @@ class Plan:
     savings: tuple[Saving, ...] = ()
     """Of each subscription that leaves out something before or after; none where the filter stays the same."""
     refetched: tuple[Refetch, ...] = ()
+    edited: SystemModel | None = None
+    """What the file of the system model says, where a person has edited it; the plan starts from that."""
+    model_text: str | None = None
+    """A text that says what `model` does, where that came as one; None: the file's own, changed where it must be."""
 
     @property
     def is_empty(self) -> bool:
         """Whether carrying it out would change nothing, not even what is wished for."""
-        return not self.has_changes and self.model == self.model_before and not self.filters_otherwise
+        return not self.has_changes and says_the_same(self.model, self.model_before) and not self.filters_otherwise
 
     @property
     def filters_otherwise(self) -> bool:

@@ -12,8 +12,10 @@ Running it twice gives the same as once. It runs, under the lock, before every c
 import os
 from collections.abc import Callable
 
+from moss import model_file
 from moss.arriving import take_away
 from moss.db import boot, factory, generations, journal, trees
+from moss.db import model_file as recorded_model_file
 from moss.db.connection import REMEDY, Database
 from moss.discard import discard
 from moss.effects import Effects
@@ -46,6 +48,7 @@ def recover(root: Root, database: Database, effects: Effects, now: int, reporter
     if _forget_dirty_spare(database):
         effects.commit_point("spare is forgotten")
     take_away(root, database, effects)
+    settle_model_file(root, database, effects, reporter)
     _tell(settle_boot_entries(root, database, effects), reporter)
     return None
 
@@ -55,9 +58,12 @@ def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry
     assert entry.to_generation is not None
     settle_archives(root, _clean_spare(database), effects, _known_in(database))
     copies, warnings = _settle_local_state(root, database, effects)
+    model = recorded_model_file.recorded(database)
+    warnings += model_file.settle(root, model, effects)
     with database.transaction():
         _record_live(database, entry.to_generation)
         factory.record_copies(database, copies)
+        recorded_model_file.record_written(database, model)
         journal.finish(database, entry.id, "done", now)
     effects.commit_point("transaction done")
     menu = settle_boot_entries(root, database, effects)
@@ -72,6 +78,17 @@ def _settle_local_state(
     return apply_local_changes(changes, root.path, effects), changes.warnings
 
 
+def settle_model_file(root: Root, database: Database, effects: Effects, reporter: Reporter) -> None:
+    """Write what the record says is to be written, outside a transaction, as for repositories."""
+    model = recorded_model_file.recorded(database)
+    if model.next is None:
+        return
+    for warning in model_file.settle(root, model, effects):
+        reporter.warning(warning)
+    recorded_model_file.record_written(database, model)
+    effects.commit_point("model written")
+
+
 def undo(
     root: Root, database: Database, effects: Effects, entry: JournalEntry, now: int, reporter: Reporter
 ) -> None:
@@ -81,6 +98,7 @@ def undo(
         if entry.to_generation is not None:
             generations.discard(database, entry.to_generation)
         _forget_dirty_spare(database)
+        recorded_model_file.forget_next(database)
         journal.finish(database, entry.id, "undone", now)
     effects.commit_point("transaction undone")
     take_away(root, database, effects)
@@ -168,6 +186,8 @@ def _follow(
     spent = _spent(root, database)
     settle_trees(root, database, effects, reporter)
     copies, warnings = _settle_local_state(root, database, effects)
+    model = model_file.put_back(database, live, taken=trees.model_taken(database) if live == pending else None)
+    warnings += model_file.settle(root, model, effects)
     with database.transaction():
         entry = journal.begin(
             database, operation="boot", command=_BOOT, from_generation=before, started_at=now
@@ -178,6 +198,7 @@ def _follow(
             if number != live and generations.generation(database, number) is not None:
                 boot.record_failed(database, number, tries, now)
         factory.record_copies(database, copies)
+        recorded_model_file.record_written(database, model)
         journal.finish(database, entry, "done", now)
     effects.commit_point("record follows /usr")
     _tell(settle_boot_entries(root, database, effects), reporter)

@@ -2,6 +2,7 @@
 
     ROOT/usr                         the active generation; `.stateID` in it says which
     ROOT/etc/moss/subscriptions/*.kdl  what the admin says that subscriptions mean
+    ROOT/etc/moss/system-model.kdl   what the system should be, as text
     ROOT/.moss/db/moss.db            the record
     ROOT/.moss/db/repositories.db    what repositories offer: a cache
     ROOT/.moss/copy/moss.db          a copy of the record, as of the last upkeep
@@ -62,6 +63,10 @@ class Root:
     @property
     def subscriptions(self) -> str:
         return self.below("etc", "moss", "subscriptions")
+
+    @property
+    def model_file(self) -> str:
+        return self.below("etc", "moss", "system-model.kdl")
 
     @property
     def state_directory(self) -> str:

@@ -8,11 +8,10 @@ from moss.cli.parameters import Argument, Option
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
 from moss.db.boot import failed_generations
-from moss.db.generations import model_of
 from moss.errors import UsageError
-from moss.model import SystemModel
 from moss.operations.propose import propose
 from moss.operations.queries import installed
+from moss.operations.stated import stated_model
 from moss.operations.system import System
 from moss.operations.verbs import install_request, remove_request, sync_request, update_request
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, parse_order
@@ -54,7 +53,7 @@ def install(
     choosing = _choosing(session, prefer, solver_time)
     said = [*wishes, *(["--from", source] if source else [])]
     with opened(session, "install", *said, at_boot=at_boot) as system:
-        request = install_request(_model(system), wishes, source)
+        request = install_request(stated_model(system), wishes, source)
         return _change(session, system, request, choosing, at_boot, "what you ask for is there already")
 
 
@@ -70,7 +69,7 @@ def remove(
     """What was only there for the removed packages goes too."""
     choosing = _choosing(session, prefer, solver_time)
     with opened(session, "remove", *names, at_boot=at_boot) as system:
-        request = remove_request(_model(system), names, _installed_names(system))
+        request = remove_request(stated_model(system), names, _installed_names(system))
         return _change(session, system, request, choosing, at_boot, "nothing would change")
 
 
@@ -97,7 +96,7 @@ def update(
             from moss.operations.repositories import update_repositories
 
             update_repositories(system)
-        request = update_request(_model(system), names or [], _installed_names(system))
+        request = update_request(stated_model(system), names or [], _installed_names(system))
         already = "everything is up to date"
         return _change(session, system, request, choosing, at_boot, already, skip_failed=skip_failed)
 
@@ -125,7 +124,7 @@ def sync(
         raise UsageError("--unsigned says something about a bundle", remedies=["moss sync --from FILE --unsigned"])
     choosing = _choosing(session, prefer, solver_time)
     with opened(session, "sync", at_boot=at_boot) as system:
-        request = sync_request(_model(system))
+        request = sync_request(stated_model(system))
         return _change(session, system, request, choosing, at_boot, "the system is what its model says")
 
 
@@ -214,10 +213,6 @@ def _carry_out(session: Session, system: System, plan: "Plan", at_boot: bool, al
         return commit(system, plan, at_boot=at_boot)
 
     return carry_out(session, system, proposal, act, audit_after=True)
-
-
-def _model(system: System) -> SystemModel:
-    return model_of(system.record, system.active)
 
 
 def _installed_names(system: System) -> list[str]:

@@ -11,6 +11,7 @@ from moss.cli.text import Page, moment, plain, table
 from moss.db.generations import model_of
 from moss.model import SystemModel
 from moss.operations.queries import installed
+from moss.operations.stated import stated_model
 from moss.operations.verbs import hold_request, pin_request, unhold_request, unpin_request
 
 Names = Annotated[list[str], Argument(metavar="PACKAGE…", help="Packages' names.")]
@@ -28,7 +29,7 @@ def pin(
     said = [*packages, *(["--from", source] if source else [])]
     with opened(session, "pin", *said) as system:
         there = {one.metadata.name: one.metadata.ordered_version for one in installed(system)}
-        model = model_of(system.record, system.active)
+        model = stated_model(system)
         request = pin_request(model, packages, there, source, system.clock())
         return change(session, system, request, "it is pinned so already")
 
@@ -36,7 +37,7 @@ def pin(
 def unpin(session: Session, packages: Names) -> Answer:
     """The next update takes the newest again."""
     with opened(session, "unpin", *packages) as system:
-        request = unpin_request(model_of(system.record, system.active), packages)
+        request = unpin_request(stated_model(system), packages)
         return change(session, system, request, "nothing would change")
 
 
@@ -44,14 +45,14 @@ def hold(session: Session, packages: Names) -> Answer:
     """No update changes a held package, and nothing removes it, until unhold."""
     with opened(session, "hold", *packages) as system:
         there = [one.metadata.name for one in installed(system)]
-        request = hold_request(model_of(system.record, system.active), packages, there, system.clock())
+        request = hold_request(stated_model(system), packages, there, system.clock())
         return change(session, system, request, "it is held already")
 
 
 def unhold(session: Session, packages: Names) -> Answer:
     """It may change and go again."""
     with opened(session, "unhold", *packages) as system:
-        request = unhold_request(model_of(system.record, system.active), packages)
+        request = unhold_request(stated_model(system), packages)
         return change(session, system, request, "nothing would change")
 
 

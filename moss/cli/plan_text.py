@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
 def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
     """The whole plan, in lines that end. `at_boot`: the switch is left to the next boot."""
-    rows = [*_coming(plan, page), *_wishes(plan), *_restrictions(plan)]
+    rows = [*_edited(plan), *_coming(plan, page), *_wishes(plan), *_restrictions(plan)]
     rows += _held(plan.held, page)
     rows += grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
     rows += _filtered(plan)
@@ -197,11 +197,21 @@ def _why_changed(change: Change, plan: Plan) -> str:
     return reason_text(reason, after.name)
 
 
+def _edited(plan: Plan) -> list[Row]:
+    """What a person has edited in the file of the system model, before this command."""
+    if plan.edited is None:
+        return []
+    from moss.model import changes_between
+
+    items = tuple(map(plain, changes_between(plan.model_before, plan.edited)))
+    return [Row("Edited", items, "in the system model, by hand")]
+
+
 def _wishes(plan: Plan) -> list[Row]:
     """Only where nothing else shows what is changed: a package that is there already is asked for."""
     if plan.has_changes:
         return []
-    before = {str(wish): wish for wish in plan.model_before.wishes}
+    before = {str(wish): wish for wish in (plan.edited or plan.model_before).wishes}
     after = {str(wish): wish for wish in plan.model.wishes}
     added = tuple(plain(text) for text in after if text not in before)
     dropped = tuple(plain(text) for text in before if text not in after)
@@ -214,9 +224,10 @@ def _wishes(plan: Plan) -> list[Row]:
 def _restrictions(plan: Plan) -> list[Row]:
     """What may be and what must stay, where this plan changes that."""
     rows = []
+    began = plan.edited or plan.model_before
     for before, after, more, fewer, why in (
-        (plan.model_before.pins, plan.model.pins, "Pin", "Unpin", "through every update, until unpin"),
-        (plan.model_before.holds, plan.model.holds, "Hold", "Unhold", "stays as it is, until unhold"),
+        (began.pins, plan.model.pins, "Pin", "Unpin", "through every update, until unpin"),
+        (began.holds, plan.model.holds, "Hold", "Unhold", "stays as it is, until unhold"),
     ):
         old, new = (tuple(plain(str(one)) for one in some) for some in (before, after))
         rows.append(Row(more, tuple(text for text in new if text not in old), why))

@@ -7,8 +7,8 @@ from moss.cli.changing import opened
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, plain, size, wrapped
-from moss.db.generations import model_of
 from moss.operations.standing import Told, standings
+from moss.operations.stated import stated_model
 from moss.operations.subscriptions import checked_name, known_definitions
 from moss.operations.verbs import subscribe_request, unsubscribe_request
 
@@ -31,7 +31,7 @@ def subscribe(
     somebody who provides it stays installed. `moss subscriptions` lists those there are."""
     said = [name, *(values or []), *(["--auto"] if automatic else []), *(["--why", why] if why else [])]
     with opened(session, "subscribe", *said) as system:
-        model, known = model_of(system.record, system.active), known_definitions(system)
+        model, known = stated_model(system), known_definitions(system)
         definitions = {one.name: one for one in known.definitions}
         if not (automatic and any(one.name == name for one in model.switches)):
             name = checked_name(system, name, known)
@@ -47,7 +47,7 @@ def unsubscribe(
     """Off whatever its definition says, until `subscribe`, or `subscribe --auto`."""
     with opened(session, "unsubscribe", *names, *(["--why", why] if why else [])) as system:
         definitions = {one.name: one for one in known_definitions(system).definitions}
-        request = unsubscribe_request(model_of(system.record, system.active), names, why, definitions)
+        request = unsubscribe_request(stated_model(system), names, why, definitions)
         return change(session, system, request, "it is off already")
 
 

@@ -9,10 +9,10 @@ from moss.cli.parameters import Argument
 from moss.cli.plan_text import plan_text
 from moss.cli.session import Answer, Session
 from moss.cli.text import count, plain
-from moss.db.generations import model_of
 from moss.errors import UsageError
 from moss.operations.propose import propose
 from moss.operations.queries import installed
+from moss.operations.stated import stated_model
 from moss.operations.system import System
 from moss.operations.verbs import install_request, remove_request, sync_request, update_request
 from moss.problem import ChangeRequest
@@ -80,7 +80,7 @@ def _split(session: Session, words: list[str]) -> tuple[list[str], list[str]]:
 
 def _request(system: System, change: list[str]) -> ChangeRequest:
     verb, *names = change
-    model = model_of(system.record, system.active)
+    model = stated_model(system)
     there = [one.metadata.name for one in installed(system)]
     match verb:
         case "install":

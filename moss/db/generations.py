@@ -8,6 +8,7 @@ from typing import Any
 from moss.db.connection import Database
 from moss.db.cuts import filter_number, make_cuts
 from moss.db.facts import record_facts
+from moss.db.repositories import repositories_text
 from moss.db.statements import metadata_from
 from moss.digest import PackageDigest
 from moss.facts import Fact
@@ -41,8 +42,10 @@ def record_staged(
     selections: Sequence[tuple[PackageId, Reason]],
     facts: Sequence[Fact] = (),
     path_filter: PathFilter = NOTHING_OMITTED,
+    model_text: str | None = None,
 ) -> None:
     """Write down a generation whose tree is about to be made. `facts`: by which it was planned, where known.
+    `model_text`: the model as text, which names the repositories there are.
 
     What `moss.db.cuts.lacking` gives then must be durable in the store before this is committed.
     """
@@ -50,9 +53,9 @@ def record_staged(
         omitted = filter_number(database, path_filter)
         make_cuts(database, (package for package, _ in selections), omitted)
         database.connection.execute(
-            "INSERT INTO generation (id, created_at, parent, command, path_filter, status)"
-            " VALUES (?, ?, ?, ?, ?, 'staged')",
-            (number, created_at, parent, command, omitted),
+            "INSERT INTO generation (id, created_at, parent, command, path_filter, model_text, repositories, status)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 'staged')",
+            (number, created_at, parent, command, omitted, model_text, repositories_text(database)),
         )
         database.connection.executemany(
             "INSERT INTO wish (generation, position, wanted, why, repository) VALUES (?, ?, ?, ?, ?)",
@@ -142,6 +145,18 @@ def model_of(database: Database, number: GenerationId | None) -> SystemModel:
             Switch(name, Setting(setting), tuple(json.loads(choices)), why) for name, setting, choices, why in switches
         ),
     )
+
+
+def model_text_of(database: Database, number: GenerationId | None) -> str | None:
+    """The text of the model that this generation was made with; None where there was none."""
+    row = database.connection.execute("SELECT model_text FROM generation WHERE id = ?", (number,)).fetchone()
+    return None if row is None else row[0]
+
+
+def has_these_repositories(database: Database, number: GenerationId) -> bool:
+    """Whether the repositories are what they were when the generation was made."""
+    row = database.connection.execute("SELECT repositories FROM generation WHERE id = ?", (number,)).fetchone()
+    return row is not None and row[0] == repositories_text(database)
 
 
 def selection_of(database: Database, number: GenerationId | None) -> list[Selected]:

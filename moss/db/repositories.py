@@ -1,5 +1,7 @@
 """Which repositories a system has."""
 
+import json
+
 from moss.db.connection import Database
 from moss.repository import Repository, Voucher, Vouching
 
@@ -60,6 +62,12 @@ def repositories(database: Database) -> list[Repository]:
         )
         for name, uri, priority, enabled, by, pinned, max_staleness in rows
     ]
+
+
+def repositories_text(database: Database) -> str:
+    """All of them as one text, equal as long as they are."""
+    rows = database.connection.execute(f"SELECT {_COLUMNS} FROM repository ORDER BY name")
+    return json.dumps([*rows], ensure_ascii=False)
 
 
 def _vouching_row(vouching: Vouching) -> tuple[str, str, int]:

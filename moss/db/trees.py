@@ -91,12 +91,20 @@ def next_to_boot(database: Database) -> GenerationId | None:
     return pending(database) or active(database)
 
 
-def set_pending(database: Database, generation: GenerationId | None) -> None:
+def model_taken(database: Database) -> str | None:
+    """The edited text that the pending generation's model was made from."""
+    row = database.connection.execute("SELECT model_taken FROM pending").fetchone()
+    return None if row is None else row[0]
+
+
+def set_pending(database: Database, generation: GenerationId | None, model_taken: str | None = None) -> None:
     """None: the next boot stays with the active one."""
     with database.transaction():
         database.connection.execute("DELETE FROM pending")
         if generation is not None:
-            database.connection.execute("INSERT INTO pending (one, generation) VALUES (1, ?)", (generation,))
+            database.connection.execute(
+                "INSERT INTO pending (one, generation, model_taken) VALUES (1, ?, ?)", (generation, model_taken)
+            )
 
 
 def record_audited(database: Database, generation: GenerationId, *, clean: bool) -> None:

@@ -74,13 +74,13 @@ def replace_value(document: Document, value: Value, written: str) -> str:
 
 
 def append_argument(document: Document, node: Node, written: str) -> str:
-    """Put a further argument behind the last one."""
+    """Put a further argument, or a property (`key=value`), behind the last one."""
     return f"{document.text[: node.entries_end]} {written}{document.text[node.entries_end :]}"
 
 
 def remove_argument(document: Document, value: Value) -> str:
-    """Take an argument out, with the space before it."""
-    text, start = document.text, value.start
+    """Take an argument or a property out, with the space before it."""
+    text, start = document.text, value.begin
     while start and text[start - 1] in " \t":
         start -= 1
     return text[:start] + text[value.end :]

@@ -194,8 +194,9 @@ class _Reader:
 
     def entry(self, arguments: list[Value], properties: dict[str, Value], *, ignored: bool) -> None:
         """An argument or a property, kept unless `ignored`."""
+        begin = self.at
         key = self.key()
-        value = self.value()
+        value = self.value(begin)
         if ignored:
             return
         if key is None:
@@ -220,11 +221,11 @@ class _Reader:
 
     # Values
 
-    def value(self) -> Value:
+    def value(self, begin: int) -> Value:
         start = self.at
         type_name = self.type_annotation()
         self.node_space()
-        return Value(self.plain(), type_name, start, self.at)
+        return Value(self.plain(), type_name, start, self.at, begin)
 
     def plain(self) -> Plain:
         if self.is_string():

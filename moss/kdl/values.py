@@ -39,6 +39,8 @@ class Value:
     type: str | None
     start: int
     end: int
+    begin: int
+    """Where its entry begins: its own start, or that of its key."""
 
 
 @value

@@ -10,6 +10,7 @@ from moss.left_behind import left_behind
 from moss.operations.interruption import uninterrupted
 from moss.operations.menu import check_menu
 from moss.operations.previous import is_archived, previous_generation
+from moss.operations.stated import file_of_activation
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, due_on_system, under_way
 from moss.plan import Difference, as_chosen, difference
@@ -55,8 +56,9 @@ def activate(system: System, activation: Activation) -> Outcome:
     with as_moss_error(f"activate generation {target}"):
         check_switchable(system.root, activation.base)
         check_menu(system, target)
+        model = file_of_activation(system, target)
         with (
-            under_way(system, activation.operation, activation.base, complete=target) as entry,
+            under_way(system, activation.operation, activation.base, complete=target, model=model) as entry,
             uninterrupted(),
         ):
             due = due_on_system(system, system.root.archived_usr(target))

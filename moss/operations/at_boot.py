@@ -12,7 +12,7 @@ switch takes its place: nothing is pending then.
 
 import time
 
-from moss.db import generations, journal, trees
+from moss.db import generations, journal, model_file, trees
 from moss.effects import as_moss_error
 from moss.errors import UsageError
 from moss.generation import JournalEntry
@@ -48,7 +48,8 @@ def leave_made_to_boot(
             generations.record_complete(system.record, number)
             trees.forget_spare(system.record)
             trees.record_seal(system.record, number, sealed)
-            trees.set_pending(system.record, number)
+            trees.set_pending(system.record, number, model_file.recorded(system.record).taken)
+            model_file.forget_next(system.record)
             journal.finish(system.record, entry.id, "done", system.clock())
         system.effects.commit_point("left to the next boot")
         return _menu_follows(system, number)

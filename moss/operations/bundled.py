@@ -21,6 +21,7 @@ from moss.generation import Selected
 from moss.operations.filtering import surveyed
 from moss.operations.keys import keys
 from moss.operations.queries import installed
+from moss.operations.stated import stated
 from moss.operations.system import System
 from moss.package import Metadata, Published
 from moss.plan import Chosen, Plan, Removal, Space, difference
@@ -61,13 +62,13 @@ def propose_bundle(system: System, bundle: Bundle) -> tuple[Plan, Arrival]:
     here = installed(system)
     chosen = _chosen(system, bundle, here)
     changed = difference(here, chosen)
-    base = system.active
+    base, here_said = system.active, stated(system)
     plan = Plan(
         operation="sync",
         base=base,
         result=generations.next_number(system.record),
         model=manifest.model,
-        model_before=generations.model_of(system.record, base),
+        model_before=here_said.active,
         chosen=chosen,
         installs=changed.installs,
         changes=changed.changes,
@@ -77,6 +78,7 @@ def propose_bundle(system: System, bundle: Bundle) -> tuple[Plan, Arrival]:
         space=_space(system, bundle),
         proof=None,
         origin=f"{describe_origin(manifest)}, {_who_vouches(system, bundle.signer)}",
+        edited=here_said.model if here_said.is_edited else None,
     )
     arriving = [
         one.candidate.digest for one in chosen if one.candidate is not None and one.present is None

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from moss.arriving import expect, have_arrived
-from moss.db import cuts, generations, journal
+from moss.db import cuts, generations, journal, model_file
 from moss.db.packages import known_row
 from moss.db.repositories import repositories
 from moss.db.triggers import carried_over, has_runs
@@ -28,6 +28,7 @@ from moss.errors import NotFound
 from moss.generation import JournalEntry, PackageId, Reason
 from moss.left_behind import left_behind
 from moss.local.skeleton import apply_skeleton, propose_skeleton
+from moss.model_file import check_writable
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
 from moss.operations.facts import facts_of
 from moss.operations.fetching import fetch_stones
@@ -36,6 +37,7 @@ from moss.operations.interruption import uninterrupted
 from moss.operations.menu import add_to_menu, check_menu
 from moss.operations.refetching import refetched
 from moss.operations.space import check_space
+from moss.operations.stated import next_file
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, due_on_system, has_triggers, ready_to_switch, under_way
 from moss.operations.trees import NextTree, complete_tree, make_tree, plan_tree
@@ -70,6 +72,7 @@ def commit(
     started = time.monotonic()
     with as_moss_error(f"make generation {plan.result}"), ExitStack() as open_files:
         check_switchable(system.root, plan.base)
+        check_writable(system.root)
         if at_boot:
             refuse_first(plan.base)
         propose_skeleton(system.root.path, system.root.usr)
@@ -156,6 +159,7 @@ def _stage(
     The files are durable before the transaction is committed: a row means that a file is there.
     Collisions and missing space are found before the first file is written.
     """
+    model = next_file(system, plan)
     with system.record.transaction():
         known = {known_row(system.record, one) for one in plan.chosen}
         incoming = record_fetched(fetched, system.record)
@@ -179,7 +183,9 @@ def _stage(
             ],
             facts=facts_of(system),
             path_filter=plan.omissions,
+            model_text=model.next,
         )
+        model_file.record(system.record, model)
         journal.set_target(system.record, entry.id, plan.result)
         tree = plan_tree(system, plan, [*packages_of_it, *carried])
         check_space(system.root.state_directory, system.root.store, system.record, incoming, tree, arrivals)

@@ -20,6 +20,7 @@ from moss.operations.facts import machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
 from moss.operations.reasons import describe_removal, describe_unwanted
+from moss.operations.stated import stated
 from moss.operations.subscriptions import judge, omissions_of, subscriptions_of
 from moss.operations.system import System
 from moss.operations.vouching import sources_of
@@ -144,13 +145,13 @@ def _plan(
     present = {selected.candidate_key: selected for selected in (*request.remembered, *here)}
     chosen = _chosen(system, solution, present)
     changed = difference(here, chosen)
-    base = system.active
+    base, here_said = system.active, stated(system)
     return Plan(
         operation=request.operation,
         base=base,
         result=generations.next_number(system.record),
         model=request.model,
-        model_before=generations.model_of(system.record, base),
+        model_before=here_said.active,
         chosen=tuple(sorted(chosen, key=lambda one: (one.name, one.metadata.architecture, one.candidate_key))),
         installs=changed.installs,
         changes=changed.changes,
@@ -163,6 +164,7 @@ def _plan(
         proof=proof,
         held=held,
         sources=sources_of(system, chosen),
+        edited=here_said.model if here_said.is_edited else None,
     )
 
 

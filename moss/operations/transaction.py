@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from moss.db import journal, trees
+from moss.db import journal, model_file, trees
+from moss.db.model_file import ModelFile
 from moss.db.triggers import TriggerRun
 from moss.generation import JournalEntry
 from moss.left_behind import LeftBehind
@@ -50,12 +51,13 @@ def due_on_system(system: System, usr: str) -> Callable[[System], tuple[str, ...
 
 @contextmanager
 def under_way(
-    system: System, operation: str, base: GenerationId | None, *, complete: GenerationId | None = None
-) -> Iterator[JournalEntry]:
+    system: System, operation: str, base: GenerationId | None, *, complete: GenerationId | None = None,
+    model: ModelFile | None = None,
+) -> Iterator[JournalEntry]:  # fmt: skip
     """A transaction on record; whatever ends it early is undone before it is told.
 
     `complete` is the generation to switch to where its tree is complete and durable already: the transaction
-    is ready to switch from its first commit on.
+    is ready to switch from its first commit on. `model`: what it writes into the file of the system model then.
     """
     try:
         with system.record.transaction():
@@ -68,6 +70,8 @@ def under_way(
             )
             if complete is not None:
                 _decide(system, identity, complete)
+            if model is not None:
+                model_file.record(system.record, model)
         system.effects.commit_point("transaction begun" if complete is None else "ready to switch")
         entry = journal.under_way(system.record)
         assert entry is not None and entry.id == identity

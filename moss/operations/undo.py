@@ -18,6 +18,7 @@ from moss.generation import JournalEntry, Selected
 from moss.model import undo
 from moss.operations.propose import propose
 from moss.operations.queries import installed
+from moss.operations.stated import stated_model
 from moss.operations.system import System
 from moss.plan import Plan, Removal
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing
@@ -36,7 +37,7 @@ def propose_undo(system: System, number: int | None = None, choosing: Choosing =
     remembered = _remembered(system, entry, changes, wanted)
     record = system.record
     model = undo(
-        generations.model_of(record, system.active),
+        stated_model(system),
         generations.model_of(record, entry.from_generation),
         generations.model_of(record, entry.to_generation),
     )

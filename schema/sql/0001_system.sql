@@ -137,6 +137,10 @@ CREATE TABLE generation (
     directory_links TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(directory_links)),
     -- The name under which the person keeps it from being pruned; NULL: retention decides.
     kept_as TEXT UNIQUE CHECK (kept_as <> ''),
+    -- The text of the system model that it was made with; NULL: there was none, the model is in the tables below.
+    model_text TEXT,
+    -- The repositories as they were then, which that text names: JSON.
+    repositories TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(repositories)),
     -- By which facts it was planned; NULL: not known, or given up.
     fact_set INTEGER REFERENCES fact_set (id),
     -- staged: being made; complete: its tree was finished once; removed: its tree was given up on purpose.
@@ -243,7 +247,22 @@ CREATE TABLE active (
 -- The generation that the next boot is to switch to, where one was left to it (`--at-boot`).
 CREATE TABLE pending (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    generation INTEGER NOT NULL REFERENCES generation (id)
+    generation INTEGER NOT NULL REFERENCES generation (id),
+    -- As in model_file: the edited text that its model was made from.
+    model_taken TEXT
+) STRICT;
+
+-- What moss knows of /etc/moss/system-model.kdl. No row: it never wrote it.
+CREATE TABLE model_file (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    -- The text that says what the active generation is. A file with any other was edited. NULL: no text does.
+    written TEXT,
+    -- The text that is to be written there, before what is under way is done; NULL: none.
+    next TEXT,
+    -- The edited text that `next` was made from, which it may take the place of; NULL: none was.
+    taken TEXT,
+    -- 1: once `next` is there, the file says what the active generation is. 0: what was edited is still to be followed.
+    settles INTEGER NOT NULL DEFAULT 1 CHECK (settles IN (0, 1))
 ) STRICT;
 
 -- Archived trees that were looked at since they were live.
