@@ -17,13 +17,14 @@ from moss.db.connection import REMEDY, open_record
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
 from moss.effects import as_moss_error
-from moss.errors import MossError
+from moss.errors import MossError, UsageError
 from moss.fetch.verify import open_uri
 from moss.generation import Status
 from moss.local import propose_local_changes
 from moss.lock import holder_of
 from moss.operations.previous import previous_generation
 from moss.operations.rebuild import record_faults
+from moss.operations.subscriptions import subscriptions_of
 from moss.operations.system import System, open_to_read
 from moss.operations.upkeep import kept_count
 from moss.reporter import Reporter
@@ -232,6 +233,17 @@ def _model(system: System) -> Iterator[Finding]:
             yield Finding("model", True, text, "moss sync")
 
 
+def _subscriptions(system: System) -> Iterator[Finding]:
+    model = generations.model_of(system.record, system.active)
+    try:
+        _, notes = subscriptions_of(system, model)
+    except UsageError as fault:
+        yield Finding("subscriptions", True, fault.message, "; ".join(fault.remedies) or None)
+        return
+    for note in notes:
+        yield Finding("subscriptions", False, note)
+
+
 _LOOKS: tuple[Callable[[System], Iterator[Finding]], ...] = (
-    _unfinished, _trees, _copy, _retention, _repositories, _local_state, _model,
+    _unfinished, _trees, _copy, _retention, _repositories, _local_state, _model, _subscriptions,
 )  # fmt: skip

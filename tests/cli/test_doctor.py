@@ -140,3 +140,19 @@ def test_little_space_is_a_problem(well: Place, moss: Moss, monkeypatch: pytest.
     monkeypatch.setattr(diagnosing, "_LITTLE_SPACE", 1 << 60)
     exit_code, findings = found(moss, well)
     assert exit_code == 1 and any(one["area"] == "space" for one in findings)
+
+
+def test_definitions_that_cannot_be_read_are_a_problem(well: Place, moss: Moss) -> None:
+    folder = well.root / "etc/moss/subscriptions"
+    folder.mkdir(parents=True)
+    (folder / "a.kdl").write_text("subscription a { wants b }")
+    ended = moss("-D", str(well.root), "doctor", "--json")
+    assert ended.exit_code == 1
+    (found,) = [one for one in json.loads(ended.out)["data"]["findings"] if one["area"] == "subscriptions"]
+    assert found["problem"] and "a.kdl:1:18: 'wants' is not known here" in found["text"]
+    assert f"mv {folder}/a.kdl {folder}/a.kdl.off" in found["remedy"]
+    circle = 'subscription a { when "subscription(b)" }; subscription b { when "subscription(a)" }'
+    (folder / "a.kdl").write_text(circle)
+    told = json.loads(moss("-D", str(well.root), "doctor", "--json").out)["data"]["findings"]
+    (found,) = [one for one in told if one["area"] == "subscriptions"]
+    assert found["problem"] is False and "hang on each other in a circle" in found["text"]
