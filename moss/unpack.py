@@ -12,6 +12,7 @@ from moss.generation import FilterId, PackageId
 from moss.layout import INSTALLABLE_KINDS, Entry
 from moss.plan import Chosen
 from moss.reporter import Reporter
+from moss.root import DECLARED_ENTRIES
 from moss.stone import Content, Stone, open_stone
 from moss.store import Store
 from solver.values import value
@@ -78,7 +79,7 @@ def rows_of(layout: Sequence[Entry], contents: int) -> Rows:
 
 
 def _refuse_uninstallable(stone: Stone, name: str) -> None:
-    """CorruptData when the layout has what no generation can have: devices, sockets, pipes."""
+    """CorruptData when the layout has what no generation can have: devices, sockets, pipes, moss's own files."""
     for entry in stone.layout:
         if entry.kind not in INSTALLABLE_KINDS:
             word = entry.kind.name.lower().replace("_", " ")
@@ -87,6 +88,15 @@ def _refuse_uninstallable(stone: Stone, name: str) -> None:
                 file=name,
                 remedies=["ask the package's maker to make it with tmpfiles.d"],
             )
+        if entry.path in DECLARED_ENTRIES:
+            raise moss_has_it(entry.path, name)
+
+
+def moss_has_it(path: str, name: str) -> CorruptData:
+    """A package has what is moss's own."""
+    return CorruptData(
+        f"/usr/{path} is moss's own, and no package's", file=name, remedies=["ask the package's maker to leave it out"]
+    )
 
 
 def record_fetched(fetched: Sequence[Fetched], database: Database) -> list[Incoming]:

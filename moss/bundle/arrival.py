@@ -18,10 +18,11 @@ from moss.errors import CorruptData, NotFound
 from moss.generation import PackageId
 from moss.layout import INSTALLABLE_KINDS, Entry
 from moss.reporter import Reporter
+from moss.root import DECLARED_ENTRIES
 from moss.stone.content import Content
 from moss.stone.patches import MAX_PATCHED, apply_patch
 from moss.store import Store
-from moss.unpack import Rows, rows_of, store_content
+from moss.unpack import Rows, moss_has_it, rows_of, store_content
 
 NEW_RECEIPT = (
     "write a new receipt here: moss receipt -o FILE; and there: moss export --for FILE -o BUNDLE",
@@ -191,3 +192,5 @@ def _refuse_uninstallable(carried: CarriedPackage, layout: tuple[Entry, ...]) ->
         if entry.kind not in INSTALLABLE_KINDS:
             word = entry.kind.name.lower().replace("_", " ")
             raise carried.place.fault(f"/usr/{entry.path} of {carried.metadata.label} is a {word}")
+        if entry.path in DECLARED_ENTRIES:
+            raise moss_has_it(entry.path, carried.place.file)

@@ -85,9 +85,9 @@ class Limits:
         default_factory=lambda: MappingProxyType(
             {
                 PayloadKind.META: 16 * MIB,
-                PayloadKind.LAYOUT: 256 * MIB,
-                PayloadKind.INDEX: 256 * MIB,
-                PayloadKind.ATTRIBUTES: 512 * MIB,
+                PayloadKind.LAYOUT: 64 * MIB,
+                PayloadKind.INDEX: 16 * MIB,
+                PayloadKind.ATTRIBUTES: 64 * MIB,
                 PayloadKind.CONTENT: 1 << 40,
                 PayloadKind.BUNDLE_MANIFEST: 8 * MIB,
                 PayloadKind.SIGNATURE: 4096,
@@ -98,6 +98,8 @@ class Limits:
         )
     )
     """The largest unpacked payload of each kind."""
+    together: int = 128 * MIB
+    """All payloads of a file that are unpacked at once, which content is not."""
     window: int = 512 * MIB
     """The largest zstd window: unpacking a content payload takes this much memory."""
 

@@ -267,6 +267,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WORD = re.compile(r"[^\s/\x00-\x1f\x7f.\-][^\s/\x00-\x1f\x7f]*\Z")
 _VERSION = re.compile(r"[^\s\x00-\x1f\x7f]+\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_NO_NUMBER = 1 << 63
+"""Too much for the record, and for any file."""
 
 
 def statement_faults(metadata: Metadata) -> list[str]:
@@ -275,6 +277,9 @@ def statement_faults(metadata: Metadata) -> list[str]:
     for what, text in (("name", metadata.name), ("architecture", metadata.architecture)):
         if not _WORD.match(text):
             faults.append(f"{text!r} cannot be a package's {what}")
+    for number in (metadata.release, metadata.build_release):
+        if number >= _NO_NUMBER:
+            faults.append(f"{number} cannot be a release")
     if not _VERSION.match(metadata.version):
         faults.append(f"{metadata.version!r} cannot be a version")
     return faults
@@ -287,6 +292,8 @@ def publication_faults(publication: Publication) -> list[str]:
         faults.append(f"{publication.uri!r} cannot be the place of a stone")
     if not _SHA256.match(publication.digest):
         faults.append(f"{publication.digest!r} is not a SHA-256 in lower-case hexadecimal")
+    if publication.size >= _NO_NUMBER:
+        faults.append(f"{publication.size} cannot be a file's size")
     return faults
 
 

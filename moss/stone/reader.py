@@ -180,6 +180,7 @@ def _read_payloads(
 ) -> list[tuple[Payload, bytes]]:
     """Each payload with its plain bytes; none for the content, and for kinds that are skipped."""
     read = []
+    unpacked = 0
     for number in range(1, header.payloads + 1):
         place = source.place(f"payload {number}")
         raw = source.exactly(HEADER_SIZE, f"header of payload {number} of {header.payloads}")
@@ -193,6 +194,9 @@ def _read_payloads(
         place = place._replace(what=f"{payload.kind.name.lower()} payload")
         plain = b""
         if payload.kind is not PayloadKind.CONTENT:
+            unpacked += payload.plain_size
+            if unpacked > limits.together:
+                raise place.fault(f"with it {unpacked} bytes are to be unpacked, the limit is {limits.together}")
             plain = unpack_payload(source.exactly(payload.stored_size, place.what), payload, place)
         elif source.size is not None:
             source.skip(payload.stored_size, place.what)

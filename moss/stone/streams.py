@@ -20,6 +20,8 @@ WINDOW_LOG = 23
 """Frames that moss writes have windows of at most 2^23 bytes (8 MiB), so that reading takes little memory."""
 
 _ANY_WINDOW = 2**31
+_FOREIGN_WINDOW = 2**27
+"""What the zstd of others may take in memory, 128 MiB: as much as the zstd command allows without being asked."""
 
 
 class Readable(Protocol):
@@ -32,7 +34,7 @@ class Writable(Protocol):
 
 def decompress_stream(file: BinaryIO) -> AbstractContextManager[Readable]:
     """What a zstd file holds, to be read in pieces; it may be of several frames. Raises `zstd_faults`."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_FOREIGN_WINDOW)
     return decompressor.stream_reader(file, read_across_frames=True)
 
 
@@ -56,7 +58,7 @@ class Frame(Protocol):
 def decompress_frame() -> Frame:
     """Decompresses one frame that comes in pieces, and knows whether it has ended (`eof`, `unused_data`).
     Raises `zstd_faults`."""
-    return cast(Frame, zstandard.ZstdDecompressor(max_window_size=_ANY_WINDOW).decompressobj())
+    return cast(Frame, zstandard.ZstdDecompressor(max_window_size=_FOREIGN_WINDOW).decompressobj())
 
 
 zstd_faults = zstandard.ZstdError
