@@ -296,3 +296,16 @@ def test_an_index_is_not_written_with_a_broken_definition(shop: Shop, moss: Moss
     (folder / "b.kdl").write_text("subscription a { want c }")
     assert "is defined in" in flat(moss("index", str(shop.repository / "shop")))
     assert (shop.repository / "shop/stone.index").read_bytes() == before
+
+
+def test_what_is_said_of_subscriptions_stands_in_the_model_and_may_be_said_there(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "subscribe", "locale", "de", "en_GB", "--why", "us")
+    done(shop, moss, "unsubscribe", "docs")
+    file = shop.root / "etc/moss/system-model.kdl"
+    text = file.read_text()
+    assert re.search(r'locale "?de"? "?en_GB"?', text) and re.search(r"docs #false", text), text
+    file.write_text(text.replace("docs #false", '"32bit-graphics" #true'))
+    done(shop, moss, "sync")
+    assert "nvidia-driver-32bit" in names(shop, moss)
+    assert standing(shop, moss, "docs")["on"] is True
+    assert standing(shop, moss, "locale")["because"] == "you chose de, en_GB (us)"

@@ -11,6 +11,7 @@ found too.
     I5 nothing but what packages hold is in any tree
 """
 
+import json
 import os
 import sqlite3
 import stat
@@ -94,7 +95,14 @@ def faults(root: Path, *, waiting: bool = False) -> Iterator[str]:
         yield from _faults_of_record(record)
         spare = record.execute("SELECT generation, clean FROM spare").fetchone()
         held = {} if spare is None else {spare[0]: _labels_of(record, spare[0])}
-        assets = list(record.execute("SELECT lower(hex(digest)), permissions, uid, gid, size FROM asset"))
+        assets = list(record.execute(
+            "SELECT DISTINCT lower(hex(digest)), permissions, asset.uid, asset.gid, size FROM asset"
+            " JOIN layout ON asset = asset.id JOIN cut USING (package) WHERE (package, path_filter, path) NOT IN"
+            " (SELECT package, path_filter, path FROM omitted)"
+        ))  # fmt: skip
+        filters = dict(record.execute(
+            "SELECT generation.id, omissions FROM generation JOIN path_filter ON path_filter.id = path_filter"
+        ))  # fmt: skip
         rows = record.execute("SELECT lower(hex(digest)), permissions, uid, gid FROM leaving")
         leaving = {_stored(*one) for one in rows}
     if spare is not None and not spare[1]:
@@ -112,7 +120,8 @@ def faults(root: Path, *, waiting: bool = False) -> Iterator[str]:
     if spare is not None:
         places[spare[0]] = root / ".moss/root/spare/usr"
     for number, usr in sorted(places.items()):
-        yield from _faults_of_tree(number, usr, facts.generations.get(number, held.get(number, frozenset())), inodes)
+        labels = facts.generations.get(number, held.get(number, frozenset()))
+        yield from _faults_of_tree(number, usr, labels, _left_out(filters.get(number, "[]")), inodes)
     expected = {usr.parent.name for usr in places.values()} - {root.name}
     found = set(os.listdir(root / ".moss/root"))
     yield from (f"I3: there is no tree {name}" for name in sorted(expected - found))
@@ -228,13 +237,13 @@ def _faults_of_record(record: sqlite3.Connection) -> Iterator[str]:
 
 
 def _faults_of_tree(
-    number: int, usr: Path, labels: frozenset[str], inodes: Mapping[int, str]
+    number: int, usr: Path, labels: frozenset[str], left_out: tuple[str, ...], inodes: Mapping[int, str]
 ) -> Iterator[str]:
     said = _number(usr / ".stateID")
     if said != number:
         yield f"I1: the tree {usr.parent.name} holds {said}, must hold {number}"
         return
-    expected = tree_of(labels)
+    expected = {path: entry for path, entry in tree_of(labels).items() if not f"{path}/".startswith(left_out)}
     found = found_tree(usr, owners=os.geteuid() == 0)
     found.pop(".stateID", None)
     for path in sorted(expected.keys() | found.keys()):
@@ -246,6 +255,13 @@ def _faults_of_tree(
             status = os.lstat(usr / path)
             if inodes.get(status.st_ino) != found[path][4]:
                 yield f"I4: generation {number}: /usr/{path} is no file of the store's"
+
+
+def _left_out(omissions: str) -> tuple[str, ...]:
+    """What the histories leave out: whole directories, `share/tool/**`, of one package each."""
+    patterns = [pattern for one in json.loads(omissions) for pattern in one["patterns"]]
+    assert all(pattern.endswith("/**") for pattern in patterns), patterns
+    return tuple(pattern.removesuffix("**") for pattern in patterns)
 
 
 def _was_changed_by_hand(path: str, number: int) -> bool:

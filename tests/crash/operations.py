@@ -117,14 +117,14 @@ def pinned(place: Place) -> None:
 
 
 def subscribed(place: Place) -> None:
-    """The admin has defined what a subscription brings; it is off."""
-    spare(place)
-    definition = 'subscription "links" { default #false; want "linker" }'
+    """The admin has defined what a subscription brings and which paths it is about; it is off."""
+    definition = 'subscription "links" { default #false; want "linker"; paths "share/tool/**" }'
     place.write("etc/moss/subscriptions/links.kdl", definition)
+    spare(place)
 
 
 def unsubscribed(place: Place) -> None:
-    """A subscription keeps a package that it will let go of."""
+    """A subscription keeps a package, and paths, that it will let go of."""
     subscribed(place)
     place.moss("subscribe", "links", "-y")
 
