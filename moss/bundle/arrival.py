@@ -4,6 +4,7 @@ Called within the transaction that a commit makes: `record` writes the rows, `un
 they need, and only then, when those are durable, is the transaction committed.
 """
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 
 from moss.bundle.gather import read_asset
@@ -14,12 +15,13 @@ from moss.db.connection import Database
 from moss.db.cuts import content_has_come, lacking_contents, lacking_with_content, present_with_content, size_of
 from moss.db.packages import Asset
 from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest, content_digest
-from moss.errors import CorruptData, NotFound
+from moss.errors import CorruptData, NotFound, TrustFailure
 from moss.generation import PackageId
 from moss.layout import INSTALLABLE_KINDS, Entry
 from moss.reporter import Reporter
 from moss.root import DECLARED_ENTRIES
 from moss.stone.content import Content
+from moss.stone.content_id import content_id
 from moss.stone.patches import MAX_PATCHED, apply_patch
 from moss.store import Store
 from moss.unpack import Rows, moss_has_it, rows_of, store_content
@@ -43,6 +45,10 @@ class Arrival:
         """What they come to in the record; known once `record` has written them."""
         self._contents: set[ContentDigest] = set()
         """Of packages that were not on record before."""
+        self._to_prove: dict[PackageDigest, CarriedPackage] = {}
+        """Those of them whose repository has signed what they are."""
+        self._sha256: dict[ContentDigest, bytes] = {}
+
     def record(self, database: Database) -> dict[str, PackageId]:
         """Write down the packages: candidate key to row. Raises NotFound where the bundle builds on
         contents that this system does not have, CorruptData for what no generation can have."""
@@ -70,6 +76,8 @@ class Arrival:
                 layout=layout,
                 sizes=sizes,
             )
+            if carried.digest in self.bundle.proven:
+                self._to_prove[carried.digest] = carried
             self._contents.update(entry.digest for entry in layout if entry.digest is not None)
             made = rows_of(layout, sum(entry.digest is not None for entry in layout))
             self.rows = Rows(*(sum(pair) for pair in zip(self.rows, made, strict=True)))
@@ -84,17 +92,21 @@ class Arrival:
         done = 0
         for content in self._all_contents(wanted, database, store):
             if content.digest in wanted:
-                self._store(content, database, store)
+                self._store(self._hashed(content) if self._to_prove else content, database, store)
                 content_has_come(database, content.digest)
             done += content.size
             reporter.progress(done, total, "bytes")
         self._copy_rest(database, store)
+        self._prove(database, store)
 
     def _store(self, content: Content, database: Database, store: Store) -> None:
         """Write it as each asset that is lacking; an asset that is there must have the same bytes."""
         lacking = set(lacking_with_content(database, content.digest))
         present = present_with_content(database, content.digest)
         assets = [*present[:1], *sorted(lacking)]  # none where it is left out
+        if not assets:
+            for _ in content.chunks():  # its digest may be asked for
+                pass
         clash = store_content(content, assets, lacking, store) if assets else None
         if clash is not None:
             raise _not_the_same(self.bundle, clash, store)
@@ -118,6 +130,45 @@ class Arrival:
                 content_has_come(database, digest)
             elif self.is_whole:
                 raise _lacks(self.bundle, digest)
+
+
+    def _hashed(self, content: Content) -> Content:
+        """The same, and its SHA-256 is noted when its bytes have been taken."""
+        hasher = hashlib.sha256()
+
+        def pieces() -> Iterator[memoryview]:
+            for piece in content.chunks():
+                hasher.update(piece)
+                yield piece
+            self._sha256[content.digest] = hasher.digest()
+
+        return Content(content.digest, content.size, pieces())
+
+    def _prove(self, database: Database, store: Store) -> None:
+        """Every package whose repository has signed what it is must be that. TrustFailure."""
+
+        def sha256_of(digest: ContentDigest) -> bytes:
+            if digest not in self._sha256:
+                self._sha256[digest] = _sha256_of_stored(digest, database, store)
+            return self._sha256[digest]
+
+        for digest, carried in self._to_prove.items():
+            if content_id(carried.metadata, carried.layout(), sha256_of) != self.bundle.proven[digest]:
+                raise TrustFailure(
+                    f"{carried.metadata.label} in {self.bundle.name} is not what its repository has signed",
+                    because=["its files, paths or statement are others"],
+                    remedies=["do not use the bundle before you know who made it", "have it made again elsewhere"],
+                )
+
+
+def _sha256_of_stored(digest: ContentDigest, database: Database, store: Store) -> bytes:
+    hasher = hashlib.sha256()
+    if digest != EMPTY_CONTENT:
+        size = size_of(database, digest)
+        assert size is not None, "a content that nothing has was refused"
+        for piece in read_asset(store, present_with_content(database, digest)[0], size):
+            hasher.update(piece)
+    return hasher.digest()
 
 
 class _Sizes(dict[ContentDigest, int]):

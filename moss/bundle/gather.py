@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
+from moss.bundle.origins import SignedOrigin
 from moss.bundle.packages import encode_package
 from moss.bundle.read import Delta, encode_deltas, encode_patch
 from moss.bundle.write import BundleWriter
@@ -50,10 +51,13 @@ def gather(
     path_filter: FilterId,
     base: Collection[Cut],
     reporter: Reporter,
+    origins: Sequence[SignedOrigin] = (),
 ) -> Gathered:
     """Put packages into a bundle, and whatever of the contents that they have under a filter `base` does not have;
     of packages that the receiver knows (`known`) contents alone."""
     _gather_packages(writer, database, carried, path_filter)
+    for origin in origins:
+        writer.add(PayloadKind.ORIGIN, *origin.encode())
     carrying.set_apart(database, [one.package for one in (*carried, *known)], base)
     names = {one.package: one.metadata.name for one in (*carried, *known)}
     with Patches(writer.spool_directory) as patches:

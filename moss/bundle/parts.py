@@ -27,6 +27,7 @@ _LIMITS = {
     PayloadKind.BUNDLE_MANIFEST: 8 * MIB,
     PayloadKind.SIGNATURE: 4096,
     PayloadKind.PACKAGES: 32 * MIB,
+    PayloadKind.ORIGIN: 64 * MIB,
     PayloadKind.INDEX: 32 * MIB,
     PayloadKind.DELTA_INDEX: 8 * MIB,
     PayloadKind.DELTAS: 32 * MIB,

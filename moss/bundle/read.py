@@ -9,16 +9,17 @@ there; so with the signature's check on the manifest every byte of the file is c
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from moss.bundle.index import ContentIndex
 from moss.bundle.manifest import SIGNED_PREFIX, Manifest, Part, decode_manifest
+from moss.bundle.origins import SignedOrigin, decode_origin
 from moss.bundle.packages import CarriedPackage, decode_packages
 from moss.bundle.parallel import in_order
 from moss.bundle.parts import StoredPart, part_fault, read_file_header, read_first, read_part
-from moss.digest import ContentDigest
+from moss.digest import ContentDigest, PackageDigest
 from moss.errors import TrustFailure
 from moss.stone.container import HEADER_SIZE, MIB, PayloadKind, Place, StoneKind
 from moss.stone.content import Content, cut_contents
@@ -32,9 +33,10 @@ _MOST_BEFORE_CONTENTS = 512 * MIB
 _DELTA = struct.Struct(">16s16sQ")
 _LENGTH = struct.Struct(">I")
 _ORDER = (
-    PayloadKind.PACKAGES, PayloadKind.INDEX, PayloadKind.DELTA_INDEX, PayloadKind.DELTAS, PayloadKind.CONTENT,
+    PayloadKind.PACKAGES, PayloadKind.ORIGIN, PayloadKind.INDEX, PayloadKind.DELTA_INDEX, PayloadKind.DELTAS,
+    PayloadKind.CONTENT,
 )  # fmt: skip
-_AT_ONCE = frozenset({PayloadKind.PACKAGES, PayloadKind.INDEX, PayloadKind.DELTA_INDEX})
+_AT_ONCE = frozenset({PayloadKind.PACKAGES, PayloadKind.ORIGIN, PayloadKind.INDEX, PayloadKind.DELTA_INDEX})
 REMEDIES = (
     "copy it again from where it was made; there and here: moss bundle verify FILE",
     "have it made again; there: moss export -o FILE",
@@ -68,6 +70,10 @@ class Bundle:
     _source: Source = field(repr=False)
     _rest: tuple[Part, ...] = field(repr=False)
     _rest_offset: int = field(repr=False)
+    origins: tuple[SignedOrigin, ...] = ()
+    """What repositories have signed, as it came; nobody has verified it yet."""
+    proven: Mapping[PackageDigest, str] = field(default_factory=dict)
+    """Content ids that packages must have, by who has verified what their repositories have signed."""
 
     @property
     def content_size(self) -> int:
@@ -172,7 +178,10 @@ def open_bundle(file: BinaryIO, name: str, judge: Callable[[Head], object] = boo
         raise place.fault("a content is carried whole and as a difference")
     rest_offset = source.offset
     packed = tuple(one for one in kept if one.part.kind is PayloadKind.PACKAGES)
-    return Bundle(name, manifest, signer, index, deltas, packed, source, manifest.parts[len(first) :], rest_offset)
+    signed = (one for one in kept if one.part.kind is PayloadKind.ORIGIN)
+    origins = tuple(decode_origin(one.unpacked(), one.part.records, one.place) for one in signed)
+    rest = manifest.parts[len(first) :]
+    return Bundle(name, manifest, signer, index, deltas, packed, source, rest, rest_offset, origins)
 
 
 class _Blocks:

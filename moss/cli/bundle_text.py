@@ -54,6 +54,9 @@ def bundle_text(bundle: Bundle, page: Page) -> str:
         ("Packages", f"{len(manifest.packages)}, of which {len(carried)} are in it"),
         ("Files", f"{count(len(bundle.index), 'content')}, {size(bundle.content_size)}"),
     ]
+    for signed in bundle.origins:
+        last = signed.roots[-1].partition(".")[0] if signed.roots else "none"
+        lines.append(("Signatures", f"of the repository {plain(signed.repository)}, up to root {last}"))
     if bundle.deltas:
         made = sum(delta.size for delta in bundle.deltas)
         lines.append(("", f"{count(len(bundle.deltas), 'content')} as differences, {size(made)}"))
@@ -86,6 +89,7 @@ def bundle_data(bundle: Bundle) -> dict[str, object]:
         "pins": [str(pin) for pin in manifest.model.pins],
         "holds": [str(hold) for hold in manifest.model.holds],
         "packages": [_package_data(package) for package in manifest.packages],
+        "origins": [{"repository": one.repository, "roots": one.roots} for one in bundle.origins],
         "contents": len(bundle.index),
         "content_bytes": bundle.content_size,
         "deltas": len(bundle.deltas),

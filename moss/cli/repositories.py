@@ -68,7 +68,8 @@ def repo_add(
     ] = None,
 ) -> Answer:
     """Its maker tells which root to pin: a file, or its fingerprint. Nothing is read of a repository before its
-    signatures have been verified, and it is not added when its index cannot be read."""
+    signatures have been verified, and it is not added when its index cannot be read; with --offline and --trust
+    FILE it is, for who has bundles only."""
     with opened(session, "repo", "add", name, uri) as system:
         if session.settings.dry_run:
             return _nothing_done(f"{name} would be added, if {uri} can be read")
@@ -80,6 +81,7 @@ def repo_add(
             trust=trust,
             unsigned=unsigned,
             max_staleness=max_staleness,
+            offline=session.settings.offline,
             mirrors=mirrors or (),
             narrowing=repositories.Narrowing(
                 tuple(suites or ()), tuple(components or ()), architecture, version, channel

@@ -6,8 +6,9 @@ from moss.cli.files import input_file, name_of
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
 from moss.errors import NeedsConfirmation
-from moss.operations.bundled import open_vouched, propose_bundle
+from moss.operations.bundled import keep_trust, open_vouched, propose_bundle
 from moss.operations.commit import commit
+from moss.operations.transaction import Outcome
 
 
 def sync_from(session: Session, path: str, *, unsigned: bool, at_boot: bool) -> Answer:
@@ -21,8 +22,8 @@ def sync_from(session: Session, path: str, *, unsigned: bool, at_boot: bool) -> 
     words = ["sync", "--from", path, *(["--unsigned"] if unsigned else [])]
     with input_file(path) as stream, opened(session, *words, at_boot=at_boot) as system:
         session.stage(f"reading {name_of(path)}")
-        bundle = open_vouched(system, stream, name_of(path), unsigned=unsigned)
-        plan, arrival = propose_bundle(system, bundle)
+        vouched = open_vouched(system, stream, name_of(path), unsigned=unsigned)
+        plan, arrival = propose_bundle(system, vouched)
         for warning in plan.warnings:
             session.warning(warning)
         proposal = Proposal(
@@ -32,6 +33,9 @@ def sync_from(session: Session, path: str, *, unsigned: bool, at_boot: bool) -> 
             if plan.is_empty
             else None,
         )
-        return carry_out(
-            session, system, proposal, lambda: commit(system, plan, [arrival], at_boot=at_boot), audit_after=True
-        )
+
+        def act() -> Outcome:
+            keep_trust(system, vouched)
+            return commit(system, plan, [arrival], at_boot=at_boot)
+
+        return carry_out(session, system, proposal, act, audit_after=True)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from moss.bundle.arrival import NEW_RECEIPT, Arrival
 from moss.bundle.manifest import BundledPackage, Manifest
@@ -24,21 +24,57 @@ from moss.operations.queries import installed
 from moss.operations.stated import stated
 from moss.operations.system import System
 from moss.package import Metadata, Published
-from moss.plan import Chosen, Plan, Removal, Space, difference
-from moss.repository import BUNDLE_PREFIX, Candidate, Contents, Repository
+from moss.plan import Chosen, Plan, Removal, Source, Space, difference
+from moss.repository import BUNDLE_PREFIX, Candidate, Contents, Repository, Voucher
+from moss.stone.container import PayloadKind
 from moss.trust import PublicKey
+from solver.values import value
+
+if TYPE_CHECKING:
+    from moss.operations.proving import Proof
 
 
-def open_vouched(system: System, file: BinaryIO, name: str, *, unsigned: bool) -> Bundle:
+@value
+class Vouched:
+    """A bundle that somebody vouches for, and what its packages' repositories have signed of it."""
+
+    bundle: Bundle
+    proofs: "tuple[Proof, ...]"
+
+
+def open_vouched(system: System, file: BinaryIO, name: str, *, unsigned: bool) -> Vouched:
     """Open a bundle that somebody vouches for. TrustFailure where nobody does and the person did not accept
-    that, or where a newer bundle of the same exporter was taken before; little was read of it then."""
+    that, or where a newer bundle of the same exporter was taken before; little was read of it then.
+
+    Who vouches is the exporter, whose key is pinned here, or else the repositories that every package in it comes
+    from: what those have signed is verified in any case where their root is pinned here.
+    """
 
     def judge(head: Head) -> None:
-        if not unsigned and _pinned_name(system, head.signer) is None:
+        carries_signatures = any(part.kind is PayloadKind.ORIGIN for part in head.manifest.parts)
+        if not (unsigned or carries_signatures) and _pinned_name(system, head.signer) is None:
             raise _unvouched(head)
         _refuse_replay(system, head)
 
-    return open_bundle(file, name, judge)
+    bundle = open_bundle(file, name, judge)
+    if unsigned or not bundle.origins:
+        return Vouched(bundle, ())
+    from moss.operations.proving import prove  # few bundles carry what was signed
+
+    proofs = tuple(prove(system, bundle))
+    bundle.proven = {digest: identity for proof in proofs for digest, identity in proof.packages.items()}
+    unproven = [one.label for one in bundle.manifest.packages if one.carried and one.digest not in bundle.proven]
+    if unproven and _pinned_name(system, bundle.signer) is None:
+        raise _unvouched(Head(bundle.name, bundle.manifest, bundle.signer), unproven)
+    return Vouched(bundle, proofs)
+
+
+def keep_trust(system: System, vouched: Vouched) -> None:
+    """What repositories have signed is not taken older again."""
+    if vouched.proofs:
+        from moss.operations.proving import keep
+
+        keep(system, vouched.proofs)
 
 
 def _pinned_name(system: System, signer: PublicKey | None) -> str | None:
@@ -52,11 +88,12 @@ def _who_vouches(system: System, signer: PublicKey | None) -> str:
     return "signed by nobody" if signer is None else f"signed by {signer}, which is not pinned here"
 
 
-def propose_bundle(system: System, bundle: Bundle) -> tuple[Plan, Arrival]:
+def propose_bundle(system: System, vouched: Vouched) -> tuple[Plan, Arrival]:
     """What making the bundle's generation would change here, and the packages that come for it.
 
     Raises NotFound where it builds on packages that this system does not have, CorruptData.
     """
+    bundle = vouched.bundle
     manifest = bundle.manifest
     _refuse_lacking(system, bundle)
     here = installed(system)
@@ -77,13 +114,35 @@ def propose_bundle(system: System, bundle: Bundle) -> tuple[Plan, Arrival]:
         ),
         space=_space(system, bundle),
         proof=None,
-        origin=f"{describe_origin(manifest)}, {_who_vouches(system, bundle.signer)}",
+        origin=f"{describe_origin(manifest)}, {_who_vouches(system, bundle.signer)}{_also(vouched)}",
+        sources=_sources(system, vouched, chosen),
         edited=here_said.model if here_said.is_edited else None,
     )
     arriving = [
         one.candidate.digest for one in chosen if one.candidate is not None and one.present is None
     ]
     return surveyed(system, plan, manifest.omissions), Arrival(bundle, arriving, whole=True)
+
+
+def _also(vouched: Vouched) -> str:
+    """Which repositories' own signatures prove packages of it."""
+    said = [f"{proof.repository.name} ({len(proof.packages)})" for proof in vouched.proofs if proof.packages]
+    return f"; packages proven by what their repository has signed: {', '.join(said)}" if said else ""
+
+
+def _sources(system: System, vouched: Vouched, chosen: Sequence[Chosen]) -> tuple[Source, ...]:
+    """Who vouches for what comes: its repository, or else the exporter, or nobody."""
+    exporter = Voucher.NOBODY if _pinned_name(system, vouched.bundle.signer) is None else Voucher.KEYS
+    counts: dict[tuple[str, Voucher, int], int] = {}
+    for one in chosen:
+        if one.candidate is None or one.present is not None:
+            continue
+        by = (one.candidate.repository, exporter, 0)
+        for proof in vouched.proofs:
+            if one.candidate.digest in proof.packages:
+                by = (proof.repository.name, Voucher.ROOT, proof.stale_days)
+        counts[by] = counts.get(by, 0) + 1
+    return tuple(Source(name, count, by, days) for (name, by, days), count in sorted(counts.items()))
 
 
 def describe_origin(manifest: Manifest) -> str:
@@ -98,7 +157,9 @@ def arrivals_of(
     """What comes from repositories that are bundles: opened anew, and judged anew."""
     arrivals = []
     for repository, digests in wanted:
-        bundle = _open_of(system, repository, open_files)
+        vouched = _open_of(system, repository, open_files)
+        keep_trust(system, vouched)
+        bundle = vouched.bundle
         carried = {package.digest for package in bundle.manifest.packages if package.carried}
         if missing := set(digests) - carried:
             raise NotFound(
@@ -136,28 +197,33 @@ class BundleSource:
 def bundle_source(system: System, repository: Repository) -> BundleSource:
     """Open, and judge who vouches for it. Its file is closed again: what is installed is read anew."""
     with ExitStack() as open_files:
-        bundle = _open_of(system, repository, open_files)
+        vouched = _open_of(system, repository, open_files)
+        bundle = vouched.bundle
         origin, signer = bundle.manifest.origin, bundle.signer
         bundles.raise_counter(system.record, origin.system, b"" if signer is None else signer.raw, origin.counter)
         system.effects.commit_point("bundle seen")
+        keep_trust(system, vouched)
         return BundleSource(bundle)
 
 
-def _open_of(system: System, repository: Repository, open_files: ExitStack) -> Bundle:
+def _open_of(system: System, repository: Repository, open_files: ExitStack) -> Vouched:
     """The bundle that is a repository's."""
     place = repository.uri.removeprefix(BUNDLE_PREFIX)
     return open_vouched(system, open_files.enter_context(open_uri(place)), place, unsigned=repository.unsigned)
 
 
-def _unvouched(bundle: Head) -> TrustFailure:
+def _unvouched(bundle: Head, unproven: Sequence[str] = ()) -> TrustFailure:
+    few = f"{', '.join(unproven[:5])}{' and more' if len(unproven) > 5 else ''}"
+    missing = [f"no repository that is trusted here has signed what it holds of: {few}"] if unproven else []
     if bundle.signer is None:
         return TrustFailure(
             f"{bundle.name} is not signed: nothing vouches for what it holds",
+            because=missing,
             remedies=["have it signed; there: moss key make, then moss export", "accept that: --unsigned"],
         )
     return TrustFailure(
         f"{bundle.name} is signed by a key that is not pinned here",
-        because=[f"it is {bundle.signer}"],
+        because=[f"it is {bundle.signer}", *missing],
         remedies=[
             f"compare it with what moss key list shows there, then: moss key pin NAME {bundle.signer}",
             "accept that nothing vouches for it: --unsigned",

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable
 
 from moss.bundle.gather import Gathered, gather
 from moss.bundle.manifest import Base, BundledPackage, Manifest, Origin
+from moss.bundle.origins import SignedOrigin
 from moss.bundle.receipt import Receipt
 from moss.bundle.write import DEFAULT_LEVEL, BundleWriter, Written
 from moss.db import bundles, cuts, packages
@@ -88,7 +89,8 @@ def export(
         with Store(system.root.store, system.effects) as store:
             path_filter = cuts.filter_of(system.record, proposed.generation.id)
             gathered = gather(
-                writer, system.record, store, carried, known, path_filter, proposed.has, system.reporter
+                writer, system.record, store, carried, known, path_filter, proposed.has, system.reporter,
+                _signed_origins(system, carried),
             )
         origin = _origin(system, proposed)
         manifest = Manifest(
@@ -108,6 +110,13 @@ def receipt_of(system: System) -> Receipt:
     whole = here.pop(NOTHING_OMITTED, set())
     filtered = tuple((path_filter, frozenset(digests)) for path_filter, digests in here.items() if digests)
     return Receipt(bundles.system_identity(system.record), system.active, frozenset(whole), filtered)
+
+
+def _signed_origins(system: System, carried: Iterable[Selected]) -> list[SignedOrigin]:
+    """What the repositories of these packages have signed."""
+    from moss.operations.proving import origins_of
+
+    return origins_of(system, [one.repository for one in carried])
 
 
 def _whole_generation(system: System, number: GenerationId) -> tuple[Generation, list[Selected]]:

@@ -76,7 +76,7 @@ def cached_bundles(system: System, wanted: Iterable[ContentDigest]) -> list[Bund
     for path in _bundle_files((system.root.cache, system.root.downloads)) if digests else ():
         try:
             with open(path, "rb") as file:
-                has = _carried(open_vouched(system, file, path, unsigned=False), digests)
+                has = _carried(open_vouched(system, file, path, unsigned=False).bundle, digests)
         except (MossError, OSError):  # of no use; nobody asked for this very file
             continue
         if has:
@@ -118,7 +118,8 @@ def contents_of_cached(system: System, source: CachedPackage) -> Iterator[Iterat
 def contents_of_bundle(system: System, source: BundleFile, store: Store) -> Iterator[Iterator[Content]]:
     """Those of the contents wanted that the bundle has. MossError where it cannot be had, or nobody vouches for it."""
     with open_uri(source.place) as file:
-        yield _contents(system, open_vouched(system, file, source.place, unsigned=source.unsigned), source, store)
+        vouched = open_vouched(system, file, source.place, unsigned=source.unsigned)
+        yield _contents(system, vouched.bundle, source, store)
 
 
 def _contents(system: System, bundle: Bundle, source: BundleFile, store: Store) -> Iterator[Content]:

@@ -75,8 +75,10 @@ def add_repository(
     max_staleness: int | None = None,
     mirrors: Sequence[str] = (),
     narrowing: Narrowing | None = None,
+    offline: bool = False,
 ) -> Refresh:
-    """Add a repository and read its index; it is not added when that fails.
+    """Add a repository and read its index; it is not added when that fails. `offline`: one whose root is pinned is
+    added though it cannot be reached, so that bundles are proven by it.
 
     `trust`, `unsigned` and `max_staleness` say who vouches for it, as `Said` has them. UsageError where what
     narrows it down is said of another kind of repository.
@@ -95,7 +97,12 @@ def add_repository(
     vouching, root = vouching_of(full_uri, Said(trust, unsigned, max_staleness), system.transport)
     repository = Repository(name, full_uri, priority, True, vouching, tuple(map(_absolute, mirrors)))
     with _pinned(system, repository, root):
-        refresh = _refresh(system, repository)
+        try:
+            refresh = _refresh(system, repository)
+        except (NotFound, NetworkFailure):
+            if root is None or not offline:
+                raise
+            refresh = Refresh(name, 0, changed=False)
     with system.record.transaction():
         recorded.add(system.record, repository, system.clock())
     system.effects.commit_point("repository added")

@@ -8,6 +8,7 @@ sources_of       who vouches for what a plan brings; TrustFailure where nobody d
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from moss.db import candidates
@@ -141,10 +142,15 @@ class SignedSource:
     def read(self, name: str, offer: "Callable[[Iterable[Published | Listed]], None]") -> Contents:
         """Hand on what is on offer."""
         from moss.operations.indexes import StoneSource
+
+        return StoneSource(self._uri, self.digest, self.content).read(name, offer)
+
+    @cached_property
+    def content(self) -> bytes:
+        """The index itself, verified."""
         from moss.tuf.roles import TARGETS_FOLDER
 
-        content = self._refreshing.download(self.target, f"{metadata_uri(self._uri)}{TARGETS_FOLDER}/")
-        return StoneSource(self._uri, self.digest, content).read(name, offer)
+        return self._refreshing.download(self.target, f"{metadata_uri(self._uri)}{TARGETS_FOLDER}/")
 
 
 @contextmanager
@@ -153,7 +159,7 @@ def signed_source(system: System, repository: Repository) -> Iterator[SignedSour
     what was verified is kept in any case. TrustFailure, NetworkFailure, NotFound."""
     from moss.operations.metadata import fetching
     from moss.tuf.client import Refreshing
-    from moss.tuf.trusted import keep_verified, pinned_root, place_of
+    from moss.tuf.trusted import fingerprint_of, keep_index, keep_verified, kept_index, pinned_root, place_of
 
     vouching = repository.vouching
     place = place_of(system.root, repository.name, vouching)
@@ -169,6 +175,8 @@ def signed_source(system: System, repository: Repository) -> Iterator[SignedSour
         finally:
             refreshing.keep(system.effects)
         yield source
+        if fingerprint_of(kept_index(place) or b"") != source.digest:
+            keep_index(place, source.content, system.effects)
         keep_verified(place, refreshing.verified(source.target), system.effects)
 
 

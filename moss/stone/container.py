@@ -54,6 +54,7 @@ class PayloadKind(IntEnum):
     PACKAGES = 130
     DELTA_INDEX = 131
     DELTAS = 132
+    ORIGIN = 133
 
     @property
     def word(self) -> str:

@@ -34,13 +34,12 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 from moss.effects import Effects
 from moss.errors import MossError, NetworkFailure, NotFound, TrustFailure
 from moss.tuf.roles import MOST_ROOTS, ROOT_LIMIT, Role
-from moss.tuf.trusted import Verified, make_place
+from moss.tuf.trusted import HISTORY, Verified, keep_metadata
 
 Fetch = Callable[[str, int], bytes]
 """Gives what a URI names: all of it, or one byte more than the limit where it is longer. Raises NotFound where
 there is nothing, and any other MossError where it cannot be had."""
 
-_HISTORY = "root_history"
 _EXPIRED = re.compile(r"(?:New |Final )?(\S+?)(?:\.json)? is expired")
 _DAY = 86_400
 
@@ -48,14 +47,16 @@ _DAY = 86_400
 class Refreshing:
     """A repository's metadata on their way to being the newest. To be used with `with`.
 
-    `pinned` is the root to begin with; without it the newest root that lies in `trusted` is.
+    `name` is what messages call it, `called` what commands do. `pinned` is the root to begin with; without it
+    the newest root that lies in `trusted` is.
     """
 
     def __init__(
         self, name: str, trusted: str, metadata_uri: str, fetch: Fetch, *,
-        pinned: bytes | None, now: float, max_staleness: int = 0,
+        pinned: bytes | None, now: float, max_staleness: int = 0, called: str | None = None,
     ) -> None:  # fmt: skip
         self._name = name
+        self._called = called or name
         self._trusted = trusted
         self._uri = metadata_uri
         self._fetcher = _Fetcher(fetch)
@@ -113,18 +114,23 @@ class Refreshing:
 
     def keep(self, effects: Effects) -> None:
         """Make durable what was verified: roots first."""
-        history = os.path.join(self._metadata, _HISTORY)
+        files = self.files()
+        if files:
+            keep_metadata(self._trusted, files, effects)
+
+    def files(self) -> dict[str, bytes]:
+        """What was verified, by its names in a place of trust, in the order in which it is to be kept."""
+        history = os.path.join(self._metadata, HISTORY)
         if not os.path.isdir(history):
-            return
-        make_place(os.path.join(self._trusted, _HISTORY), effects)
+            return {}
         first = ["root.json", "timestamp.json", "snapshot.json", "targets.json"]
         names = [name for name in sorted(os.listdir(self._metadata)) if name.endswith(".json")]
-        for name in (*(os.path.join(_HISTORY, one) for one in _by_number(os.listdir(history))),
-                     *(one for one in first if one in names), *(one for one in names if one not in first)):  # fmt: skip
-            content = _content(os.path.join(self._metadata, name))
-            kept = os.path.join(self._trusted, name)
-            if content != _content(kept):
-                effects.replace_file(kept, content, mode=0o600)
+        in_order = [
+            *(os.path.join(HISTORY, name) for name in _by_number(os.listdir(history))),
+            *(name for name in first if name in names),
+            *(name for name in names if name not in first),
+        ]
+        return {name: _content(os.path.join(self._metadata, name)) for name in in_order}
 
     def verified(self, target: TargetFile) -> Verified:
         """What is now known of the repository, for `keep_verified`."""
@@ -184,7 +190,7 @@ class Refreshing:
             remedies=[
                 "look whether this machine's clock is right: date",
                 "use another mirror, or ask the repository's maker",
-                f"where there is no network: moss repo trust {self._name} --max-staleness {days}",
+                f"where there is no network: moss repo trust {self._called} --max-staleness {days}",
             ],
         )
 
@@ -237,7 +243,7 @@ def _what_is_wrong(fault: RepositoryError) -> str:
 
 
 def _only_metadata(_: str, names: list[str]) -> list[str]:
-    return [name for name in names if not (name.endswith(".json") or name == _HISTORY)]
+    return [name for name in names if not (name.endswith(".json") or name == HISTORY)]
 
 
 def _by_number(names: list[str]) -> list[str]:

@@ -6,7 +6,8 @@ generation never goes back to older trust.
         root_history/N.root.json        every root from there on
         root.json timestamp.json snapshot.json targets.json
                                         the newest that was verified; nothing older is taken again
-        verified                        which index was verified last, and until when that is good
+        index                           the index that was verified last, for the bundles that are made here
+        verified                        which index that is, and until when that is good
 
 The record says which root is pinned, so that another one is pinned in one step. Looking at it needs no TUF library.
 """
@@ -14,17 +15,20 @@ The record says which root is pinned, so that another one is pinned in one step.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from moss.effects import Effects
 from moss.errors import TrustFailure
 from moss.repository import Repository, Vouching
 from moss.root import Root
+from moss.tuf.roles import INDEX, TARGETS_FOLDER
 from solver.values import value
 
+HISTORY = "root_history"
 _PINNED = "pinned"
 _VERIFIED = "verified"
+_INDEX = "index"
 _SHOWN = 32
 """Digits of a fingerprint that name a place."""
 _DAY = 86_400
@@ -76,11 +80,7 @@ def kept_fingerprint(repository: str) -> str | None:
 
 
 def _pinned(place: str) -> bytes:
-    try:
-        with open(os.path.join(place, _PINNED), "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return b""
+    return _content(os.path.join(place, _PINNED)) or b""
 
 
 @contextmanager
@@ -135,6 +135,60 @@ def verified(place: str) -> Verified | None:
 def keep_verified(place: str, what: Verified, effects: Effects) -> None:
     said = {name: getattr(what, name) for name in Verified.__annotations__}
     effects.replace_file(os.path.join(place, _VERIFIED), json.dumps(said).encode() + b"\n", mode=0o600)
+
+
+def kept_index(place: str) -> bytes | None:
+    """The index that was verified last."""
+    return _content(os.path.join(place, _INDEX))
+
+
+def keep_index(place: str, content: bytes, effects: Effects) -> None:
+    effects.replace_file(os.path.join(place, _INDEX), content, mode=0o600)
+
+
+def known_roots(place: str) -> list[str]:
+    """The fingerprints of the roots that were pinned or verified."""
+    history = os.path.join(place, HISTORY)
+    names = sorted(os.listdir(history)) if os.path.isdir(history) else []
+    found = (_content(os.path.join(history, name)) for name in names)
+    return [fingerprint_of(_pinned(place)), *(fingerprint_of(content) for content in found if content is not None)]
+
+
+def as_published(place: str) -> dict[str, bytes] | None:
+    """What a repository has signed, by the names that it has below DIR/tuf; None where it is not whole."""
+    index, last = kept_index(place), verified(place)
+    if index is None or last is None or fingerprint_of(index) != last.index:
+        return None
+    files = {f"{TARGETS_FOLDER}/{last.index}.{INDEX}": index}
+    history = os.path.join(place, HISTORY)
+    for name in sorted(os.listdir(history)):
+        files[name] = _content(os.path.join(history, name)) or b""
+    for role in ("timestamp", "snapshot", "targets"):
+        content = _content(os.path.join(place, f"{role}.json"))
+        if content is None:
+            return None
+        said = json.loads(content)["signed"]
+        if role == "targets" and said["targets"][INDEX]["hashes"]["sha256"] != last.index:
+            return None
+        files["timestamp.json" if role == "timestamp" else f"{said['version']}.{role}.json"] = content
+    return files
+
+
+def keep_metadata(place: str, files: Mapping[str, bytes], effects: Effects) -> None:
+    """Make durable what was verified, in this order, by its names in a place: root_history/1.root.json, root.json."""
+    make_place(os.path.join(place, HISTORY), effects)
+    for name, content in files.items():
+        kept = os.path.join(place, name)
+        if content != _content(kept):
+            effects.replace_file(kept, content, mode=0o600)
+
+
+def _content(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
 
 
 def fingerprint_of(content: bytes) -> str:

@@ -1,0 +1,299 @@
+"""A bundle carries what the repositories of its packages have signed, and is proven on a machine that is never online
+against their own keys, which are pinned there; with all of TUF's attacks on `sync --from`."""
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moss.bundle.manifest import SIGNED_PREFIX
+from moss.bundle.origins import SignedOrigin
+from moss.operations.system import default_effects
+from moss.trust import new_key
+from tests.cli.conftest import Moss
+from tests.trust.conftest import User
+from tests.trust.signed import Maker, expired, forge, state
+
+
+@pytest.fixture
+def lonely(maker: Maker, user: User, tmp_path: Path, moss: Moss) -> User:
+    """A machine that was never online: it has the root, from a person, and knows nothing else of the repository."""
+    lonely = User(tmp_path / "lonely", moss)
+    lonely.done(
+        "repo", "add", "origin", "file:///nowhere/stone.index",
+        "--trust", maker.metadata / "1.root.json", "--offline",
+    )  # fmt: skip
+    return lonely
+
+
+def export(user: User, name: str = "bundle", *words: object) -> Path:
+    path = user.root.with_name(name)
+    user.done("export", "-o", path, *words)
+    return path
+
+
+def news(maker: Maker, user: User, version: str = "1.1") -> None:
+    maker.stone("hello", version)
+    maker.publish()
+    user.done("update", "-y")
+
+
+def test_a_machine_that_was_never_online_proves_a_bundle_by_its_origins_keys(
+    maker: Maker, user: User, lonely: User
+) -> None:
+    shutil.rmtree(maker.repository.with_name("gone"), ignore_errors=True)
+    bundle = export(user)
+    maker.repository.rename(maker.repository.with_name("gone"))
+    plan = lonely.done("sync", "--from", bundle, "-n")
+    assert "proven by what their repository has signed: origin (1)" in " ".join(plan.split())
+    assert "Unsigned" not in plan
+    data = json.loads(lonely.done("sync", "--from", bundle, "-n", "--json"))["data"]["plan"]
+    assert data["sources"] == [{"repository": "origin", "packages": 1, "vouched_by": "root", "stale_days": 0}]
+    trust = lonely.root / ".moss/trust/origin"
+    assert not list(trust.rglob("timestamp.json")), "a dry run changes nothing"
+    lonely.done("sync", "--from", bundle, "-y")
+    assert lonely.has("hello") == "hello 1.0"
+    assert "number 1" in lonely.done("repo", "trust", "origin")
+    inspected = lonely.done("bundle", "inspect", bundle)
+    assert "main" in inspected and "root 1" in inspected
+
+
+def test_an_update_comes_the_same_way_as_a_difference(maker: Maker, user: User, lonely: User) -> None:
+    lonely.done("sync", "--from", export(user), "-y")
+    maker.stone("other", "1.0", "hello 1.0")  # a content that is there already
+    news(maker, user)
+    user.done("install", "-y", "other")
+    receipt = user.root.with_name("receipt")
+    lonely.done("receipt", "-o", receipt)
+    lonely.done("sync", "--from", export(user, "more", "--for", receipt), "-y")
+    assert (lonely.has("hello"), lonely.has("other")) == ("hello 1.1", "hello 1.0")
+
+
+def test_roots_are_followed_in_the_bundle(maker: Maker, user: User, lonely: User) -> None:
+    maker.keys("new")
+    maker.done(
+        "trust", "rotate", maker.repository, "--key", "own", "--key", "new", "--add", "all=new", "--remove", "all=own"
+    )
+    user.done("repo", "update")
+    lonely.done("sync", "--from", export(user), "-y")
+    assert "root 2" in lonely.done("repo", "trust", "origin")
+
+
+def test_who_does_not_trust_the_origin_needs_another_word(user: User, tmp_path: Path, moss: Moss) -> None:
+    bundle = export(user)
+    stranger = User(tmp_path / "stranger", moss)
+    ended = stranger.moss("sync", "--from", bundle, "-y")
+    assert ended.exit_code == 6
+    assert "no repository that is trusted here has signed what it holds of: hello 1.0" in ended.err
+    stranger.done("sync", "--from", bundle, "-y", "--unsigned")
+
+
+def test_what_no_repository_has_signed_needs_the_exporters_key(maker: Maker, user: User, lonely: User) -> None:
+    own = Maker(user.root.with_name("own-packages"))
+    own.stone("mine", "1.0")
+    own.done("index", own.repository)
+    user.done("repo", "add", "own", own.index, "--unsigned")
+    user.done("install", "-y", "mine")
+    user.done("key", "make", "own")
+    bundle = export(user)
+    before = state(lonely.root)
+    ended = lonely.moss("sync", "--from", bundle, "-y")
+    assert ended.exit_code == 6 and "has signed what it holds of: mine 1.0" in ended.err and "key pin" in ended.err
+    assert state(lonely.root) == before
+    lonely.done("key", "pin", "friend", user.done("key", "show", "own").strip())
+    data = json.loads(lonely.done("sync", "--from", bundle, "-n", "--json"))["data"]["plan"]
+    assert {one["repository"]: one["vouched_by"] for one in data["sources"]} == {"origin": "root", "own": "keys"}
+    lonely.done("sync", "--from", bundle, "-y")
+    assert lonely.has("mine") == "mine 1.0"
+
+
+def test_what_its_repository_does_not_list_any_more_is_not_proven(maker: Maker, user: User, lonely: User) -> None:
+    next(maker.repository.glob("hello-1.0*")).unlink()
+    maker.stone("hello", "1.1")
+    maker.publish()
+    user.done("repo", "update")
+    ended = lonely.moss("sync", "--from", export(user), "-y")
+    assert ended.exit_code == 6 and "hello 1.0" in ended.err
+
+
+def test_an_index_without_content_ids_proves_nothing(maker: Maker, user: User, lonely: User) -> None:
+    from moss.stone.repository_index import read_index, write_index_file
+    from moss.tuf import signing
+    from solver.values import replace
+
+    plain = [replace(one, content_id=None) for one in read_index(str(maker.index))]
+    write_index_file(str(maker.index), plain)
+    signing.publish(str(maker.repository), [maker.secret("own")], default_effects(), int(time.time()))
+    user.done("repo", "update")
+    ended = lonely.moss("sync", "--from", export(user), "-y")
+    assert ended.exit_code == 6 and "hello 1.0" in ended.err
+
+
+# Attacks. Who makes the bundle is the attacker: nobody has pinned its key, and what it says of itself is made up.
+
+Change = Callable[[dict[str, bytes], "Attacker"], None]
+
+
+class Attacker:
+    """Makes a bundle of the user's into another one, signed by a key of its own."""
+
+    def __init__(self, maker: Maker, folder: Path) -> None:
+        self.maker, self.folder = maker, folder
+
+    def forge(self, files: dict[str, bytes], name: str, change: Callable[[Any], None], *keys: str) -> None:
+        path = self.folder / name.replace("/", "_")
+        path.write_bytes(files[name])
+        forge(path, change, *(self.maker.secret(key) for key in keys))
+        files[name] = path.read_bytes()
+
+
+def rewritten(bundle: Path, change: Callable[[dict[str, bytes]], None]) -> None:
+    """The bundle with other files of its origin; all digests and the exporter's signature are made to fit."""
+    from moss.bundle.manifest import decode_manifest
+    from moss.bundle.origins import decode_origin
+    from moss.bundle.parts import read_file_header, read_first, read_part
+    from moss.digest import payload_checksum
+    from moss.stone.container import Compression, FileHeader, PayloadHeader, PayloadKind, StoneKind
+    from moss.stone.streams import Source
+    from solver.values import replace
+
+    with open(bundle, "rb") as file:
+        source = Source(file, str(bundle))
+        payloads = read_file_header(source, StoneKind.BUNDLE)
+        manifest = decode_manifest(*read_first(source, PayloadKind.BUNDLE_MANIFEST))
+        read_first(source, PayloadKind.SIGNATURE)
+        parts, written = [], []
+        for part in manifest.parts:
+            stored = read_part(source, part)
+            plain, raw = stored.unpacked(), stored.stored
+            if part.kind is PayloadKind.ORIGIN:
+                origin = decode_origin(plain, part.records, stored.place)
+                files = dict(origin.files)
+                change(files)
+                raw, records = SignedOrigin(origin.repository, files).encode()
+                digest = hashlib.sha256(raw).hexdigest()
+                sizes = {"stored_size": len(raw), "plain_size": len(raw)}
+                part = part._replace(compression=Compression.NONE, records=records, sha256=digest, **sizes)
+            parts.append(part)
+            header = PayloadHeader(
+                part.stored_size, part.plain_size, payload_checksum(raw), part.records, part.kind, part.compression
+            )
+            written.append(header.pack() + raw)
+    said = replace(manifest, parts=tuple(parts)).encode()
+    key = new_key()
+    signature = key.public.raw + key.sign(SIGNED_PREFIX + said)
+    firsts = [
+        PayloadHeader(len(raw), len(raw), payload_checksum(raw), 1, kind, Compression.NONE).pack() + raw
+        for kind, raw in ((PayloadKind.BUNDLE_MANIFEST, said), (PayloadKind.SIGNATURE, signature))
+    ]
+    bundle.write_bytes(b"".join([FileHeader(payloads, StoneKind.BUNDLE).pack(), *firsts, *written]))
+
+
+def other_index(files: dict[str, bytes], attacker: Attacker) -> None:
+    name = next(name for name in files if name.startswith("targets/"))
+    files[name] = files[name][:-1] + b"x"
+
+
+def longer_index(files: dict[str, bytes], attacker: Attacker) -> None:
+    name = next(name for name in files if name.startswith("targets/"))
+    files[name] += bytes(1_000_000)
+
+
+def endless_timestamp(files: dict[str, bytes], attacker: Attacker) -> None:
+    files["timestamp.json"] += b" " * 100_000
+
+
+def own_keys(files: dict[str, bytes], attacker: Attacker) -> None:
+    attacker.maker.keys("thief")
+    attacker.forge(files, "timestamp.json", lambda said: setattr(said, "version", 9), "thief")
+
+
+def own_root(files: dict[str, bytes], attacker: Attacker) -> None:
+    attacker.maker.keys("thief")
+    files["2.root.json"] = files["1.root.json"]
+    attacker.forge(files, "2.root.json", lambda said: setattr(said, "version", 2), "thief")
+
+
+def frozen(files: dict[str, bytes], attacker: Attacker) -> None:
+    attacker.forge(files, "timestamp.json", expired(3), "own")
+
+
+def without_snapshot(files: dict[str, bytes], attacker: Attacker) -> None:
+    del files[next(name for name in files if name.endswith(".snapshot.json"))]
+
+
+def mixed(files: dict[str, bytes], attacker: Attacker) -> None:
+    """Targets of another time."""
+    name = next(name for name in files if name.endswith(".targets.json"))
+    attacker.forge(files, name, lambda said: said.targets.clear(), "own")
+
+
+ATTACKS: dict[str, tuple[Change, int, str]] = {
+    "arbitrary software": (other_index, 6, "not the one that its signed metadata name"),
+    "endless data": (longer_index, 6, "more than its signed metadata allow"),
+    "endless timestamp": (endless_timestamp, 6, "more than its signed metadata allow"),
+    "arbitrary keys": (own_keys, 6, "not signed by enough of the keys"),
+    "arbitrary root": (own_root, 6, "not signed by enough of the keys"),
+    "freeze": (frozen, 6, "its timestamp expired on "),
+    "malicious carrier": (without_snapshot, 3, "lacks 1.snapshot.json"),
+    "mix and match": (mixed, 6, "not the one that its signed metadata name"),
+}
+
+
+@pytest.mark.parametrize(("change", "exit_code", "says"), ATTACKS.values(), ids=ATTACKS)
+def test_an_attack_on_what_is_carried_changes_nothing(
+    change: Change, exit_code: int, says: str, maker: Maker, user: User, lonely: User, tmp_path: Path
+) -> None:
+    bundle = export(user)
+    honest = bundle.read_bytes()
+    rewritten(bundle, lambda files: change(files, Attacker(maker, tmp_path)))
+    before = state(lonely.root)
+    for words in ((), ("-n",)):
+        ended = lonely.moss("sync", "--from", bundle, "-y", *words)
+        assert ended.exit_code == exit_code, ended
+        assert says in ended.err, ended.err
+    assert state(lonely.root) == before and lonely.has("hello") is None
+    assert not list((lonely.root / ".moss/trust/origin").rglob("timestamp.json"))
+    bundle.write_bytes(honest)
+    lonely.done("sync", "--from", bundle, "-y")
+
+
+def test_an_older_bundle_is_not_taken_after_a_newer_one(maker: Maker, user: User, lonely: User) -> None:
+    """Another exporter's counter says nothing; what the origin has signed does."""
+    old = export(user, "old")
+    news(maker, user)
+    lonely.done("sync", "--from", export(user, "new"), "-y")
+    rewritten(old, lambda files: None)
+    ended = lonely.moss("sync", "--from", old, "-y")
+    assert ended.exit_code == 6 and "older than" in ended.err
+    assert lonely.has("hello") == "hello 1.1"
+
+
+def test_staleness_is_a_word_of_the_machine_that_is_never_online(maker: Maker, user: User, lonely: User) -> None:
+    bundle = export(user)
+    rewritten(bundle, lambda files: frozen(files, Attacker(maker, bundle.parent)))
+    assert "--max-staleness 4" in lonely.moss("sync", "--from", bundle, "-y").err
+    lonely.done("repo", "trust", "origin", "--max-staleness", "4")
+    assert "Stale     origin" in lonely.done("sync", "--from", bundle, "-n")
+    lonely.done("sync", "--from", bundle, "-y")
+    assert "expired 4 days ago" in lonely.done("repo", "list")
+
+
+def test_files_that_were_not_signed_are_found_whoever_made_the_bundle(maker: Maker, user: User, lonely: User) -> None:
+    """The exporter's own store was tampered with: the digests of the bundle fit, and the content id does not."""
+    import sqlite3
+
+    record = sqlite3.connect(user.root / ".moss/db/moss.db")
+    record.execute("UPDATE layout SET mode = mode | 2048 WHERE path = 'share/hello'")
+    record.commit()
+    record.close()
+    bundle = export(user)
+    ended = lonely.moss("sync", "--from", bundle, "-y")
+    assert ended.exit_code == 6 and "hello 1.0" in ended.err and "is not what its repository has signed" in ended.err
+    assert lonely.has("hello") is None
+    lonely.done("sync", "--from", bundle, "-y", "--unsigned")
