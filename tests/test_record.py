@@ -163,3 +163,17 @@ def test_what_a_package_says_survives_the_record_unchanged() -> None:
     assert metadata_from("tool", "1:2.0~rc1", 1, 1, "x86_64", "deb", text) == metadata
     plain = Metadata("t", "1", 1, 1, "noarch")
     assert metadata_from("t", "1", 1, 1, "noarch", "stone", statement_of(plain)) == plain
+
+
+def test_a_log_that_is_left_is_moved_in_by_the_next(tmp_path: Path) -> None:
+    path, log = tmp_path / "moss.db", tmp_path / "moss.db-wal"
+    open_record(str(path), writable=True).close()
+    record = open_record(str(path), writable=True)
+    record.connection.execute("INSERT INTO setting VALUES ('retention', 7)")
+    record.leave_log()
+    record.close()
+    assert log.stat().st_size > 0
+    record = open_record(str(path), writable=True)
+    assert record.connection.execute("SELECT value FROM setting").fetchall() == [(7,)]
+    record.close()
+    assert not log.exists()

@@ -101,6 +101,7 @@ def carry_out(
 
     session.when_interrupted(_look_afterwards(system.root, system.active))
     outcome = act()
+    system.record.leave_log()  # to the upkeep that follows
     for warning in outcome.warnings:
         session.warning(warning)
     return Answer(

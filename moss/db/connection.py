@@ -59,6 +59,11 @@ class Database:
         with self.connection:
             yield
 
+    def leave_log(self) -> None:
+        """Closing leaves in the log what was written, durable as it is there: whoever opens this next, which is
+        soon, moves it into the database with what comes then."""
+        self.connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+
     def close(self) -> None:
         self.connection.close()
 
