@@ -1,5 +1,7 @@
 """Definitions of subscriptions are read from KDL, and every fault is told with its place."""
 
+import random
+
 import pytest
 
 from moss.definitions import parse_definitions
@@ -117,3 +119,23 @@ def test_a_fault_is_told_with_its_place(text: str, told: str) -> None:
 def test_all_faults_are_told_at_once() -> None:
     found = faults("subscription a { wants x }\nsubscription b { want 1 }")
     assert [one.split(" ")[0] for one in found] == ["f.kdl:1:18:", "f.kdl:2:23:"]
+
+
+def test_whatever_is_written_is_read_or_refused() -> None:
+    choose = random.Random(5)
+    good = 'subscription a { when { any "x" { not "cpu(y)" } }; rule { want "z" }; values "??"; '
+    good += 'paths "s/{value}" keep=#true }'
+    pieces = [*good.split(" "), "#null", "1", "}", "{", '"', "(t)", "\n", "/-", "*"]
+    pieces += ["subscription(", "default", "except"]
+    read = 0
+    for _ in range(4000):
+        words = good.split(" ")
+        for _ in range(choose.randint(1, 3)):
+            at = choose.randrange(len(words))
+            words[at : at + choose.randint(0, 2)] = [choose.choice(pieces)] if choose.random() < 0.7 else []
+        try:
+            parse_definitions(" ".join(words), "f.kdl", "here")
+            read += 1
+        except UsageError as fault:
+            assert fault.message.startswith("f.kdl:"), fault.message
+    assert read > 20

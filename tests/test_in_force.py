@@ -1,11 +1,14 @@
 """What switches, definitions and facts come to."""
 
+import random
+from fnmatch import fnmatchcase
+
 from moss.definitions import parse_definitions
 from moss.facts import Fact
 from moss.in_force import InForce, asks_for_facts, fits_shape, in_force
 from moss.path_filter import Omission
-from moss.subscription import Setting, Switch
-from solver import AnyOf, Formula, Relation, Subscription, SubscriptionRule
+from moss.subscription import Definition, Setting, Switch
+from solver import All, AnyOf, Formula, If, Relation, Subscription, SubscriptionRule, relations_of
 
 INTEL = Fact("modalias(pci:v00008086d00005917sv1)", "/sys/…")
 
@@ -153,3 +156,90 @@ def test_what_is_off_by_facts_and_switches_alone_needs_no_packages() -> None:
     text = "subscription a { default #false; paths x }"
     assert found(text).omissions(never_asked) == (Omission("a", ("x",)),)
     assert found(text, Switch("a")).standings[0].condition != AnyOf(())
+
+
+# What conditions mean, in the tests' own words
+
+NAMES = ("p", "q", "r")
+FACTS = ("cpu(x)", "virt(kvm)", "modalias(pci:v1d2)")
+
+
+class World:
+    """Definitions, what is said of them and which facts hold; a subscription's condition names later ones only."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.facts = tuple(one for one in FACTS if self.random.random() < 0.5)
+        count = self.random.randint(1, 6)
+        self.definitions = {f"s{at}": self.definition(at, count) for at in range(count)}
+        self.said = {name: self.random.choice(list(Setting)) for name in self.definitions if self.random.random() < 0.4}
+
+    def definition(self, at: int, count: int) -> Definition:
+        when = self.condition(at, count) if self.random.random() < 0.8 else None
+        rules = tuple(
+            SubscriptionRule(self.condition(at, count), want=(Relation(f"w{number}"),))
+            for number in range(self.random.randint(0, 2))
+        )
+        return Definition(f"s{at}", default=self.random.choice(list(Setting)), when=when, rules=rules)
+
+    def condition(self, at: int, count: int, depth: int = 0) -> Formula:
+        kind = self.random.random()
+        if depth == 3 or kind < 0.4:
+            others = [f"subscription(s{later})" for later in range(at + 1, count + 1)]
+            return Relation(self.random.choice([*NAMES, *FACTS, "modalias(pci:v1*)", *others]))
+        parts = tuple(self.condition(at, count, depth + 1) for _ in range(self.random.randint(1, 3)))
+        if kind < 0.6:
+            return All(parts)
+        return AnyOf(parts) if kind < 0.8 else If(parts[0], AnyOf(()))
+
+    def is_on(self, name: str, there: frozenset[str]) -> bool:
+        one = self.definitions.get(name)
+        if one is None:
+            return False
+        setting = self.said.get(name, one.default)
+        return setting is Setting.ON or (
+            setting is Setting.AUTO and (one.when is None or self.holds(one.when, there))
+        )
+
+    def holds(self, condition: Formula, there: frozenset[str]) -> bool:
+        match condition:
+            case All(parts):
+                return all(self.holds(one, there) for one in parts)
+            case AnyOf(parts):
+                return any(self.holds(one, there) for one in parts)
+            case If(barred):
+                return not self.holds(barred, there)
+            case Relation(name) if name.startswith("subscription("):
+                return self.is_on(name.removeprefix("subscription(").removesuffix(")"), there)
+            case Relation(name) if "(" in name:
+                return any(fnmatchcase(one, name) for one in self.facts)
+            case Relation(name):
+                return name in there
+        raise AssertionError(condition)
+
+
+def test_conditions_mean_what_they_say() -> None:
+    for seed in range(1500):
+        world = World(seed)
+        switches = [Switch(name, setting) for name, setting in world.said.items()]
+        result = in_force(switches, world.definitions.values(), [Fact(one) for one in world.facts])
+        assert not result.circular and not result.too_large
+        for number in range(8):
+            there = frozenset(name for at, name in enumerate(NAMES) if number >> at & 1)
+            for standing in result.standings:
+                left = [r for r in relations_of(standing.condition) if r.name not in NAMES]
+                assert not left, (seed, left)
+                assert world.holds(standing.condition, there) is world.is_on(standing.name, there), (seed, standing)
+            wanted = {
+                (one.name, rule.want)
+                for one in result.rules
+                for rule, conditions in one.binding
+                if all(world.holds(condition, there) for condition in conditions)
+            }
+            assert wanted == {
+                (name, rule.want)
+                for name, one in world.definitions.items()
+                if world.is_on(name, there)
+                for rule in one.rules
+                if rule.condition is None or world.holds(rule.condition, there)
+            }, seed
