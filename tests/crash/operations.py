@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash.world import BOOT, Place, copy_tree
+from tests.simulator import Server
 from tests.triggers.shells import BUSYBOX
 
 History = Callable[[Place], None]
@@ -26,6 +27,15 @@ def offered(place: Place) -> None:
     """A repository is known, and there is no generation."""
     nothing(place)
     place.moss("repo", "add", "main", str(place.packages / "stone.index"), "--unsigned")
+
+
+def served(place: Place) -> None:
+    """A server offers the packages, and an update of two that are installed; it serves while this process lives."""
+    nothing(place)
+    server = Server(place.packages).__enter__()
+    place.moss("repo", "add", "main", server.uri("stone.index"), "--unsigned")
+    place.install("tool", "more")
+    place.publish("tool-2", "more-2")
 
 
 def one(place: Place) -> None:
@@ -242,6 +252,7 @@ INTERRUPTED: dict[str, History] = {
     "stopped giving up": interrupted(["state", "prune", "--keep", "1", "-y"], "alone", "unlink", nth=6, after=updated),
 }
 HISTORIES: dict[str, History] = {
+    "served": served,
     "nothing": nothing, "offered": offered, "one": one, "several": several, "spare": spare, "busy spare": busy,
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
     "linked": linked, "retiring": retiring, "pinned": pinned, "subscribed": subscribed,
@@ -281,6 +292,7 @@ OPERATIONS = (
     Operation("install", ("install", "-y", "linker"), ("one", "spare", "busy spare", "edited")),
     Operation("remove", ("remove", "-y", "more"), ("several", "spare", "linked", "rolled back")),
     Operation("update", ("update", "-y"), ("several", "spare", "busy spare", "edited", "stray", "linked")),
+    Operation("update from a server", ("update", "-y"), ("served",)),
     Operation("update at boot", ("update", "-y", "--at-boot"), ("several", "spare")),
     Operation("sync", ("sync", "-y"), ("wished",)),
     Operation("pin", ("pin", "-y", "tool"), ("spare",)),
