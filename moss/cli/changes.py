@@ -7,14 +7,18 @@ from moss.cli.changing import AtBoot, Proposal, answer_data, carry_out, nothing_
 from moss.cli.parameters import Argument, Option
 from moss.cli.plan_text import nothing_text, plan_text
 from moss.cli.session import Answer, Session
+from moss.cli.text import plain
 from moss.db.boot import failed_generations
+from moss.db.generations import model_of
 from moss.errors import UsageError
+from moss.model import SystemModel
 from moss.operations.propose import propose
 from moss.operations.queries import installed
-from moss.operations.stated import stated_model
+from moss.operations.stated import stated, stated_model
 from moss.operations.system import System
 from moss.operations.verbs import install_request, remove_request, sync_request, update_request
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, parse_order
+from solver.values import replace
 
 Prefer = Annotated[
     str,
@@ -33,6 +37,9 @@ _TOLD_VERBOSELY = 40
 """Of so many packages that an update holds back, `-v` tells why."""
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from moss.model_text import StatedRepository
     from moss.operations.transaction import Outcome
     from moss.plan import Plan
 
@@ -95,6 +102,7 @@ def update(
         if not (session.settings.offline or session.settings.dry_run):
             from moss.operations.repositories import update_repositories
 
+            _follow_repositories(session, system)
             update_repositories(system)
         request = update_request(stated_model(system), names or [], _installed_names(system))
         already = "everything is up to date"
@@ -110,12 +118,18 @@ def sync(
     unsigned: Annotated[
         bool, Option("--unsigned", help="Accept a bundle that nobody whom you trust vouches for.")
     ] = False,
+    model_file: Annotated[
+        str | None, Option("--model", metavar="FILE", help="Become what this model says; '-' is standard input.")
+    ] = None,
     at_boot: AtBoot = False,
     prefer: Prefer = _ORDER,
     solver_time: SolverTime = _SECONDS,
 ) -> Answer:
-    """Installs what is wished for and missing, removes what nothing needs, and leaves the rest alone.
-    With --from it takes wishes and packages from a bundle that `export` made, and needs no network."""
+    """Makes the system what /etc/moss/system-model.kdl says: installs what is missing, removes what nothing
+    needs, and leaves the rest alone. With --model another file takes its place. With --from it takes model and
+    packages from a bundle that `export` made, and needs no network."""
+    if bundle is not None and model_file is not None:
+        raise UsageError("a bundle brings its own model", remedies=["leave --model or --from out"])
     if bundle is not None:
         from moss.cli.syncing import sync_from  # only where there is a bundle
 
@@ -123,9 +137,16 @@ def sync(
     if unsigned:
         raise UsageError("--unsigned says something about a bundle", remedies=["moss sync --from FILE --unsigned"])
     choosing = _choosing(session, prefer, solver_time)
+    already = "the system is what its model says"
+    if model_file is not None:
+        with opened(session, "sync", "--model", model_file, at_boot=at_boot) as system:
+            model, text = _model_in(session, system, model_file)
+            session.stage("choosing packages")
+            plan = replace(propose(system, sync_request(model), choosing), model_text=text)
+            return _carry_out(session, system, plan, at_boot, already)
     with opened(session, "sync", at_boot=at_boot) as system:
-        request = sync_request(stated_model(system))
-        return _change(session, system, request, choosing, at_boot, "the system is what its model says")
+        _follow_repositories(session, system)
+        return _change(session, system, sync_request(stated_model(system)), choosing, at_boot, already)
 
 
 def undo(
@@ -184,6 +205,47 @@ def _change(
     if failed is not None:
         session.warning(f"this is generation {failed} again, which was booted and did not come up")
     return _carry_out(session, system, plan, at_boot, already)
+
+
+def _model_in(session: Session, system: System, path: str) -> tuple[SystemModel, str]:
+    """What a file of the person's says, and its text."""
+    from moss.cli.files import read_text  # one command of many
+    from moss.model import with_times
+    from moss.model_text import read_model
+
+    text = read_text(path)
+    said = read_model(text, path)
+    for warning in said.warnings:
+        session.warning(warning)
+    if said.repositories is not None:
+        _agree_on_repositories(session, system, said.repositories)
+    return with_times(said.model, model_of(system.record, system.active), system.clock()), text
+
+
+def _follow_repositories(session: Session, system: System) -> None:
+    """An edited model may name other repositories: those come first, since packages come from them."""
+    here = stated(system)
+    for warning in here.warnings:
+        session.warning(warning)
+    if here.repositories is not None and not here.follows_repositories:
+        _agree_on_repositories(session, system, here.repositories)
+
+
+def _agree_on_repositories(session: Session, system: System, named: "Sequence[StatedRepository]") -> None:
+    from moss.operations.following import changes_of, follow
+
+    changes = changes_of(system, named)
+    if changes.is_empty:
+        return
+    words = [*(f"+ {one.name}" for one in changes.add), *(f"- {name}" for name in changes.remove)]
+    words += [f"{one.name} with another priority, or enabled or not" for one in changes.adjust]
+    told = f"The model names other repositories: {', '.join(map(plain, words))}.\n"
+    if session.settings.dry_run:
+        session.warning(f"{told.rstrip('.' + chr(10))}; a dry run goes by those there are")
+        return
+    session.show(lambda _: told)
+    session.confirm("Use these?")
+    follow(system, changes)
 
 
 def _same_as_failed(system: System, plan: "Plan") -> int | None:

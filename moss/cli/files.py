@@ -12,6 +12,7 @@ from moss.facts import Fact, parse_facts
 from moss.stone import replacing
 
 _LARGEST_FACTS = 4 << 20
+_LARGEST_TEXT = 4 << 20
 
 
 @contextmanager
@@ -66,6 +67,19 @@ def output_file(path: str, *, as_json: bool) -> Iterator[tuple[IO[bytes], str | 
     sys.stdout.flush()
     with as_moss_error("write to standard output"), open(sys.stdout.fileno(), "wb", closefd=False) as file:
         yield file, None
+
+
+def read_text(path: str) -> str:
+    """A text of the person's, at most a few MiB; '-' is standard input. UsageError where it is none."""
+    with input_file(path) as file, as_moss_error(f"read {path}"):
+        content = file.read(_LARGEST_TEXT + 1)
+    if len(content) > _LARGEST_TEXT:
+        raise UsageError(f"{name_of(path)} is larger than {_LARGEST_TEXT >> 20} MiB", remedies=["name another file"])
+    try:
+        return content.decode()
+    except UnicodeDecodeError as fault:
+        line = content.count(b"\n", 0, fault.start) + 1
+        raise UsageError(f"{name_of(path)}:{line}: this is not UTF-8", remedies=[f"mend {path}"]) from fault
 
 
 def read_facts(path: str) -> tuple[Fact, ...]:

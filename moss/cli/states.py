@@ -13,6 +13,7 @@ from moss.db.triggers import TriggerRun, runs_of
 from moss.errors import NotFound
 from moss.facts import Fact, FactKind
 from moss.generation import Generation, JournalEntry, Selected
+from moss.model_file import text_of
 from moss.operations import queries
 from moss.operations.queries import GenerationSummary
 from moss.plan import Difference
@@ -52,6 +53,23 @@ def state_show(
             | {"triggers": [trigger_data(one) for one in triggers]}
         ),
     )
+
+
+def state_export(
+    session: Session,
+    generation: Annotated[
+        int | None, Argument(metavar="[GENERATION]", min=1, help="Its number; the active one when left out.")
+    ] = None,
+) -> Answer:
+    """As it is in /etc/moss/system-model.kdl while that generation is active, with the repositories there are now.
+    `sync --model FILE` makes a system so."""
+    with session.reading() as system:
+        number = GenerationId(generation) if generation is not None else system.active
+        if number is None:
+            raise NotFound("there is no generation yet", remedies=["moss install PACKAGE"])
+        queries.generation_packages(system, number)
+        text = text_of(system.record, number)
+    return Answer(lambda _: text if text.endswith("\n") else f"{text}\n", lambda: {"generation": number, "text": text})
 
 
 def state_diff(

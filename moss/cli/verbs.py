@@ -82,6 +82,7 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
         (
             Verb(("state", "list"), "states:state_list", "List the generations"),
             Verb(("state", "show"), "states:state_show", "Show one generation and its packages"),
+            Verb(("state", "export"), "states:state_export", "Print the system model of a generation"),
             Verb(("state", "diff"), "states:state_diff", "Compare two generations"),
             Verb(("state", "activate"), "activation:state_activate", "Make a generation the active one"),
             Verb(("state", "keep"), "retention:state_keep", "Keep a generation, whatever is pruned"),

@@ -21,6 +21,8 @@ from moss.kdl import (
 from moss.kdl.values import NEWLINE, Plain
 from moss.model import SystemModel
 from moss.model_text.items import Item, items_of, repository_items
+from moss.model_text.read import read_model
+from moss.model_text.repositories import comparable
 from moss.model_text.values import StatedRepository
 
 _INDENT = "    "
@@ -35,13 +37,16 @@ def edited(text: str, before: SystemModel, after: SystemModel) -> str:
 
 
 def with_repositories(text: str, repositories: Sequence[StatedRepository]) -> str:
-    """The text with exactly these repositories in it."""
-    there = {node.name: None for node in _items(parse(text), "repositories")}
-    new = repository_items(repositories)
-    for name in there.keys() - new.keys():
+    """The text with exactly these repositories in it. What says of one what is wanted, in whatever words, stays.
+    ModelTextError where the text cannot be followed."""
+    there = {one.name: one for one in read_model(text, "the system model").repositories or ()}
+    wanted = {one.name: one for one in repositories}
+    for name in there.keys() - wanted.keys():
         text = _removed(text, "repositories", name)
-    for item in new.values():
-        text = _said(text, "repositories", item)
+    items = repository_items(repositories)
+    for name, one in wanted.items():
+        if name not in there or comparable(there[name]) != comparable(one):
+            text = _said(text, "repositories", items[name])
     return text
 
 

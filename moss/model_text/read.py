@@ -165,7 +165,7 @@ class _Reading:
             self.fault(f"{relation.name} is a capability; what can be pinned is a package", node.name_start)
             return None
         pin = Pin(relation, source, 0) if relation.operator is not None or source else None
-        if pin is None and not held:
+        if pin is None and not held and "hold" not in node.properties:
             self.fault(f'nothing is said of {relation.name}: write a range ("< 3"), from="REPO" or hold=#true',
                        node.name_start)  # fmt: skip
             return None
@@ -180,9 +180,9 @@ class _Reading:
         flags = {key: self.child_value(node, key, bool, "#true or #false") for key in ("enabled", "unsigned")}
         numbers = {key: self.child_value(node, key, int, "a whole number") for key in ("priority", "max-staleness")}
         self.only(node, properties=(), children=(*texts, *flags, *numbers), entries=False)
-        if not texts["uri"] and not texts["base-uri"]:
+        if node.child("uri") is None and not texts["base-uri"]:
             self.fault(f"the repository {node.name} has no uri and no base-uri", node.name_start)
-        elif not texts["uri"] and not texts["version"]:
+        elif node.child("uri") is None and not texts["version"]:
             self.fault(f'{node.name} has a base-uri and no version, such as "stream/volatile"', node.name_start)
         if len(self.faults) > before:
             return None

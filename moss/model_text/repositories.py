@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from moss.debian.source import PREFIX
 from moss.model_text.values import StatedRepository
-from moss.repository import BUNDLE_PREFIX, Repository, Voucher
+from moss.repository import Repository, Voucher
+from moss.versioned import PREFIX as VERSIONED
+from moss.versioned import VersionedSource
 from solver.values import replace
 
 DEFAULT_CHANNEL = "main"
@@ -14,10 +15,11 @@ _FINGERPRINT = "sha256:"
 def as_stated(repository: Repository) -> StatedRepository:
     """A repository on record, as the text says it."""
     vouching = repository.vouching
-    base, _, version = "", "", ""
-    if "#" in repository.uri and not repository.uri.startswith((PREFIX, BUNDLE_PREFIX)):
-        base, _, version = repository.uri.partition("#")
-    channel, _, version = version.partition("/")
+    base = version = channel = ""
+    if repository.uri.startswith(VERSIONED):
+        source = VersionedSource.parse(repository.uri)
+        if not source.architecture:
+            base, version, channel = source.base, f"{source.kind}/{source.id}", source.channel
     return StatedRepository(
         repository.name,
         uri="" if base else repository.uri,
@@ -33,18 +35,20 @@ def as_stated(repository: Repository) -> StatedRepository:
 
 
 def uri_of(stated: StatedRepository) -> str:
-    """Where it is, as `repo add` takes it; of a versioned repository BASE#CHANNEL/VERSION."""
+    """Where it is, as `repo add` takes it; UsageError where that names no version."""
     if stated.uri:
         return stated.uri
-    return f"{stated.base_uri}#{stated.channel or DEFAULT_CHANNEL}/{stated.version}"
+    return str(VersionedSource.of(stated.base_uri, stated.version, stated.channel))
 
 
 def same_repositories(stated: Iterable[StatedRepository], recorded: Iterable[Repository]) -> bool:
     """Whether the text names just those on record, and as they are; its descriptions are nobody's concern."""
-    said = {one.name: _comparable(one) for one in stated}
-    return said == {one.name: _comparable(as_stated(one)) for one in recorded}
+    said = {one.name: comparable(one) for one in stated}
+    return said == {one.name: comparable(as_stated(one)) for one in recorded}
 
 
-def _comparable(one: StatedRepository) -> StatedRepository:
+def comparable(one: StatedRepository) -> StatedRepository:
+    """What two ways of saying the same have in common."""
     channel = "" if one.channel == DEFAULT_CHANNEL else one.channel
-    return replace(one, description="", channel=channel, base_uri="" if one.uri else one.base_uri)
+    base = "" if one.uri else f"{one.base_uri.rstrip('/')}/"
+    return replace(one, description="", channel=channel, base_uri=base)

@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from moss.db import candidates, definitions
+from moss.db import candidates, definitions, model_file
 from moss.db import repositories as recorded
 from moss.debian.source import PREFIX as APT
 from moss.debian.source import AptSource
 from moss.errors import CorruptData, MossError, NetworkFailure, NotFound, TrustFailure, UsageError
 from moss.offers import compile_universe, forget_universe
 from moss.operations.places import is_on_network
+from moss.operations.stated import file_of_repositories
 from moss.operations.system import System
 from moss.operations.vouching import Said, signed_source, vouching_of
+from moss.recover import settle_model_file
 from moss.repository import BUNDLE_PREFIX, Repository, Revision, Seen, Voucher, Vouching
 from moss.versioned import PREFIX as VERSIONED
 from moss.versioned import VersionedSource
@@ -76,12 +78,14 @@ def add_repository(
     mirrors: Sequence[str] = (),
     narrowing: Narrowing | None = None,
     offline: bool = False,
+    tell_model: bool = True,
 ) -> Refresh:
     """Add a repository and read its index; it is not added when that fails. `offline`: one whose root is pinned is
     added though it cannot be reached, so that bundles are proven by it.
 
     `trust`, `unsigned` and `max_staleness` say who vouches for it, as `Said` has them. UsageError where what
-    narrows it down is said of another kind of repository.
+    narrows it down is said of another kind of repository. `tell_model`: the file of the system model then names it,
+    as with the other functions here.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -103,35 +107,42 @@ def add_repository(
             if root is None or not offline:
                 raise
             refresh = Refresh(name, 0, changed=False)
-    with system.record.transaction():
+    with _told_in_model(system, tell_model):
         recorded.add(system.record, repository, system.clock())
     system.effects.commit_point("repository added")
+    _write_model(system)
     return refresh
 
 
-def remove_repository(system: System, name: str) -> None:
+def remove_repository(system: System, name: str, *, tell_model: bool = True) -> None:
     """NotFound when there is none of that name. What is installed from it stays."""
-    if not recorded.remove(system.record, name):
-        raise _unknown(system, name)
+    with _told_in_model(system, tell_model):
+        if not recorded.remove(system.record, name):
+            raise _unknown(system, name)
     system.effects.commit_point("repository removed")
+    _write_model(system)
     candidates.forget_repository(system.offers, name)
     system.effects.commit_point("offers forgotten")
     forget_universe(system.root, name, system.effects)
     _forget_trust(system, name, None)
 
 
-def set_enabled(system: System, name: str, *, enabled: bool) -> None:
+def set_enabled(system: System, name: str, *, enabled: bool, tell_model: bool = True) -> None:
     """Whether what it offers may be chosen, and whether it is read with the others. NotFound."""
-    if not recorded.set_enabled(system.record, name, enabled=enabled):
-        raise _unknown(system, name)
+    with _told_in_model(system, tell_model):
+        if not recorded.set_enabled(system.record, name, enabled=enabled):
+            raise _unknown(system, name)
     system.effects.commit_point("repository enabled" if enabled else "repository disabled")
+    _write_model(system)
 
 
-def set_priority(system: System, name: str, priority: int) -> None:
+def set_priority(system: System, name: str, priority: int, *, tell_model: bool = True) -> None:
     """The higher one wins where two repositories offer a package. NotFound."""
-    if not recorded.set_priority(system.record, name, priority):
-        raise _unknown(system, name)
+    with _told_in_model(system, tell_model):
+        if not recorded.set_priority(system.record, name, priority):
+            raise _unknown(system, name)
     system.effects.commit_point("priority said")
+    _write_model(system)
 
 
 def set_vouching(system: System, name: str, said: Said) -> Repository:
@@ -144,10 +155,33 @@ def set_vouching(system: System, name: str, said: Said) -> Repository:
         vouching, root = vouching_of(known.uri, said, system.transport)
         with _pinned(system, replace(known, vouching=vouching), root):
             _refresh(system, replace(known, vouching=vouching))
-    recorded.set_vouching(system.record, name, vouching)
+    with _told_in_model(system, True):
+        recorded.set_vouching(system.record, name, vouching)
     system.effects.commit_point("vouching said")
+    _write_model(system)
     _forget_trust(system, name, vouching)
     return replace(known, vouching=vouching)
+
+
+@contextmanager
+def _told_in_model(system: System, tell: bool) -> Iterator[None]:
+    """A change of the repositories on record, and what the file of the system model will say of it, in one
+    transaction. A file that cannot be read stays, with a warning."""
+    with system.record.transaction():
+        yield
+        if not tell:
+            return
+        try:
+            said = file_of_repositories(system)
+        except MossError as fault:
+            system.reporter.warning(f"the system model does not name this: {fault.message}")
+            return
+        if said is not None:
+            model_file.record(system.record, said)
+
+
+def _write_model(system: System) -> None:
+    settle_model_file(system.root, system.record, system.effects, system.reporter)
 
 
 def state_named(system: System, name: str) -> RepositoryState:

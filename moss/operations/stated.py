@@ -119,6 +119,26 @@ def _next_text(system: System, plan: Plan, here: Stated) -> str:
     return with_repositories(plan.model_text, [as_stated(one) for one in repositories(system.record)])
 
 
+def file_of_repositories(system: System) -> ModelFile | None:
+    """What is to be written now that the repositories on record are others; None where there is no file, or where
+    it says so already. An edited file stays edited, and names them too. MossError where it cannot be read."""
+    with as_moss_error("read the system model"):
+        there = found_file(system.root)
+    if there is None:
+        return None
+    from moss.model_text import as_stated, read_model, with_repositories
+
+    name = system.root.model_file
+    text = decoded(there.content, name)
+    read_model(text, name)  # what cannot be followed is not written to, either
+    new = with_repositories(text, [as_stated(one) for one in repositories(system.record)])
+    if new == text:
+        return None
+    known = recorded_file.recorded(system.record)
+    as_written = text in (known.written, known.next)
+    return replace(known, next=new, taken=None if as_written else text, settles=as_written)
+
+
 def file_of_activation(system: System, target: GenerationId) -> ModelFile:
     """What is to be written when an archived generation becomes the active one: the text it was made with. Where the
     file was edited in its comments only, these stay. A file that says something of its own stays, too."""

@@ -40,6 +40,7 @@ COMMANDS = {
     "image-tar": ["image tar -o {new}.tar", "image tar 1 -n -o x"],
     "image-oci": ["image oci -o {new}.oci"],
     "image-disk": ["image disk -n -o x"],
+    "state-export": ["state export", "state export 1"],
     "undo": ["undo -n", "undo -y", "undo 1 -n"],
     "pin": ["pin hello -n", "pin -y hello<2", "pin hello --from tour -n"],
     "unpin": ["unpin hello"],
