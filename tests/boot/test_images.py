@@ -43,6 +43,7 @@ FailureAction=reboot-force
 Type=oneshot
 ExecStart=/bin/false
 """
+NO_INIT = 'subscription "init" { default #true; paths "lib/systemd/systemd" "sbin/init" }'
 UNITS = "lib/systemd/system"
 OWN: dict[str, dict[str, Content]] = {
     "report-1": {
@@ -149,9 +150,10 @@ def test_a_generation_whose_health_check_fails_gives_way(system: Path, tmp_path:
 
 def test_a_generation_without_an_init_gives_way(system: Path, tmp_path: Path) -> None:
     root = copied(system, tmp_path / "root")
-    gone = ("systemd-sysv", "libpam-systemd", "glib-networking", "gsettings-desktop-schemas")
-    moss("-D", str(root), "remove", "-y", *gone)
-    assert not (root / "usr/sbin/init").exists()
+    (root / "etc/moss/subscriptions").mkdir()
+    (root / "etc/moss/subscriptions/init.kdl").write_text(NO_INIT)
+    moss("-D", str(root), "unsubscribe", "-y", "init")
+    assert not (root / "usr/lib/systemd/systemd").exists()
     said = booted(disk_of(root, tmp_path), tmp_path / "vars")
     assert said["generation"] == "1" and "-2+0-3.conf" in said["entries"]
 
