@@ -159,6 +159,7 @@ def generation_data(generation: Generation) -> Data:
         "wishes": _texts(generation.model.wishes),
         "pins": _texts(generation.model.pins),
         "holds": _texts(generation.model.holds),
+        "subscriptions": _texts(generation.model.switches),
     }
 
 

@@ -88,6 +88,7 @@ def bundle_data(bundle: Bundle) -> dict[str, object]:
         "wishes": [str(wish) for wish in manifest.model.wishes],
         "pins": [str(pin) for pin in manifest.model.pins],
         "holds": [str(hold) for hold in manifest.model.holds],
+        "subscriptions": [str(switch) for switch in manifest.model.switches],
         "packages": [_package_data(package) for package in manifest.packages],
         "origins": [{"repository": one.repository, "roots": one.roots} for one in bundle.origins],
         "contents": len(bundle.index),

@@ -139,6 +139,7 @@ def generation_text(
             ("Asked for", ", ".join(plain(str(wish)) for wish in generation.model.wishes)),
             ("Pinned", ", ".join(plain(str(pin)) for pin in generation.model.pins)),
             ("Held", ", ".join(plain(hold.name) for hold in generation.model.holds)),
+            ("Subscribed", ", ".join(plain(str(one)) for one in generation.model.switches)),
             ("Planned for", _facts_in_short(facts)),
             ("Triggers", ", ".join(_trigger_in_short(one) for one in triggers)),
             ("Holds", count(len(packages), "package")),

@@ -301,6 +301,7 @@ def test_an_index_is_not_written_with_a_broken_definition(shop: Shop, moss: Moss
 def test_what_is_said_of_subscriptions_stands_in_the_model_and_may_be_said_there(shop: Shop, moss: Moss) -> None:
     done(shop, moss, "subscribe", "locale", "de", "en_GB", "--why", "us")
     done(shop, moss, "unsubscribe", "docs")
+    assert "Subscribed locale de en_GB, docs off" in flat(moss(*shop.said("state", "show")))
     file = shop.root / "etc/moss/system-model.kdl"
     text = file.read_text()
     assert re.search(r'locale "?de"? "?en_GB"?', text) and re.search(r"docs #false", text), text
