@@ -116,7 +116,7 @@ def test_a_clean_tree_is_audited_without_reading_its_layout(
     def never(*arguments: object, **options: object) -> None:
         raise AssertionError("the whole layout was asked for")
 
-    monkeypatch.setattr(upkeep, "WholeLayout", never)
+    monkeypatch.setattr(upkeep, "whole_layout", never)
     root = tmp_path / "root"
     churn(root, plain, 5)
     make(root, plain, "p2-1", "p0-2")

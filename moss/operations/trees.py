@@ -102,15 +102,17 @@ def whole_layout(system: System, number: GenerationId) -> WholeLayout:
     return WholeLayout(system.record, ids, replacements(system.record, ids), path_filter)
 
 
-def advance_spare(system: System, store: Store) -> bool:
+def advance_spare(system: System, store: Store, *, is_vacant: bool) -> bool:
     """Make the spare into a copy of the active tree, so that the next change does no more than itself; whether
     that was done. It is not durable yet, and stays dirty until the caller has synced and says that it is clean.
 
-    From the beginning it is on record as what it will be: what only it had is nobody's any more. Interrupted, the
-    next command's recovery removes it.
+    `is_vacant`: the caller has just looked, and nobody is in it. From the beginning it is on record as what it
+    will be: what only it had is nobody's any more. Interrupted, the next command's recovery removes it.
     """
     spare, active = trees.spare(system.record), system.active
-    if spare is None or active is None or not spare.clean or not _is_usable(system, spare.generation):
+    if spare is None or active is None or not spare.clean:
+        return False
+    if not (is_vacant or _is_usable(system, spare.generation)):
         return False
     old, new = _held_by(system, spare.generation), _held_by(system, active)
     links = trees.directory_links(system.record, active)

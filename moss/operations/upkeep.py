@@ -65,7 +65,9 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
         drop_downloads(system)
         if not audit_trees:
             return Upkeep(audits, given_up, collect(system, store))
-        is_ahead = advance_spare(system, store)
+        spare = trees.spare(system.record)
+        # What was retired now was looked into for that.
+        is_ahead = advance_spare(system, store, is_vacant=spare is not None and spare.generation in given_up)
         names = _forget(system)
         freed: list[int] = []
         sync = [partial(_sync, system, store)] if is_ahead else []
