@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from solver.model import Formula, Relation, relations_of
+from solver.model import All, AnyOf, Formula, If, Relation, relations_of
 from solver.request import SubscriptionRule
 from solver.values import value
 
@@ -90,3 +90,21 @@ def names_in(formula: Formula | None) -> Iterator[str]:
         name = subscription_named(relation)
         if name is not None:
             yield name
+
+
+def condition_text(condition: Formula) -> str:
+    """A condition for people: `a & (b | c) & not d`."""
+    match condition:
+        case If(barred, AnyOf(()), None):
+            text = condition_text(barred)
+            return f"not {text}" if isinstance(barred, Relation) else f"not ({text})"
+        case All((_, _, *_)) | AnyOf((_, _, *_)):
+            sign = " & " if isinstance(condition, All) else " | "
+            return sign.join(_within(part) for part in condition.parts)
+        case _:
+            return str(condition)
+
+
+def _within(part: Formula) -> str:
+    text = condition_text(part)
+    return f"({text})" if isinstance(part, All | AnyOf) and len(part.parts) > 1 else text

@@ -6,7 +6,7 @@ import pytest
 
 from moss.definitions import parse_definitions
 from moss.errors import UsageError
-from moss.subscription import Definition, PathRule, Setting
+from moss.subscription import Definition, PathRule, Setting, condition_text
 from solver import All, AnyOf, Relation, SubscriptionRule, parse_formula
 
 
@@ -41,6 +41,11 @@ def test_the_examples_of_the_design_are_read() -> None:
     assert locale.paths == tuple(PathRule(f"share/{one}/{{value}}/**", keep=True) for one in ("locale", "man"))
     assert docs.default is Setting.ON and docs.paths == (PathRule("share/doc/**"), PathRule("share/info/**"))
     assert vaapi.when == Relation("modalias(pci:v00008086*)")
+
+
+def test_a_condition_is_said_in_few_words() -> None:
+    found = read('subscription a { when "x" { any "y" { all "z" { not "v" "w" } }; not "u" }; want p }').when
+    assert found is not None and condition_text(found) == "x & (y | (z & not (v | w))) & not u"
 
 
 def test_every_form_is_read() -> None:

@@ -11,7 +11,7 @@ from moss.operations.queries import installed
 from moss.operations.subscriptions import judge, subscriptions_of
 from moss.operations.system import System
 from moss.operations.verbs import sync_request
-from moss.subscription import Setting, Switch
+from moss.subscription import Setting, Switch, condition_text
 from solver import Problem, SubscriptionRule
 from solver.values import value
 
@@ -93,7 +93,7 @@ def keeping_away(system: System, name: str, problem: Problem) -> tuple[str, ...]
         if not holds(standing.condition):
             told.append(f"the subscription {standing.name}, which wants it, is off: {because(standing, found, holds)}")
         else:
-            conditions = " or ".join(str(rule.condition) for rule in rules if rule.condition is not None)
+            conditions = " or ".join(condition_text(rule.condition) for rule in rules if rule.condition is not None)
             where = f" where {conditions}" if conditions else ""
             told.append(f"the subscription {standing.name} wants it{where}")
     return tuple(told)
@@ -132,10 +132,10 @@ def _by_itself(standing: Standing, is_on: bool) -> str:
     if definition.when is None:
         return "on until you say otherwise"
     if is_on:
-        return f"{definition.when} holds"
+        return f"{condition_text(definition.when)} holds"
     if standing.condition == NEVER:
-        return f"{definition.when} does not hold here"
-    return f"it waits for {standing.condition}"
+        return f"{condition_text(definition.when)} does not hold here"
+    return f"it waits for {condition_text(standing.condition)}"
 
 
 def _kept(switch: Switch, brought: Mapping[str, tuple[Brought, ...]]) -> Told:
