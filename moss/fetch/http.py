@@ -19,7 +19,7 @@ from moss import __version__
 from moss.errors import NetworkFailure, NotFound, UsageError
 from moss.fetch.connections import Connections
 from moss.fetch.manners import Manners
-from moss.fetch.transport import NoSuchRange, Response, Status, TemporaryFailure, Validators
+from moss.fetch.transport import NoSuchRange, Refused, Response, Status, TemporaryFailure, Validators
 from moss.fetch.uris import NETWORK, scheme_of, shown
 
 _PIECE = 1 << 17
@@ -108,7 +108,9 @@ class Http:
             failure.wait = _wait(answer.headers.get("Retry-After", ""))
             return failure
         remedy = "look whether the URI, and name and password in it, are right"
-        return NetworkFailure(f"{shown(uri)}: the server says {said}", remedies=[remedy])
+        refused = Refused(f"{shown(uri)}: the server says {said}", remedies=[remedy])
+        refused.status = answer.status
+        return refused
 
     def _pieces(self, answer: urllib3.BaseHTTPResponse, uri: str) -> Iterator[bytes]:
         speed = Speed(self.manners, uri)

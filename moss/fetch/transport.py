@@ -80,5 +80,11 @@ class TemporaryFailure(NetworkFailure):
     wait: float = 0.0
 
 
+class Refused(NetworkFailure):
+    """The server will not give it, and says so by this number."""
+
+    status: int = 0
+
+
 class NoSuchRange(NetworkFailure):
     """There is nothing at this offset."""

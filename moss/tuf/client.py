@@ -33,6 +33,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from moss.effects import Effects
 from moss.errors import MossError, NetworkFailure, NotFound, TrustFailure
+from moss.fetch.transport import Refused
 from moss.tuf.roles import MOST_ROOTS, ROOT_LIMIT, Role
 from moss.tuf.trusted import HISTORY, Verified, keep_metadata
 
@@ -214,6 +215,9 @@ class _Fetcher(FetcherInterface):
         except NotFound as fault:
             self.fault = fault
             raise DownloadHTTPError(fault.message, 404) from fault
+        except Refused as fault:  # what some stores say of what is not there
+            self.fault = fault
+            raise DownloadHTTPError(fault.message, fault.status) from fault
         except MossError as fault:
             self.fault = fault
             raise DownloadError(fault.message) from fault

@@ -208,6 +208,17 @@ def bundled(place: Place) -> None:
     other.moss("export", "--for", str(receipt), "-o", str(place.folder / "bundle"))
 
 
+def bundled_signed(place: Place) -> None:
+    """What another system exported that uses the same signed repository and has seen more of it."""
+    signed(place)
+    other = Place(place.folder / "other")
+    other.folder.mkdir()
+    copy_tree(place.root, other.root)
+    other.moss("update", "-y")
+    other.install("left")
+    other.moss("export", "--key", "own", "-o", str(place.folder / "bundle"))
+
+
 def bootable(place: Place) -> None:
     """Two generations with a kernel and a loader, an update of both on offer, and a boot partition that is empty."""
     offered(place)
@@ -257,7 +268,7 @@ HISTORIES: dict[str, History] = {
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
     "linked": linked, "retiring": retiring, "pinned": pinned, "subscribed": subscribed,
     "unsubscribed": unsubscribed, "damaged": damaged, "lost tree": lost_tree,
-    "keyed": keyed, "signed": signed, "bundled": bundled,
+    "keyed": keyed, "signed": signed, "bundled": bundled, "bundled signed": bundled_signed,
     **({"triggered": triggered} if BUSYBOX is not None else {}), **INTERRUPTED,
 }  # fmt: skip
 
@@ -302,6 +313,7 @@ OPERATIONS = (
     Operation("subscribe", ("subscribe", "-y", "links"), ("subscribed",)),
     Operation("unsubscribe", ("unsubscribe", "-y", "links"), ("unsubscribed",)),
     Operation("sync --from", ("sync", "--from", "{packages}/../bundle", "--unsigned", "-y"), ("bundled",)),
+    Operation("sync --from signed", ("sync", "--from", "{packages}/../bundle", "-y"), ("bundled signed",)),
     Operation("activate", ("state", "activate", "3", "-y"), ("updated", "linked")),
     Operation("rollback", ("rollback", "-y"), ("updated", "rolled back")),
     Operation("rollback at boot", ("rollback", "-y", "--at-boot"), ("updated",)),

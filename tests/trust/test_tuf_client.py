@@ -29,6 +29,7 @@ from moss.trust import SecretKey, new_key
 from moss.tuf.folder import KeySigner
 from tests.conftest import PROJECT
 from tests.simulator import Server
+from tests.simulator.behaviour import status
 
 PROGRAM = PROJECT / "tests" / "tuf_client"
 ROLES = ("root", "timestamp", "snapshot", "targets")
@@ -303,6 +304,14 @@ def test_delegated_targets_are_found_and_only_where_they_are_delegated(client: C
     assert client.contents() == [b"page"]
     assert client.versions()["docs"] == docs.version
     assert client.download("bin/tool") == 1
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [(404, 0), (403, 0), (500, 1), (401, 1)])
+def test_there_is_no_further_root_where_the_server_says_so(code: int, exit_code: int, client: Client) -> None:
+    client.server.always("metadata/2.root.json", status(code))
+    assert client.refresh() == exit_code
+    client.server.always("metadata/timestamp.json", status(code))
+    assert client.refresh() == 1
 
 
 def test_it_is_a_program(client: Client) -> None:
