@@ -14,7 +14,9 @@ import pytest
 from moss.bundle.manifest import SIGNED_PREFIX
 from moss.bundle.origins import SignedOrigin
 from moss.operations.system import default_effects
+from moss.path_filter import Omission
 from moss.trust import new_key
+from solver.values import replace
 from tests.cli.conftest import Moss
 from tests.trust.conftest import User
 from tests.trust.signed import Maker, expired, forge, state
@@ -124,7 +126,6 @@ def test_what_its_repository_does_not_list_any_more_is_not_proven(maker: Maker, 
 def test_an_index_without_content_ids_proves_nothing(maker: Maker, user: User, lonely: User) -> None:
     from moss.stone.repository_index import read_index, write_index_file
     from moss.tuf import signing
-    from solver.values import replace
 
     plain = [replace(one, content_id=None) for one in read_index(str(maker.index))]
     write_index_file(str(maker.index), plain)
@@ -152,15 +153,17 @@ class Attacker:
         files[name] = path.read_bytes()
 
 
-def rewritten(bundle: Path, change: Callable[[dict[str, bytes]], None]) -> None:
-    """The bundle with other files of its origin; all digests and the exporter's signature are made to fit."""
+def rewritten(
+    bundle: Path, change: Callable[[dict[str, bytes]], None], lie: Callable[[Any], Any] = lambda manifest: manifest
+) -> None:
+    """The bundle with other files of its origin, or another manifest; all digests and the exporter's signature are
+    made to fit."""
     from moss.bundle.manifest import decode_manifest
     from moss.bundle.origins import decode_origin
     from moss.bundle.parts import read_file_header, read_first, read_part
     from moss.digest import payload_checksum
     from moss.stone.container import Compression, FileHeader, PayloadHeader, PayloadKind, StoneKind
     from moss.stone.streams import Source
-    from solver.values import replace
 
     with open(bundle, "rb") as file:
         source = Source(file, str(bundle))
@@ -184,7 +187,7 @@ def rewritten(bundle: Path, change: Callable[[dict[str, bytes]], None]) -> None:
                 part.stored_size, part.plain_size, payload_checksum(raw), part.records, part.kind, part.compression
             )
             written.append(header.pack() + raw)
-    said = replace(manifest, parts=tuple(parts)).encode()
+    said = lie(replace(manifest, parts=tuple(parts))).encode()
     key = new_key()
     signature = key.public.raw + key.sign(SIGNED_PREFIX + said)
     firsts = [
@@ -261,6 +264,31 @@ def test_an_attack_on_what_is_carried_changes_nothing(
     assert not list((lonely.root / ".moss/trust/origin").rglob("timestamp.json"))
     bundle.write_bytes(honest)
     lonely.done("sync", "--from", bundle, "-y")
+
+
+def of_packages(**changes: object) -> Callable[[Any], Any]:
+    return lambda manifest: replace(manifest, packages=tuple(replace(one, **changes) for one in manifest.packages))
+
+
+LIES: dict[str, Callable[[Any], Any]] = {
+    "another repository's": of_packages(repository="other"),
+    "another candidate": of_packages(candidate_key="sha256:" + "0" * 64),
+    "another size": of_packages(stone_size=7),
+    "another stone": of_packages(digest="0" * 64),
+    "without some files": lambda manifest: replace(manifest, omissions=(Omission("slim", ("share/doc/**",)),)),
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
+def test_what_the_bundle_says_otherwise_than_the_index_is_not_proven(
+    lie: Callable[[Any], Any], user: User, lonely: User
+) -> None:
+    bundle = export(user)
+    rewritten(bundle, lambda files: None, lie)
+    ended = lonely.moss("sync", "--from", bundle, "-y")
+    assert ended.exit_code in (6, 7), ended
+    assert "hello 1.0" in ended.err and lonely.has("hello") is None
+    assert not list((lonely.root / ".moss/trust/origin").rglob("timestamp.json"))
 
 
 def test_an_older_bundle_is_not_taken_after_a_newer_one(maker: Maker, user: User, lonely: User) -> None:

@@ -98,6 +98,19 @@ def test_what_contradicts_itself_is_refused(words: tuple[str, ...], exit_code: i
     assert user.moss("repo", "add", "other", maker.index, *words).exit_code == exit_code
 
 
+def test_a_pinned_root_that_somebody_changed_is_pinned_no_more(maker: Maker, user: User, tmp_path: Path) -> None:
+    other = Maker(tmp_path / "other")
+    other.keys("own")
+    other.publish()
+    pinned = next((user.root / ".moss/trust/main").iterdir()) / "pinned"
+    for content in ((other.metadata / "1.root.json").read_bytes(), b""):
+        pinned.write_bytes(content)
+        ended = user.moss("repo", "update")
+        assert ended.exit_code == 6 and "is not the root that was pinned" in ended.err
+    user.done("repo", "trust", "main", "--trust", maker.metadata / "1.root.json")
+    user.done("repo", "update")
+
+
 def test_going_back_to_an_older_generation_does_not_go_back_to_older_trust(maker: Maker, user: User) -> None:
     old = maker.copy(maker.repository.with_name("old"))
     maker.stone("hello", "1.1")
