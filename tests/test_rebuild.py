@@ -172,6 +172,10 @@ def test_without_copy_and_stones_the_generations_are_whole_all_the_same(
     machine.moss("repo", "add", "main", str(machine.packages / "stone.index"), "--unsigned")
     machine.moss("state", "activate", "1", "-y")
     assert differences(machine.root, 1) == []
+    capfd.readouterr()
+    machine.moss("sync", "-n")
+    assert "+ tool" in capfd.readouterr().out, "the model's file still says what was asked for"
+    (machine.root / "etc/moss/system-model.kdl").unlink()
     machine.moss("sync", "-y")
     assert (machine.root / "usr/bin/tool").read_text() == "one", "what was found is wished for"
 

@@ -1,4 +1,4 @@
-"""What must always hold (I1 to I9), looked up without any of moss's own code.
+"""What must always hold (I1 to I10), looked up without any of moss's own code.
 
 The record is read with the standard library's sqlite3, trees and store by walking, and what the
 packages hold is known from the tests' own table: a record that is wrong together with its tree is
@@ -8,7 +8,8 @@ found too.
     I2 every generation that was not given up can be gone to  I7 the admin's /etc is as it was
     I3 record, trees and store agree                          I8 nothing setuid is within reach outside /usr
     I4 no file that a generation needs is lost or damaged     I9 a tree in use never changes
-    I5 nothing but what packages hold is in any tree
+    I5 nothing but what packages hold is in any tree         I10 the model's file says what is active, or a person's
+                                                                 edit of it, whole
 """
 
 import json
@@ -20,13 +21,17 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import ckdl
+
 from tests.builders import Content, Dir, File, Link
 from tests.crash.menu import unsettled
-from tests.crash.world import BOOT, PACKAGES, Stop
+from tests.crash.world import BOOT, BY_HAND, PACKAGES, Stop
 from tests.trees import DIRECTORY, REGULAR, SYMLINK, Expected, content_digest, found_tree, real_directory
 
 EMPTY = "99aa06d3014798d86001c324468d497f"
 """XXH3-128 of nothing."""
+
+MODEL = "etc/moss/system-model.kdl"
 
 Listing = dict[str, tuple[object, ...]]
 
@@ -130,7 +135,35 @@ def faults(root: Path, *, waiting: bool = False) -> Iterator[str]:
     if stat.S_IMODE((root / ".moss").stat().st_mode) != 0o700:
         yield "I8: .moss is open to others"
     yield from unsettled(root)
+    yield from _faults_of_model(root)
     yield from (f"I3: {path} was left behind" for path in facts.local if "moss-new" in path and facts.live is not None)
+
+
+def _faults_of_model(root: Path) -> Iterator[str]:
+    """The file of the system model says what is active, or what a person has made of it."""
+    with closing(_opened(root / ".moss/db/moss.db")) as record:
+        active = record.execute("SELECT generation FROM active").fetchone()
+        if active is None:
+            return
+        of_each: dict[int, set[str]] = {active[0]: set()}
+        for number, wanted in record.execute("SELECT generation, wanted FROM wish"):
+            of_each.setdefault(number, set()).add(wanted.partition(" ")[0])
+        repositories = {name for (name,) in record.execute("SELECT name FROM repository")}
+        if record.execute("SELECT count(*) FROM model_file WHERE next IS NOT NULL").fetchone()[0]:
+            yield "I10: the model's file is still to be written"
+    try:
+        text = (root / MODEL).read_text()
+    except FileNotFoundError:
+        yield "I10: the model's file is gone"
+        return
+    said = {node.name: {child.name for child in node.children} for node in ckdl.parse(text, version=2).nodes}
+    allowed = [of_each[active[0]]]
+    if BY_HAND in text:  # going to another generation leaves it as it is
+        allowed += [wishes | {"linker"} for wishes in of_each.values()]
+    if said.get("packages", set()) not in allowed:
+        yield f"I10: the model's file wishes for {said.get('packages')}, active is {of_each[active[0]]}"
+    if said.get("repositories", set()) != repositories:
+        yield f"I10: the model's file names the repositories {said.get('repositories')}, there are {repositories}"
 
 
 def active_after(stop: Stop, before: Facts, done: Facts) -> int | None:
@@ -160,7 +193,10 @@ def faults_of_outcome(allowed: Collection[int | None], before: Facts, done: Fact
         if offer not in (before.offered.get(name), done.offered.get(name)):
             yield f"I6: {name} offers {offer}"
     switched = now.active == done.active and done.active is not None
-    yield from _faults_of_local(before.local, done.local, now.local, switched=switched)
+    wanted = dict(done.local)
+    if before.active == done.active and now.local.get(MODEL) == before.local.get(MODEL) is not None:
+        wanted[MODEL] = before.local[MODEL]  # a repository may have come or not: I10 knows which
+    yield from _faults_of_local(before.local, wanted, now.local, switched=switched)
 
 
 def admins_files(facts: Facts) -> Listing:

@@ -5,13 +5,11 @@ To cover a new operation, add a row to OPERATIONS; to reach a new path, a functi
 """
 
 import shutil
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.crash.world import BOOT, Place, copy_tree
+from tests.crash.world import BOOT, BY_HAND, Place, copy_tree
 from tests.simulator import Server
 from tests.triggers.shells import BUSYBOX
 
@@ -81,11 +79,10 @@ def rolled_back(place: Place) -> None:
 
 
 def wished(place: Place) -> None:
-    """The model wishes for what is not installed, as one that was edited by hand does."""
+    """A person has edited the model, and nothing has followed it yet."""
     spare(place)
-    with closing(sqlite3.connect(place.root / ".moss/db/moss.db")) as record, record:
-        columns = "generation, position, wanted, why"
-        record.execute(f"INSERT INTO wish ({columns}) SELECT generation, 9, 'linker', '' FROM active")
+    file = place.root / "etc/moss/system-model.kdl"
+    file.write_text(file.read_text().replace("packages {\n", f"packages {{\n    linker {BY_HAND}\n"))
 
 
 def edited(place: Place) -> None:
@@ -315,7 +312,7 @@ OPERATIONS = (
     Operation("sync --from", ("sync", "--from", "{packages}/../bundle", "--unsigned", "-y"), ("bundled",)),
     Operation("sync --from signed", ("sync", "--from", "{packages}/../bundle", "-y"), ("bundled signed",)),
     Operation("activate", ("state", "activate", "3", "-y"), ("updated", "linked")),
-    Operation("rollback", ("rollback", "-y"), ("updated", "rolled back")),
+    Operation("rollback", ("rollback", "-y"), ("updated", "rolled back", "wished")),
     Operation("rollback at boot", ("rollback", "-y", "--at-boot"), ("updated",)),
     Operation("prune", ("state", "prune", "--keep", "1", "-y"), ("several", "updated")),
     Operation("prune --remember", ("state", "prune", "--keep", "2", "--remember", "-y"), ("retiring",)),

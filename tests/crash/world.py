@@ -82,6 +82,9 @@ for _package in (moss, solver):  # now, and not in every child
 DEPENDS = {"left": ("right",)}
 
 
+BY_HAND = "// by hand"
+"""Behind the one thing that a person has put into the system model."""
+
 BOOT = "partition"
 """The directory of a root that stands for its boot partition, where it has one."""
 
