@@ -12,6 +12,7 @@ found too.
                                                                  edit of it, whole
 """
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -108,10 +109,15 @@ def faults(root: Path, *, waiting: bool = False) -> Iterator[str]:
         filters = dict(record.execute(
             "SELECT generation.id, omissions FROM generation JOIN path_filter ON path_filter.id = path_filter"
         ))  # fmt: skip
+        pinned = list(record.execute("SELECT name, pinned FROM repository WHERE vouched_by = 'root'"))
         rows = record.execute("SELECT lower(hex(digest)), permissions, uid, gid FROM leaving")
         leaving = {_stored(*one) for one in rows}
     if spare is not None and not spare[1]:
         yield "I3: the spare is dirty after recovery"
+    for name, fingerprint in pinned:
+        kept = [path.read_bytes() for path in (root / ".moss/trust" / name).glob("*/*") if path.is_file()]
+        if fingerprint not in {hashlib.sha256(content).hexdigest() for content in kept}:
+            yield f"I6: the root that {name} is trusted by is not there"
     inodes, wrong = _store(root, assets)
     yield from wrong
     known = {_stored(*one) for *one, _ in assets} | leaving
@@ -192,6 +198,11 @@ def faults_of_outcome(allowed: Collection[int | None], before: Facts, done: Fact
     for name, offer in now.offered.items():
         if offer not in (before.offered.get(name), done.offered.get(name)):
             yield f"I6: {name} offers {offer}"
+    if before.active == done.active:  # what repositories there are, say, is text in /etc too
+        for path in sorted(before.local.keys() | done.local.keys() | now.local.keys()):
+            if now.local.get(path) not in (before.local.get(path), done.local.get(path)):
+                yield f"I7: /{path} is {now.local.get(path)}, must be {done.local.get(path)}"
+        return
     switched = now.active == done.active and done.active is not None
     wanted = dict(done.local)
     if before.active == done.active and now.local.get(MODEL) == before.local.get(MODEL) is not None:
