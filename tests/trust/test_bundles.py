@@ -14,9 +14,12 @@ import pytest
 from moss.bundle.manifest import SIGNED_PREFIX
 from moss.bundle.origins import SignedOrigin
 from moss.operations.system import default_effects
+from moss.package import Relations
 from moss.path_filter import Omission
 from moss.trust import new_key
+from solver import Provide, parse_formula, parse_relation
 from solver.values import replace
+from tests.builders import Content, Dir, File, Link, metadata, write_package
 from tests.cli.conftest import Moss
 from tests.trust.conftest import User
 from tests.trust.signed import Maker, expired, forge, state
@@ -325,3 +328,26 @@ def test_files_that_were_not_signed_are_found_whoever_made_the_bundle(maker: Mak
     assert ended.exit_code == 6 and "hello 1.0" in ended.err and "is not what its repository has signed" in ended.err
     assert lonely.has("hello") is None
     lonely.done("sync", "--from", bundle, "-y", "--unsigned")
+
+
+def test_a_package_of_every_kind_comes_through_record_and_store_as_it_was_signed(
+    maker: Maker, user: User, lonely: User
+) -> None:
+    relations = Relations(
+        depends=(parse_formula("hello (>= 1.0) | nothing"),), recommends=(parse_formula("hello"),),
+        provides=(Provide("editor", "3"),), conflicts=(parse_relation("enemy (< 2)"),),
+        breaks=(parse_relation("old (< 1)"),), replaces=(parse_relation("old"),),
+    )  # fmt: skip
+    files: dict[str, Content] = {
+        "bin/tool": File(b"tool", 0o4755), "bin/same": File(b"tool", 0o755), "share/none": "", "lib/link": Link("tool"),
+        "share/dir": Dir(0o700), "share/né/ü": "ü", "share/big": "b" * 3_000_000,
+        "share/noted": File(b"n", xattrs={"user.note": b"x"}),
+    }  # fmt: skip
+    write_package(maker.repository, metadata("every", "2.0", relations=relations), files)
+    write_package(maker.repository, metadata("plain", "1", depends=["hello"], provides=["binary(plain)"]), {})
+    maker.publish()
+    user.done("repo", "update")
+    user.done("install", "-y", "every", "plain")
+    plan = " ".join(lonely.done("sync", "--from", export(user), "-y").split())
+    assert "origin (3)" in plan
+    lonely.done("verify")
