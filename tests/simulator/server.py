@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import ssl
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -28,10 +29,11 @@ Behaviour = Callable[["Exchange"], None]
 
 
 class Server:
-    """Serves the files below a folder, as they are when they are asked for, on a port of its own."""
+    """Serves the files below a folder, as they are when they are asked for, on a port of its own; over TLS where it
+    has a certificate."""
 
-    def __init__(self, folder: Path, *, proxies: bool = False) -> None:
-        self.folder, self._proxies = folder, proxies
+    def __init__(self, folder: Path, certificate: Path | None = None) -> None:
+        self.folder, self._certificate = folder, certificate
         self.asked: list[Asked] = []
         self.sent: dict[str, int] = defaultdict(int)
         """Bytes of content by path."""
@@ -50,6 +52,10 @@ class Server:
             server_of = site
 
         self._http = _Quiet(("127.0.0.1", 0), Handler)
+        if self._certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         return self
@@ -61,7 +67,8 @@ class Server:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}"
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://127.0.0.1:{self._http.server_address[1]}"
 
     def uri(self, path: str) -> str:
         return f"{self.address}/{path}"
