@@ -7,7 +7,9 @@ import pytest
 
 from moss.errors import CorruptData, NetworkFailure, NotFound
 from moss.fetch.document import Document, Unchanged, fetch_document
+from moss.fetch.manners import Manners
 from moss.fetch.network import Network
+from moss.fetch.retrying import pause_before
 from moss.fetch.transport import Validators
 from tests.simulator import Server
 from tests.simulator.behaviour import (
@@ -71,6 +73,14 @@ def test_a_server_that_recovers_is_asked_again(server: Server, network: Network,
     server.plan("file", status(code), status(code, Retry_After="0"), status(code, Retry_After="soon"))
     assert fetched(server, network).content == TEXT
     assert len(server.asked) == 4
+
+
+def test_pauses_grow_and_are_as_long_as_a_server_wants_and_never_too_long() -> None:
+    manners = Manners(pause=1, longest_pause=30)
+    for attempt, usual in ((1, 1), (2, 2), (4, 8)):
+        assert usual / 2 <= pause_before(attempt, manners) <= usual * 1.5
+    assert pause_before(1, manners, wanted=10) == 10
+    assert pause_before(1, manners, wanted=1e9) == pause_before(20, manners) == 30
 
 
 def test_a_server_that_stays_ill_is_given_up(server: Server, network: Network) -> None:

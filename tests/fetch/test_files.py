@@ -77,7 +77,8 @@ def test_after_a_bad_answer_the_rest_is_fetched(
     content = publish(folder, "a")
     server.plan("a", bad)  # type: ignore[arg-type]
     assert fetch(wanted(content, server.uri("a")), cache, network) == content
-    assert server.sent["a"] <= SIZE + 2, "and what the 500 says"
+    # A little more: what the 500 says, and what was under way when nobody listened any more.
+    assert server.sent["a"] <= SIZE + 100_000
     assert os.listdir(cache) == [hashlib.sha256(content).hexdigest()]
 
 
@@ -115,6 +116,7 @@ def test_a_part_is_gone_on_with_and_a_spoilt_part_is_not_believed(
         part.write_bytes(strange)
         server.forget()
         assert fetch(one, cache, network) == content
+        assert not any(asked.range for asked in server.asked), "nothing was expected behind its end"
     assert server.asked == [], "all of it was there"
 
 

@@ -25,6 +25,7 @@ from tests.simulator.behaviour import (
     together,
     wrong_bytes,
 )
+from tests.simulator.server import Exchange
 
 INDEX = "pool/stone.index"
 
@@ -170,6 +171,9 @@ def test_a_mirror_takes_over(machine: Machine, server: Server, folder: Path) -> 
         assert machine.must("repo", "update", "--json").data == [
             {"repository": "main", "package_count": 3, "changed": True}
         ]
+        server.plan(INDEX, Exchange.honest)
+        machine.must("repo", "update")
+        assert "if-none-match" not in server.asked[-1].headers, "a server is told its own validators only"
         ended = machine.must("install", "-y", "a", "b")
         assert "warning: " in ended.err and server.address in ended.err, "who sends wrong bytes is named"
         assert mirror.sent[f"pool/{stone(folder, 'b').name}"] == 0
@@ -287,6 +291,11 @@ def test_a_versioned_repository_is_followed_from_state_to_state(
     server.forget()
     machine.must("repo", "update")
     assert [one.path for one in server.asked] == ["main/moss-root-index.json"] * 2, "one request each"
+    root = folder / "main/moss-root-index.json"
+    root.write_text(root.read_text().replace('"formats"', '"news"'))
+    server.forget()
+    machine.must("repo", "update", "volatile")
+    assert [one.path for one in server.asked] == ["main/moss-root-index.json"], "it leads where it led"
     escaping = b'{"streams": {"volatile": {"format": "v0", "history": "../x"}}}'
     for bad in (b"[]", b"[" * 100_000, b'{"streams": 1}', escaping):
         (folder / "main/moss-root-index.json").write_bytes(bad)

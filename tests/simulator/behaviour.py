@@ -125,8 +125,8 @@ def unmeasured(exchange: Exchange) -> None:
     content = exchange.content or b""
     for at in range(0, len(content), 1000):
         piece = content[at : at + 1000]
+        exchange.sends(len(piece))
         exchange.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
-        exchange.sent += len(piece)
     exchange.wfile.write(b"0\r\n\r\n")
 
 

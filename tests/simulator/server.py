@@ -95,14 +95,18 @@ class Server:
     def begin(self, asked: Asked) -> Behaviour:
         with self._account:
             self.asked.append(asked)
+            self.sent[asked.path] += 0
             self._being_answered += 1
             self.at_once = max(self.at_once, self._being_answered)
             planned = self._planned[asked.path]
             return planned.popleft() if planned else self._always.get(asked.path, Exchange.honest)
 
-    def end(self, path: str, sent: int) -> None:
+    def end(self) -> None:
         with self._account:
             self._being_answered -= 1
+
+    def count(self, path: str, sent: int) -> None:
+        with self._account:
             self.sent[path] += sent
 
 
@@ -122,7 +126,6 @@ class Exchange(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        self.sent = 0
         self.path_asked = unquote(urlsplit(self.path).path).lstrip("/")
         headers = {name.lower(): text for name, text in self.headers.items()}
         behaviour = self.server_of.begin(Asked(self.path_asked, headers))
@@ -131,7 +134,7 @@ class Exchange(BaseHTTPRequestHandler):
         except OSError:  # the client went away
             self.close_connection = True
         finally:
-            self.server_of.end(self.path_asked, self.sent)
+            self.server_of.end()
 
     @property
     def content(self) -> bytes | None:
@@ -178,8 +181,11 @@ class Exchange(BaseHTTPRequestHandler):
         view = memoryview(content)
         for at in range(0, len(view), 1 << 16):
             piece = view[at : at + (1 << 16)]
+            self.sends(len(piece))  # before: who reads it may look at the account at once
             self.wfile.write(piece)
-            self.sent += len(piece)
+
+    def sends(self, count: int) -> None:
+        self.server_of.count(self.path_asked, count)
 
     def hang_up(self) -> None:
         """End the connection at once."""
