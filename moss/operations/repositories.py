@@ -16,7 +16,6 @@ from moss.operations.places import is_on_network
 from moss.operations.stated import file_of_repositories
 from moss.operations.system import System
 from moss.operations.vouching import Said, signed_source, vouching_of
-from moss.recover import settle_model_file
 from moss.repository import BUNDLE_PREFIX, Repository, Revision, Seen, Voucher, Vouching
 from moss.versioned import PREFIX as VERSIONED
 from moss.versioned import VersionedSource
@@ -181,6 +180,8 @@ def _told_in_model(system: System, tell: bool) -> Iterator[None]:
 
 
 def _write_model(system: System) -> None:
+    from moss.recover import settle_model_file  # with it half of moss comes along; who looks needs none of it
+
     settle_model_file(system.root, system.record, system.effects, system.reporter)
 
 
