@@ -11,8 +11,10 @@ _WORTH_A_THREAD = 64
 
 
 @contextmanager
-def meanwhile(things: Iterable[Callable[[], object]], threads: int) -> Iterator[None]:
-    """Do all of this while the block runs, in no certain order; the first one is begun first.
+def meanwhile(
+    things: Iterable[Callable[[], object]], threads: int, last: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Do all of this while the block runs, in no certain order, and `last` after all of it.
 
     All is done when the block is left. The first fault ends the rest and is raised then; a fault of the block,
     Ctrl-C too, ends the rest as well. With one thread, or where there is little to do, all is done before the block.
@@ -22,19 +24,26 @@ def meanwhile(things: Iterable[Callable[[], object]], threads: int) -> Iterator[
     if count < 2:
         for act in todo:
             act()
+        last()
         yield
         return
     todo.reverse()
     from threading import Thread  # most changes have too little to do
 
     faults: list[BaseException] = []
+    working = [None] * count
 
     def work() -> None:
         try:
             while not faults:
-                todo.pop()()
-        except IndexError:  # another one has taken the last
-            return
+                try:
+                    act = todo.pop()
+                except IndexError:  # another one has taken the last
+                    break
+                act()
+            working.pop()
+            if not working and not faults:  # two may find that, which does no harm
+                last()
         except BaseException as fault:  # noqa: BLE001 - whatever it is belongs to who waits for all this
             faults.append(fault)
 

@@ -25,6 +25,21 @@ def test_all_is_done_once_when_the_block_is_left(threads: int) -> None:
     assert sorted(done) == sorted(NAMES)
 
 
+@pytest.mark.parametrize("threads", [1, 8])
+def test_the_last_comes_after_all_of_it_and_before_the_end_of_the_block(threads: int) -> None:
+    done: list[str] = []
+    with meanwhile(each(done.append), threads, lambda: done.append("last")):
+        pass
+    assert set(done[:1000]) == set(NAMES) and set(done[1000:]) == {"last"}
+
+
+def test_after_a_fault_there_is_no_last() -> None:
+    done: list[str] = []
+    with pytest.raises(ZeroDivisionError), meanwhile(each(lambda name: 1 // int(name)), 8, lambda: done.append("last")):
+        pass
+    assert done == []
+
+
 def test_several_are_under_way_at_once_and_beside_the_block() -> None:
     together = threading.Barrier(9)
 

@@ -70,8 +70,8 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
         is_ahead = advance_spare(system, store, is_vacant=spare is not None and spare.generation in given_up)
         names = _forget(system)
         freed: list[int] = []
-        sync = [partial(_sync, system, store)] if is_ahead else []
-        with meanwhile([*sync, *_removals(system, store, names, freed)], system.effects.threads):
+        sync = partial(_sync, system, store, is_due=is_ahead or bool(names))
+        with meanwhile(_removals(system, store, names, freed), system.effects.threads, sync):
             copy_record(system)
         if is_ahead:
             trees.mark_spare_clean(system.record)
@@ -80,8 +80,10 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
     return Upkeep(audits, given_up, sum(freed))
 
 
-def _sync(system: System, store: Store) -> None:
-    system.effects.syncfs(store.fd)
+def _sync(system: System, store: Store, *, is_due: bool) -> None:
+    """What has left the store must not come back with a power cut once the record says that it has left."""
+    if is_due:
+        system.effects.syncfs(store.fd)
 
 
 def copy_record(system: System) -> None:
@@ -178,6 +180,7 @@ def collect(system: System, store: Store) -> int:
     freed: list[int] = []
     with meanwhile(_removals(system, store, names, freed), system.effects.threads):
         pass
+    _sync(system, store, is_due=bool(names))
     _have_left(system, names)
     return sum(freed)
 
