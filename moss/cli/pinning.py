@@ -5,6 +5,7 @@ from typing import Annotated
 from moss.cli.as_json import moment_data
 from moss.cli.changes import change
 from moss.cli.changing import opened
+from moss.cli.edits import warn_of_edits
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, moment, plain, table
@@ -60,6 +61,7 @@ def list_pins(session: Session) -> Answer:
     """What was pinned and held, and since when."""
     with session.reading() as system:
         model = model_of(system.record, system.active)
+        warn_of_edits(session, system)
     return Answer(lambda page: pins_table(model, page) or "Nothing is pinned or held.\n", lambda: pins_data(model))
 
 

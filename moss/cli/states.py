@@ -1,8 +1,10 @@
 """state list, state show, state diff, history: looking at generations and how they came about."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from moss.cli.as_json import difference_data, fact_data, generation_data, journal_data, selected_data, trigger_data
+from moss.cli.edits import edits
 from moss.cli.package_text import selected_table
 from moss.cli.parameters import Argument
 from moss.cli.plan_text import difference_rows, rows_text
@@ -45,12 +47,13 @@ def state_show(
         found, packages = queries.generation_packages(system, number)
         facts = facts_of(system.record, number)
         triggers = list(runs_of(system.record, number).values())
+        edited = edits(session, system) if number == system.active else ()
     return Answer(
-        lambda page: generation_text(found, packages, facts, triggers, page),
+        lambda page: generation_text(found, packages, facts, triggers, edited, page),
         lambda: (
             generation_data(found)
             | {"packages": [selected_data(one) for one in packages], "facts": [fact_data(one) for one in facts]}
-            | {"triggers": [trigger_data(one) for one in triggers]}
+            | {"triggers": [trigger_data(one) for one in triggers], "edited": list(edited)}
         ),
     )
 
@@ -129,8 +132,9 @@ def generations_text(summaries: list[GenerationSummary], page: Page) -> str:
 
 
 def generation_text(
-    generation: Generation, packages: list[Selected], facts: tuple[Fact, ...], triggers: list[TriggerRun], page: Page
-) -> str:
+    generation: Generation, packages: list[Selected], facts: tuple[Fact, ...], triggers: list[TriggerRun],
+    edited: Sequence[str], page: Page,
+) -> str:  # fmt: skip
     start = labelled(
         (
             ("Generation", str(generation.id)),
@@ -140,6 +144,7 @@ def generation_text(
             ("Pinned", ", ".join(plain(str(pin)) for pin in generation.model.pins)),
             ("Held", ", ".join(plain(hold.name) for hold in generation.model.holds)),
             ("Subscribed", ", ".join(plain(str(one)) for one in generation.model.switches)),
+            ("Edited", f"{', '.join(map(plain, edited))}: moss sync follows it" if edited else ""),
             ("Planned for", _facts_in_short(facts)),
             ("Triggers", ", ".join(_trigger_in_short(one) for one in triggers)),
             ("Holds", count(len(packages), "package")),

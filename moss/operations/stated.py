@@ -15,7 +15,7 @@ from moss.db.model_file import ModelFile
 from moss.db.repositories import repositories
 from moss.effects import as_moss_error
 from moss.errors import MossError
-from moss.model import SystemModel, says_the_same, with_times
+from moss.model import SystemModel, changes_between, says_the_same, with_times
 from moss.model_file import found_file, put_back, text_of
 from moss.operations.system import System
 from moss.plan import Plan
@@ -64,6 +64,13 @@ def stated(system: System) -> Stated:
     if there.content in [text.encode() for text in (known.written, known.next) if text is not None]:
         return Stated(active, active, there.content.decode())
     return _edited(system, there.content, active)
+
+
+def unfollowed(system: System) -> tuple[str, ...]:
+    """What the file says and the active generation does not, in few words each."""
+    here = stated(system)
+    repositories_differ = () if here.follows_repositories else ("repositories",)
+    return (*changes_between(here.active, here.model), *repositories_differ)
 
 
 def _edited(system: System, content: bytes, active: SystemModel) -> Stated:

@@ -1,5 +1,6 @@
 """The file of the system model: written, edited, followed, put back; whatever happens in between."""
 
+import json
 import os
 import subprocess
 import sys
@@ -91,6 +92,24 @@ def test_a_change_starts_from_what_was_edited(system: System) -> None:
     assert system.programs == {"vim", "gcc", "nano"}
 
 
+def test_who_looks_is_told_what_was_edited(system: System) -> None:
+    assert "Edited" not in system.moss("state", "show")
+    system.edit("    vim\n", "    nano // not vim\n")
+    assert "Edited + nano, - vim: moss sync follows it" in " ".join(system.moss("state", "show").split())
+    assert json.loads(system.moss("state", "show", "--json"))["data"]["edited"] == ["+ nano", "- vim"]
+    assert "was edited (+ nano, - vim)" in " ".join(system.asked("list", "pins").stderr.split())
+    system.moss("sync", "-y")
+    assert "Edited" not in system.moss("state", "show")
+    system.edit("nano", "nano // and nothing else")
+    assert "Edited" not in system.moss("state", "show"), "a comment changes nothing"
+
+
+def test_what_moss_does_not_know_is_told_by_a_change(system: System) -> None:
+    system.edit("    vim\n", '    vim colour="red"\n    nano\n')
+    told = system.asked("sync", "-y").stderr
+    assert "system-model.kdl:12:9: moss does not know 'colour'" in " ".join(told.split()), told
+
+
 @pytest.mark.parametrize("content", [b"packages {\n", b"packages { vim 3 }\n", b"packages { \xff }\n"])
 def test_what_cannot_be_read_stops_changes_and_loses_nothing(system: System, content: bytes) -> None:
     system.file.write_bytes(content)
@@ -98,6 +117,8 @@ def test_what_cannot_be_read_stops_changes_and_loses_nothing(system: System, con
     assert done.returncode == 2 and f"{system.file}:1:" in done.stderr.replace("\n", ""), done.stderr
     assert system.programs == {"vim"} and system.file.read_bytes() == content
     assert system.asked("list", "installed").returncode == 0
+    looked = system.asked("list", "pins")
+    assert looked.returncode == 0 and "until that is corrected" in " ".join(looked.stderr.split())
     system.file.unlink()
     system.moss("install", "-y", "nano")
     assert "nano" in system.file.read_text(), "one that is gone is written anew"
