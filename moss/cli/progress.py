@@ -95,19 +95,24 @@ class Bar:
         self._text = ""
         self._began = clock()
         self._drawn: float | None = None
+        self._there: int | None = None
+        """What was there before anything was done, as the first report of a stage has it: no part of its rate."""
 
     def stage(self, text: str) -> None:
         self.clear()
         self._text = plain(text)
         self._began = self._clock()
+        self._there = None
 
     def progress(self, done: int, total: int, unit: str) -> None:
         now = self._clock()
+        if self._there is None:
+            self._there = done if unit == "bytes" and now - self._began < _QUIET_SECONDS else 0
         if now - self._began < _QUIET_SECONDS:
             return
         if self._drawn is not None and now - self._drawn < _SECONDS_BETWEEN_DRAWINGS and done < total:
             return
-        line = bar_line(self._text, done, total, unit, now - self._began)
+        line = bar_line(self._text, done, total, unit, now - self._began, self._there)
         self._write("\r\x1b[K" + shortened(line, self._columns() - 1))
         self._drawn = now
 
@@ -121,16 +126,17 @@ class Bar:
         self._stream.flush()
 
 
-def bar_line(text: str, done: int, total: int, unit: str, seconds: float) -> str:
-    """`unpacking 12 packages  ━━━━━━──────  41.2 of 90.1 MiB  12.0 MiB/s  4 s left`."""
+def bar_line(text: str, done: int, total: int, unit: str, seconds: float, there: int = 0) -> str:
+    """`unpacking 12 packages  ━━━━━━──────  41.2 of 90.1 MiB  12.0 MiB/s  4 s left`; `there` took no time."""
+    made = max(done - there, 0)
     share = min(done / total, 1.0) if total else 1.0
     filled = round(share * _BAR_COLUMNS)
     parts = [text, "━" * filled + "─" * (_BAR_COLUMNS - filled)]
     if unit == "bytes":
         parts.append(f"{size(done)} of {size(total)}")
-        parts.append(f"{size(int(done / seconds))}/s" if seconds else "")
+        parts.append(f"{size(int(made / seconds))}/s" if seconds else "")
     else:
         parts.append(f"{done} of {total} {unit}")
-    if 0 < done < total:
-        parts.append(f"{duration(max(round(seconds * (total - done) / done), 1))} left")
+    if made and done < total:
+        parts.append(f"{duration(max(round(seconds * (total - done) / made), 1))} left")
     return "  ".join(part for part in parts if part)

@@ -96,7 +96,7 @@ def test_long_work_has_a_bar_that_goes_away() -> None:
 
     bar = Bar(Screen(), lambda: 100, lambda: next(times))  # type: ignore[arg-type]
     bar.stage("unpacking 12 packages")
-    for done in (1, 50, 60, 100):
+    for done in (0, 50, 60, 100):
         bar.progress(done << 20, 100 << 20, "bytes")
     bar.clear()
     assert len(written) == 3, "nothing in the first moments, nor sooner than eyes can follow"
@@ -109,6 +109,8 @@ def test_a_bar_says_how_much_how_fast_and_how_long() -> None:
         "making  ━━━━━━──────────────────  3 of 12 packages  6.0 s left"
     )
     assert bar_line("making", 12, 12, "packages", 2.0).endswith("12 of 12 packages")
+    resumed = bar_line("fetching", 3 << 20, 5 << 20, "bytes", 1.0, there=1 << 20)
+    assert resumed.endswith("2.0 MiB/s  1.0 s left"), "what was there before has no part in the rate"
     assert bar_line("making", 0, 0, "bytes", 0.0) == "making  ━━━━━━━━━━━━━━━━━━━━━━━━  0 bytes of 0 bytes"
 
 
