@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from moss.cli.main import main
+from moss.db import cuts
 from moss.errors import CorruptData, NotFound
 from moss.indexing import index
 from moss.merge import LayoutCollision
 from moss.operations.commit import commit
 from moss.operations.filtering import left_out_by, with_omissions
+from moss.operations.queries import installed
 from moss.operations.repositories import update_repositories
 from moss.operations.retention import propose_pruning, propose_removal, retire
 from moss.operations.system import System
@@ -271,3 +274,20 @@ def test_two_packages_that_come_together_and_leave_out_each_others_files_get_the
     repository.publish("second", metadata("second"), {"share/doc/second/own": "own", "share/second/text": "the same"})
     make(root, repository, DOCS, "first", "second")
     assert check_invariants(root) == 1 and store_differences(root) == []
+
+
+def test_a_generation_that_is_younger_than_the_copy_of_the_record_comes_back_with_what_it_leaves_out(
+    tmp_path: Path, repository: Repository
+) -> None:
+    root = tmp_path / "root"
+    make(root, repository, BOTH, "tool-1", "other")
+    with changing(root, repository) as system:
+        keep_house(system)
+    make(root, repository, BOTH, "tool-1", "plain")
+    for path in (root / ".moss/db").glob("moss.db*"):
+        path.unlink()
+    assert main(["-D", str(root), "verify", "--fix", "-y"]) == 0
+    with changing(root, repository) as system:
+        assert cuts.omissions_of(system.record, system.active) == BOTH
+        assert [one.metadata.name for one in installed(system)][-1] == "tool"
+    assert differences(root) == []

@@ -243,6 +243,12 @@ def present(database: Database) -> Iterator[Asset]:
     return (Asset(*row) for row in rows)
 
 
+def filters(database: Database) -> list[PathFilter]:
+    """Whatever generations have left out, but for nothing."""
+    rows = database.connection.execute("SELECT omissions FROM path_filter WHERE omissions <> '[]' ORDER BY id")
+    return [from_plain(json.loads(str(text))) for (text,) in rows]
+
+
 def anything_omitted(database: Database) -> bool:
     """Whether any generation ever left something out."""
     query = "SELECT 1 FROM path_filter WHERE omissions <> '[]' LIMIT 1"

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from moss.architecture import native_architecture
-from moss.db import candidates, generations, packages, trees
+from moss.db import candidates, cuts, generations, packages, trees
 from moss.db.packages import Asset, asset_of
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX
@@ -26,6 +26,7 @@ from moss.model import SystemModel, Wish
 from moss.operations.places import is_on_network, package_uris
 from moss.operations.system import System
 from moss.package import Metadata
+from moss.path_filter import NOTHING_OMITTED, PathFilter, left_out, matcher
 from moss.root import GenerationId
 from moss.stone import open_stone
 from moss.store import Store
@@ -59,33 +60,52 @@ def adopt(system: System, number: GenerationId, usr: str, store: Store) -> Adopt
     there = entries_of(usr, Reading(system.reporter, 0), owners=owners)
     tree = {entry.path: entry for entry in there}
     links = {entry.path: entry.link_target for entry in there if entry.link_target is not None}
-    recognised: dict[tuple[str, str], _Known] = {}
-    for known in _candidates(system, tree, links, owners=owners):
-        recognised.setdefault((known.metadata.name, known.metadata.architecture), known)
-    found = sorted(recognised.values(), key=lambda one: one.metadata.name)
+    path_filter, found = NOTHING_OMITTED, _recognised(system, tree, links, NOTHING_OMITTED, owners=owners)
+    for other in cuts.filters(system.record):  # a generation leaves out what another one did, if anything
+        under_it = _recognised(system, tree, links, other, owners=owners)
+        if len(under_it) > len(found):
+            path_filter, found = other, under_it
     layouts = [(one.metadata.name, one.layout) for one in found]
     try:
         merged = merge(layouts)
     except LayoutCollision:  # they cannot have been there together: all of it is left over
         found, layouts, merged = [], [], merge([])
     rest = _left_over(there, merged.entries)
+    if len(_staying(rest, path_filter)) < len(rest):  # it holds what it would leave out: so it leaves out nothing
+        path_filter, found, layouts, rest = NOTHING_OMITTED, [], [], _left_over(there, [])
     if rest:
         found.append(_as_package(system, number, rest, usr))
         merged = merge([*layouts, (found[-1].metadata.name, rest)])
-    _record(system, number, found)
+    _record(system, number, found, path_filter)
     trees.record_directory_links(system.record, number, merged.directory_links)
     _fill_store(store, merged.entries, usr)
     labels = tuple(one.metadata.label for one in found[: len(layouts)])
     return Adopted(number, labels, sum(entry.kind is not EntryKind.DIRECTORY for entry in rest))
 
 
+def _recognised(
+    system: System, tree: dict[str, Entry], links: dict[str, str], path_filter: PathFilter, *, owners: bool
+) -> list[_Known]:
+    """The packages that are in the tree but for what a filter leaves out of them, by name."""
+    found: dict[tuple[str, str], _Known] = {}
+    for known in _candidates(system, tree, links, path_filter, owners=owners):
+        found.setdefault((known.metadata.name, known.metadata.architecture), known)
+    return sorted(found.values(), key=lambda one: one.metadata.name)
+
+
+def _staying(layout: Sequence[Entry], path_filter: PathFilter) -> tuple[Entry, ...]:
+    entries = [(entry.path, entry.kind is EntryKind.DIRECTORY) for entry in layout]
+    gone = {path for path, _ in left_out(entries, matcher(path_filter))}
+    return tuple(entry for entry in layout if entry.path not in gone)
+
+
 def _candidates(
-    system: System, tree: dict[str, Entry], links: dict[str, str], *, owners: bool
+    system: System, tree: dict[str, Entry], links: dict[str, str], path_filter: PathFilter, *, owners: bool
 ) -> Iterator[_Known]:
     """Packages that are in the tree: those on record, then those on offer, which are put on record."""
     names: set[tuple[str, str]] = set()
     for row, metadata in packages.recorded(system.record):
-        layout = tuple(packages.layout_of(system.record, row))
+        layout = _staying(packages.layout_of(system.record, row), path_filter)
         if _is_in(layout, tree, links, owners=owners):
             names.add((metadata.name, metadata.architecture))
             yield _Known(metadata, row, layout)
@@ -102,7 +122,8 @@ def _candidates(
                     stone = open_stone(file, uri)
             except MossError:  # it is not here, or damaged: then it cannot be recognised
                 continue
-            if not _is_in(stone.layout, tree, links, owners=owners):
+            layout = _staying(stone.layout, path_filter)
+            if not _is_in(layout, tree, links, owners=owners):
                 continue
             row = packages.record_package(
                 system.record, stone.metadata, candidate.digest,
@@ -110,7 +131,7 @@ def _candidates(
                 stone_size=candidate.stone_size, layout=stone.layout,
                 sizes={part.digest: part.end - part.start for part in stone.index},
             )  # fmt: skip
-            yield _Known(stone.metadata, row, stone.layout)
+            yield _Known(stone.metadata, row, layout)
 
 
 def _is_in(layout: Iterable[Entry], tree: dict[str, Entry], links: dict[str, str], *, owners: bool) -> bool:
@@ -163,13 +184,14 @@ def _as_package(system: System, number: GenerationId, rest: Sequence[Entry], usr
     return _Known(metadata, row, tuple(rest))
 
 
-def _record(system: System, number: GenerationId, found: Sequence[_Known]) -> None:
+def _record(system: System, number: GenerationId, found: Sequence[_Known], path_filter: PathFilter) -> None:
     """The generation with a wish for each of its packages: what was wished for is not known any more."""
     wishes = tuple(Wish.parse(name) for name in dict.fromkeys(one.metadata.name for one in found))
     generations.record_staged(
         system.record, number, created_at=system.clock(), parent=None, command=system.command,
         model=SystemModel(wishes),
         selections=[(one.row, Reason(wish=one.metadata.name)) for one in found],
+        path_filter=path_filter,
     )  # fmt: skip
     generations.record_complete(system.record, number)
 
