@@ -36,6 +36,12 @@ def tour_directory() -> str:
     return _first_of(os.path.join(_PACKAGE, "_data", "tour"), os.path.join(_PACKAGE, os.pardir, "fixtures", "tour"))
 
 
+def debian_triggers() -> str:
+    """Triggers for a root of Debian's packages, as they go into /etc/moss/triggers."""
+    own = os.path.join(_PACKAGE, "_data", "triggers", "debian")
+    return _first_of(own, os.path.join(_PACKAGE, os.pardir, "fixtures", "triggers", "debian"))
+
+
 def initrd_directory() -> str:
     """What runs in an initrd, and how dracut, initramfs-tools and systemd take it in."""
     return os.path.join(_PACKAGE, "boot", "initrd")

@@ -143,7 +143,7 @@ def sync(
             model, text = _model_in(session, system, model_file)
             session.stage("choosing packages")
             plan = replace(propose(system, sync_request(model), choosing), model_text=text)
-            return _carry_out(session, system, plan, at_boot, already)
+            return carry_out_plan(session, system, plan, at_boot, already)
     with opened(session, "sync", at_boot=at_boot) as system:
         _follow_repositories(session, system)
         return _change(session, system, sync_request(stated_model(system)), choosing, at_boot, already)
@@ -168,7 +168,7 @@ def undo(
     with opened(session, "undo", *([] if transaction is None else [str(transaction)]), at_boot=at_boot) as system:
         session.stage("choosing packages")
         plan = propose_undo(system, transaction, choosing)
-        return _carry_out(session, system, plan, at_boot, "what the transaction changed is as it was before")
+        return carry_out_plan(session, system, plan, at_boot, "what the transaction changed is as it was before")
 
 
 def _choosing(session: Session, order: str, seconds: float) -> Choosing:
@@ -204,7 +204,7 @@ def _change(
         return Answer(proposal.nothing_to_do or proposal.text, answer_data(proposal, None))
     if failed is not None:
         session.warning(f"this is generation {failed} again, which was booted and did not come up")
-    return _carry_out(session, system, plan, at_boot, already)
+    return carry_out_plan(session, system, plan, at_boot, already)
 
 
 def _model_in(session: Session, system: System, path: str) -> tuple[SystemModel, str]:
@@ -256,7 +256,8 @@ def _same_as_failed(system: System, plan: "Plan") -> int | None:
     return same_as_failed(system, plan)
 
 
-def _carry_out(session: Session, system: System, plan: "Plan", at_boot: bool, already: str) -> Answer:
+def carry_out_plan(session: Session, system: System, plan: "Plan", at_boot: bool, already: str) -> Answer:
+    """Show a plan, ask, commit; `already` says why there is nothing to do, where that is so."""
     if session.settings.offline:
         from moss.operations.repositories import warn_of_age
 

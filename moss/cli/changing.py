@@ -210,7 +210,7 @@ def _told(outcome: Outcome, page: Page) -> str:
 
 def _triggers_text(runs: Sequence[TriggerRun], page: Page) -> str:
     """Which ran, with their times, and which the person did without; those that need not run are not worth a word."""
-    ran = [f"{plain(one.name)} {duration(one.seconds)}" for one in runs if one.outcome == "done" and not one.reused]
+    ran = [f"{plain(one.name)} {duration(one.seconds)}" for one in runs if one.seconds and not one.reused]
     left = [plain(one.name) for one in runs if one.outcome == "ignored"]
     said = [f"Triggers that ran: {', '.join(ran)}."] if ran else []
     said += [f"Left out, as you said: {', '.join(left)}; the next change runs them."] if left else []

@@ -42,6 +42,7 @@ SECTIONS: tuple[tuple[str, tuple[Verb, ...]], ...] = (
             Verb(("remove",), "changes:remove", "Remove packages, and what nothing needs any more", ("rm",)),
             Verb(("update",), "changes:update", "Move to the newest packages", ("up", "upgrade")),
             Verb(("sync",), "changes:sync", "Make the system what its model, or a bundle, says"),
+            Verb(("init",), "beginning:init", "Make a new root, with packages"),
             Verb(("try",), "trying:try_out", "Run a command in the generation that would come"),
             Verb(("undo",), "changes:undo", "Take back what one transaction changed"),
             Verb(("pin",), "pinning:pin", "Let packages be installed only in some versions"),

@@ -29,7 +29,7 @@ def as_stated(repository: Repository) -> StatedRepository:
         priority=repository.priority,
         enabled=repository.enabled,
         unsigned=repository.unsigned,
-        trust=_FINGERPRINT + vouching.pinned if vouching.by is Voucher.ROOT else "",
+        trust=_FINGERPRINT + vouching.pinned if vouching.by is Voucher.ROOT else vouching.pinned,
         max_staleness=vouching.max_staleness,
     )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from moss.debian.source import PREFIX, AptSource
-from moss.errors import CorruptData, NotFound, UsageError
+from moss.errors import CorruptData, NotFound
 from moss.fetch.verify import open_uri, verify
 from moss.foreign.convert import Converted
 from moss.foreign.convert_all import Failed, convert_all
@@ -25,11 +25,7 @@ def converted(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]
 
     NotFound where the .deb is not there, CorruptData where it is another than the index says.
     """
-    debs = {
-        _verified(one.candidate, AptSource.parse(uris[one.candidate.repository])): one
-        for one in missing
-        if one.candidate is not None and uris[one.candidate.repository].startswith(PREFIX)
-    }
+    debs = _debs(system, missing, uris)
     directory = os.path.join(system.root.cache, "converted")
     shutil.rmtree(directory, ignore_errors=True)  # a crash may have left some
     try:
@@ -55,12 +51,27 @@ def converted(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def _debs(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]) -> dict[str, Chosen]:
+    """By the path of its .deb, which is the one that the index lists: on this machine, or fetched into the cache."""
+    found: dict[str, Chosen] = {}
+    far: list[tuple[Chosen, AptSource]] = []
+    for one in missing:
+        if one.candidate is None or not uris[one.candidate.repository].startswith(PREFIX):
+            continue
+        source = AptSource.parse(uris[one.candidate.repository])
+        if source.transport == "file":
+            found[_verified(one.candidate, source)] = one
+        else:
+            far.append((one, source))
+    if far:
+        from moss.operations.fetching import fetch_debs  # only where a mirror is far away
+
+        found |= fetch_debs(system, [one for one, _ in far])
+    return found
+
+
 def _verified(candidate: Candidate, source: AptSource) -> str:
     """The path of its .deb, which is the one that the index lists."""
-    if source.transport != "file":
-        raise UsageError(
-            f"moss cannot fetch over '{source.transport}' yet", remedies=["use a mirror on this machine: apt+file:DIR"]
-        )
     parts = candidate.uri.split("/")
     if candidate.uri.startswith("/") or ".." in parts:
         raise CorruptData(

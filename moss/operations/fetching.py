@@ -94,6 +94,16 @@ def _stones_of_debs(system: System, missing: Sequence[Chosen], open_files: ExitS
     return open_files.enter_context(converted(system, list(missing), uris))
 
 
+def fetch_debs(system: System, missing: Sequence[Chosen]) -> dict[str, Chosen]:
+    """Debian packages from mirrors on the network, verified, by their paths in the cache."""
+    wanted = _wanted(system, missing, {})
+    with ExitStack() as files:
+        fetch(system, wanted, "package", files)
+    return {
+        os.path.join(system.root.downloads, one.digest): chosen for chosen, one in zip(missing, wanted, strict=True)
+    }
+
+
 def _offline(lacking: Sequence[Wanted]) -> NetworkFailure:
     named = [f"{os.path.basename(one.uris[0])}, {one.size} bytes" for one in lacking[:_NAMED]]
     more = len(lacking) - _NAMED

@@ -364,8 +364,19 @@ def _refresh(system: System, repository: Repository) -> Refresh:
         return _take(system, repository, bundle_source(system, repository))
     from moss.operations.asking import ask  # looking at repositories reads none of them
 
+    if repository.uri.startswith(APT) and _is_verified_here(repository):
+        from moss.operations.apt_indexes import ask_apt
+
+        answer = ask_apt(system, repository, _known(system, repository))
+        return _take(system, repository, answer.source, answer.seen)
     found = ask(repository, _known(system, repository), system.transport)
     return _take(system, repository, found.source, found.seen)
+
+
+def _is_verified_here(repository: Repository) -> bool:
+    """Whether an apt repository's Release is verified: over the network always, on this machine with a keyring said.
+    (What lies in apt's own lists, apt has verified.)"""
+    return is_on_network(repository) or bool(repository.vouching.pinned)
 
 
 def _known(system: System, repository: Repository) -> Revision | None:

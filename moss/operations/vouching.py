@@ -5,6 +5,7 @@ signed_source    the index of a repository that is signed, verified before a byt
 sources_of       who vouches for what a plan brings; TrustFailure where nobody does any more
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -53,7 +54,10 @@ def vouching_of(uri: str, said: Said, transport: Transport) -> tuple[Vouching, b
     if uri.startswith(BUNDLE_PREFIX):
         return Vouching(Voucher.KEYS), None
     if uri.startswith(PREFIX):
-        return Vouching(Voucher.KEYRING), None
+        keyring = "" if said.trust is None else os.path.abspath(said.trust)
+        if keyring and not os.path.isfile(keyring):
+            raise NotFound(f"{keyring} is not there", remedies=["name the keyring's file, such as NAME.gpg"])
+        return Vouching(Voucher.KEYRING, keyring, said.max_staleness or 0), None
     if said.trust is None:
         raise TrustFailure(
             "nothing was said of who vouches for this repository",
@@ -77,14 +81,12 @@ def _refuse_contradictions(uri: str, said: Said) -> None:
             f"{uri} is versioned: those are upstream's, and have no signatures",
             remedies=["name the stone.index of one state", "accept that nobody vouches for it: --unsigned"],
         )
-    if said.trust is not None and uri.startswith((BUNDLE_PREFIX, PREFIX)):
+    if said.trust is not None and uri.startswith(BUNDLE_PREFIX):
         raise UsageError(
             f"{uri} has no root that could be pinned",
-            remedies=["pin the key of who made the bundle: moss key pin NAME KEY"]
-            if uri.startswith(BUNDLE_PREFIX)
-            else ["leave --trust out: apt repositories are vouched for by a keyring"],
+            remedies=["pin the key of who made the bundle: moss key pin NAME KEY"],
         )
-    if said.max_staleness is not None and said.trust is None:
+    if said.max_staleness is not None and said.trust is None and not uri.startswith(PREFIX):
         raise UsageError("--max-staleness says something about a signed repository", remedies=["add --trust FILE"])
 
 

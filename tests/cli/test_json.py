@@ -41,6 +41,7 @@ COMMANDS = {
     "image-oci": ["image oci -o {new}.oci"],
     "image-disk": ["image disk -n -o x"],
     "state-export": ["state export", "state export 1"],
+    "init": ["init {new}-root hello --from {index} --unsigned -y"],
     "undo": ["undo -n", "undo -y", "undo 1 -n"],
     "pin": ["pin hello -n", "pin -y hello<2", "pin hello --from tour -n"],
     "unpin": ["unpin hello"],

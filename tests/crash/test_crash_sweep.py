@@ -23,7 +23,7 @@ SAMPLE = [
 LOOKING = {"list", "search", "info", "provides", "why", "why-not", "rdepends", "check", "history", "completions"}
 LOOKING |= {"facts", "subscriptions", "state export", "list", "show", "diff", "state verify", "doctor"}
 ELSEWHERE = {"inspect", "extract", "pack", "index", "convert", "tour"}
-ELSEWHERE |= {"export", "receipt", "bundle", "boot", "trust", "image"}
+ELSEWHERE |= {"init", "export", "receipt", "bundle", "boot", "trust", "image"}
 """These change no system: they write files of the person's own."""
 
 

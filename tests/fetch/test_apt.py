@@ -1,0 +1,246 @@
+"""An apt repository on a server, signed by a keyring of the test's own: what a mirror may do, and what comes of it."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from moss.debian.machine_sources import MachineSource, parse_sources
+from moss.debian.release import parse_release
+from moss.errors import CorruptData
+from tests.debian.closure import ARCHIVE_KEYRING
+from tests.debian.indexes import Packaged, mirror
+from tests.fetch.stores import Ended, Machine
+from tests.simulator import Server
+from tests.simulator.behaviour import endless, other, status, wrong_bytes
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed"),
+    pytest.mark.skipif(shutil.which("gpgv") is None, reason="gpgv is not installed"),
+]
+DIST = "debian/dists/stable"
+NOW = int(time.time())
+
+
+class Signer:
+    """Somebody with a key."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home, self.keyring = home, home / f"{name}.gpg"
+        home.mkdir(mode=0o700, parents=True)
+        words = ("--quick-generate-key", f"{name} <{name}@example.org>", "ed25519", "sign", "never")
+        self._gpg("--passphrase", "", *words)
+        self.keyring.write_bytes(self._gpg("--export"))
+
+    def _gpg(self, *words: str, given: bytes = b"") -> bytes:
+        command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--pinentry-mode", "loopback", *words]
+        return subprocess.run(command, input=given, capture_output=True, check=True).stdout
+
+    def signed(self, text: str) -> bytes:
+        return self._gpg("--clearsign", given=text.encode())
+
+    def end(self) -> None:
+        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=False)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Signer, Signer]]:
+    # Short: the agent's socket lies in it.
+    folder = Path("/tmp") / f"mk{os.getpid()}"
+    made = Signer(folder / "a", "maker"), Signer(folder / "b", "stranger")
+    yield made
+    for one in made:
+        one.end()
+    shutil.rmtree(folder)
+
+
+def release(folder: Path, *, date: int = NOW, valid: int | None = None, suite: str = "stable") -> str:
+    """What there is to be signed of the mirror below `folder`."""
+    top = folder / DIST
+    listed = "".join(
+        f" {hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size} {path.relative_to(top)}\n"
+        for path in sorted(top.rglob("Packages*"))
+    )
+    until = "" if valid is None else f"Valid-Until: {formatdate(valid, usegmt=True)}\n"
+    return f"Suite: {suite}\nCodename: {suite}\nDate: {formatdate(date, usegmt=True)}\n{until}SHA256:\n{listed}"
+
+
+def publish(folder: Path, signer: Signer, version: str = "1.0", **said: object) -> None:
+    mirror(folder / "debian", [Packaged("hello", version)])
+    (folder / DIST / "InRelease").write_bytes(signer.signed(release(folder, **said)))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "root")
+
+
+def add(machine: Machine, server: Server, keyring: Path) -> Ended:
+    words = ("--suite", "stable", "--component", "main", "--arch", "amd64", "--trust", str(keyring))
+    return machine.moss("repo", "add", "debian", f"apt+{server.uri('debian')}", *words)
+
+
+def said(ended: Ended) -> str:
+    """On one line."""
+    return " ".join(ended.err.split())
+
+
+@pytest.fixture
+def ready(machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]) -> Machine:
+    publish(folder, people[0])
+    ended = add(machine, server, people[0].keyring)
+    assert ended.code == 0, ended.err
+    server.forget()
+    return machine
+
+
+def test_a_signed_mirror_is_read_and_its_packages_are_fetched_and_converted(
+    ready: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+) -> None:
+    ready.must("install", "-y", "hello")
+    assert (ready.root / "usr/share/hello/1.0").read_text() == "1.0"
+    assert ready.must("repo", "update", "--json").data == [
+        {"repository": "debian", "package_count": 1, "changed": False}
+    ]
+    assert [one.path for one in server.asked][-1] == f"{DIST}/InRelease", "and nothing else"
+    publish(folder, people[0], "2.0", date=NOW + 60)
+    ready.must("update", "-y")
+    assert (ready.root / "usr/share/hello/2.0").exists()
+    assert str(people[0].keyring) in (ready.root / "etc/moss/system-model.kdl").read_text()
+
+
+def test_who_is_not_in_the_keyring_vouches_for_nothing(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+) -> None:
+    publish(folder, people[1])
+    ended = add(machine, server, people[0].keyring)
+    assert ended.code == 6 and "signed by nobody whom" in said(ended)
+    assert machine.must("repo", "list", "--json").data == []
+    assert add(machine, server, people[1].keyring).code == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "words"),
+    [
+        ("altered", 6, "was changed since"),
+        ("unsigned", 6, "is not signed"),
+        ("around", 0, ""),
+        ("older", 6, "is older than what was verified before"),
+        ("expired", 6, "is valid until"),
+        ("another suite", 6, "was asked for"),
+        ("no files", 7, "lists no files"),
+        ("index", 7, "is not the file"),
+        ("endless", 7, "more than"),
+        ("gone", 3, "InRelease"),
+    ],
+)
+def test_what_a_mirror_may_do(
+    kind: str, code: int, words: str, ready: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+) -> None:
+    maker, path = people[0], folder / DIST / "InRelease"
+    mirror(folder / "debian", [Packaged("hello", "9.9")])
+    new = release(folder, date=NOW + 60)
+    match kind:
+        case "altered":
+            path.write_bytes(maker.signed(new).replace(b"Codename: stable", b"Codename: stabbe"))
+        case "unsigned":
+            path.write_text(new)
+        case "around":
+            listed = "SHA256:\n " + "0" * 64 + " 7 main/binary-amd64/Packages\n"
+            path.write_bytes(maker.signed(new) + listed.encode())
+        case "older":
+            path.write_bytes(maker.signed(release(folder, date=NOW - 60)))
+        case "expired":
+            path.write_bytes(maker.signed(release(folder, date=NOW + 60, valid=NOW - 3600)))
+        case "another suite":
+            path.write_bytes(maker.signed(release(folder, date=NOW + 60, suite="testing")))
+        case "no files":
+            path.write_bytes(maker.signed(f"Suite: stable\nCodename: stable\nDate: {formatdate(NOW + 60)}\n"))
+        case "index":
+            path.write_bytes(maker.signed(new))
+            server.always(f"{DIST}/main/binary-amd64/Packages.gz", wrong_bytes)
+        case "endless":
+            server.always(f"{DIST}/InRelease", endless)
+        case "gone":
+            server.always(f"{DIST}/InRelease", status(404))
+    ended = ready.moss("update", "-y")
+    assert ended.code == code and words in said(ended), ended.err
+    known = ready.must("list", "available", "--json").data
+    assert ("9.9" in str(known)) == (code == 0)
+
+
+def test_a_package_with_other_bytes_is_not_taken(ready: Machine, server: Server) -> None:
+    server.always(f"debian/{Packaged('hello', '1.0').filename}", other(b"!<arch>\n"))
+    ended = ready.moss("install", "-y", "hello")
+    assert ended.code == 7 and not (ready.root / "usr/share").exists(), ended.err
+
+
+def test_offline_says_what_is_missing(ready: Machine) -> None:
+    ended = ready.moss("install", "-y", "--offline", "hello")
+    assert ended.code == 5 and "--offline was said" in said(ended)
+
+
+def test_a_root_in_one_command(tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer]) -> None:
+    publish(folder, people[0])
+    machine = Machine(tmp_path / "root")
+    source = ("--from", f"apt+{server.uri('debian')}?arch=amd64", "--suite", "stable", "--component", "main")
+    words = ("init", str(machine.root), "hello", "--bare", *source, "--trust", str(people[0].keyring), "-y")
+    ended = machine.moss(*words)
+    assert ended.code == 0, ended.err
+    assert (machine.root / "usr/share/hello/1.0").exists()
+    assert (machine.root / "etc/moss/triggers/tx.d/depmod.yaml").exists()
+    again = machine.moss(*words)
+    assert again.code == 2 and "is a system already" in said(again)
+
+
+def test_what_is_interrupted_goes_on_with_the_same_command(
+    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer]
+) -> None:
+    publish(folder, people[0])
+    machine = Machine(tmp_path / "root")
+    source = ("--from", f"apt+{server.uri('debian')}?arch=amd64", "--suite", "stable", "--component", "main")
+    words = ("init", str(machine.root), "hello", "--bare", *source, "--trust", str(people[0].keyring), "-y")
+    server.plan(f"debian/{Packaged('hello', '1.0').filename}", status(404))
+    assert machine.moss(*words).code == 3
+    assert machine.moss(*words).code == 0
+
+
+def test_apts_own_sources_are_read() -> None:
+    lines = "deb [signed-by=/k.gpg arch=amd64] http://m.example/debian stable main contrib # ours\ndeb-src x y z\n"
+    assert parse_sources(lines, "a.list") == (
+        MachineSource("http://m.example/debian", ("stable",), ("main", "contrib"), "/k.gpg", ("amd64",)),
+    )
+    stanza = "# ours\nTypes: deb deb-src\nURIs: http://a.example/d http://b.example/d\nSuites: one one-updates\n"
+    more = "Components: main\nSigned-By: /k.gpg\n\nTypes: deb\nURIs: http://c.example/d\nSuites: x\nEnabled: no\n"
+    assert parse_sources(stanza + more, "a.sources") == tuple(
+        MachineSource(f"http://{host}.example/d", ("one", "one-updates"), ("main",), "/k.gpg") for host in "ab"
+    )
+    with pytest.raises(CorruptData, match="line 1"):
+        parse_sources("deb http://only.example\n", "a.list")
+
+
+@pytest.mark.parametrize("text", ["Date: x\nSHA256:\n", "Suite: a\nSuite: b\n", "no field\n", "SHA256:\n bad\n"])
+def test_a_release_that_cannot_be_read(text: str) -> None:
+    with pytest.raises(CorruptData, match="the Release"):
+        parse_release(text, "the Release")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path(ARCHIVE_KEYRING).exists(), reason="Debian's archive keyring is not installed")
+@pytest.mark.skipif(not list(Path("/etc/apt").rglob("*.sources")), reason="this machine's apt has no sources")
+def test_a_root_of_debian_from_the_machines_own_sources(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "root", manners="")
+    ended = machine.moss("init", str(machine.root), "bash", "python3", "ca-certificates", "-y")
+    if ended.code == 5:
+        pytest.skip(f"the machine's mirror cannot be reached: {ended.err[-200:]}")
+    assert ended.code == 0, ended.err
+    if os.geteuid() == 0:
+        script = "import ssl; print(len(ssl.create_default_context().get_ca_certs()) > 50)"
+        run = ["/usr/sbin/chroot", str(machine.root), "python3", "-c", script]
+        assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "True\n"
