@@ -122,7 +122,7 @@ def test_a_source_reads_back_as_it_prints() -> None:
         ("apt+ftp:/x", UsageError, "names no apt repository"),
         ("apt+file:", UsageError, "names no place"),
         ("apt+file:/x?colour=red", UsageError, "colour=red"),
-        ("apt+https://example.org/debian", UsageError, "cannot fetch over 'https' yet"),
+        ("apt+https://example.org/debian", UsageError, "names no suite"),
         ("apt+file:/nowhere/at/all", NotFound, "is not a directory"),
     ],
 )
