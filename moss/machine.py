@@ -32,6 +32,8 @@ class Reading:
     """All but kernels, in order."""
     left_out: tuple[str, ...] = ()
     """Sentences: what was there and could not be told."""
+    is_whole: bool = True
+    """False where /proc or /sys is not mounted: then what is missing says nothing about the machine."""
 
 
 def read_machine(top: str = "/", machine: str | None = None) -> Reading:
@@ -46,7 +48,8 @@ def read_machine(top: str = "/", machine: str | None = None) -> Reading:
     found += [fact(FactKind.VIRT, name, source) for name, source in _virtualisation(top, cpuinfo, flags)]
     found += [fact(FactKind.LOCALE, name, source) for name, source in _locales(top)]
     devices, left_out = _devices(top)
-    return Reading(in_order([one for one in found if one is not None] + devices), tuple(left_out))
+    is_whole = bool(cpuinfo) and os.path.isdir(f"{top}/sys/bus")
+    return Reading(in_order([one for one in found if one is not None] + devices), tuple(left_out), is_whole)
 
 
 def _virtualisation(top: str, cpuinfo: str, flags: frozenset[str]) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ LAYERS = (
     ("moss.plan", "moss.merge", "moss.reporter"),
     ("moss.generation", "moss.model_text"),
     ("moss.repository", "moss.model", "moss.root"),
-    ("moss.definitions", "moss.in_force"),
+    ("moss.definitions", "moss.in_force", "moss.facts_file"),
     ("moss.subscription", "moss.facts", "moss.path_filter", "moss.cpu_level", "moss.virtualisation"),
     ("moss.debian", "moss.versioned"),
     ("moss.package", "moss.layout"),
@@ -62,7 +62,8 @@ OWNERS = {
 
 PURE = (
     *("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl"),
-    *("moss.subscription", "moss.definitions", "moss.in_force", "moss.facts", "moss.path_filter", "moss.survey"),
+    *("moss.subscription", "moss.definitions", "moss.in_force", "moss.facts", "moss.facts_file"),
+    *("moss.path_filter", "moss.survey"),
     *("moss.cpu_level", "moss.virtualisation"),
     *("moss.model_text", "moss.boot.entry", "moss.boot.plan", "moss.boot.commandline"),
     *(f"moss.triggers.{name}" for name in ("values", "pattern", "order", "work", "reading", "from_kdl", "from_yaml")),

@@ -41,7 +41,7 @@ def facts(
 
 def _write(known: FactsAtHand, output: str, *, as_json: bool) -> None:
     from moss.cli.files import output_file
-    from moss.facts import format_facts
+    from moss.facts_file import format_facts
 
     with output_file(output, as_json=as_json) as (file, _):
         file.write(format_facts(known.facts, "The facts of a machine, for moss --facts").encode())

@@ -8,7 +8,8 @@ from typing import IO, BinaryIO
 
 from moss.effects import as_moss_error, moss_error_of
 from moss.errors import NotFound, UsageError
-from moss.facts import Fact, parse_facts
+from moss.facts import Fact
+from moss.facts_file import parse_facts
 from moss.stone import replacing
 
 _LARGEST_FACTS = 4 << 20

@@ -10,7 +10,6 @@ command, when a package or a subscription asks for a fact, or when a generation 
 """
 
 from moss.architecture import native_architecture
-from moss.db import boot
 from moss.db import facts as recorded
 from moss.facts import Fact, FactKind, architecture_of, fact, in_order, is_about_facts
 from moss.operations.system import System
@@ -60,21 +59,26 @@ def with_facts(system: System, problem: Problem) -> Problem:
 
 
 def _look(system: System) -> FactsAtHand:
-    known = _of_the_machine(system)
+    known = _of_the_machine(system, system.facts.top)
     return replace(known, facts=in_order((*known.facts, *_kernels(system))))
 
 
-def _of_the_machine(system: System) -> FactsAtHand:
+def _of_the_machine(system: System, top: str) -> FactsAtHand:
     if system.facts.said is not None:
         return FactsAtHand(system.facts.said, "file")
+    recorded_facts = recorded.facts_of(system.record, system.active)
+    before = tuple(one for one in recorded_facts if one.kind is not FactKind.KERNEL)
     if system.root.is_host:
         from moss.machine import read_machine  # most commands look at no machine
 
-        read = read_machine()
+        read = read_machine(top)
+        if not read.is_whole and before:
+            # Or all that is for its devices would go, in a chroot that lacks /sys.
+            system.reporter.warning("/proc or /sys is not mounted: the machine is taken to be as it was before")
+            return FactsAtHand(before, "generation")
         return FactsAtHand(read.facts, "machine", read.left_out)
-    before = [one for one in recorded.facts_of(system.record, system.active) if one.kind is not FactKind.KERNEL]
     if before:
-        return FactsAtHand(tuple(before), "generation")
+        return FactsAtHand(before, "generation")
     return FactsAtHand((Fact(f"arch({native_architecture()})", "uname"),), "none")
 
 
@@ -82,6 +86,8 @@ def _kernels(system: System) -> list[Fact]:
     """The kernels of the active generation that can be booted."""
     if system.active is None:
         return []
+    from moss.db import boot  # most commands ask for no kernel
+
     images = boot.kernel_images(system.record, system.active)
     found = (fact(FactKind.KERNEL, version, f"/usr/{image.path}") for version, image in images)
     return [one for one in found if one is not None]

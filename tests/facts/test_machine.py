@@ -8,7 +8,8 @@ import pytest
 
 import moss.machine as reading
 from moss.architecture import native_architecture
-from moss.facts import FactKind, format_facts, parse_facts
+from moss.facts import FactKind
+from moss.facts_file import format_facts, parse_facts
 from moss.machine import read_machine
 from tests.facts.test_cpu_level import V2, V3, processors
 

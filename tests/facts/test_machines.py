@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from moss.cli.main import main
-from moss.facts import FactKind, parse_facts
+from moss.facts import FactKind
+from moss.facts_file import parse_facts
 from moss.package import Relations
 from solver import parse_formula
 from solver.model import Provide

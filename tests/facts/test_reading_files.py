@@ -5,7 +5,8 @@ import random
 import pytest
 
 from moss.errors import UsageError
-from moss.facts import Fact, FactKind, fact, format_facts, in_order, is_about_facts, parse_facts
+from moss.facts import Fact, FactKind, fact, in_order, is_about_facts
+from moss.facts_file import format_facts, parse_facts
 
 
 def capabilities(text: str) -> list[str]:
