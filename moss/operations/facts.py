@@ -59,11 +59,11 @@ def with_facts(system: System, problem: Problem) -> Problem:
 
 
 def _look(system: System) -> FactsAtHand:
-    known = _of_the_machine(system, system.facts.top)
+    known = _of_the_machine(system)
     return replace(known, facts=in_order((*known.facts, *_kernels(system))))
 
 
-def _of_the_machine(system: System, top: str) -> FactsAtHand:
+def _of_the_machine(system: System) -> FactsAtHand:
     if system.facts.said is not None:
         return FactsAtHand(system.facts.said, "file")
     recorded_facts = recorded.facts_of(system.record, system.active)
@@ -71,7 +71,7 @@ def _of_the_machine(system: System, top: str) -> FactsAtHand:
     if system.root.is_host:
         from moss.machine import read_machine  # most commands look at no machine
 
-        read = read_machine(top)
+        read = read_machine()
         if not read.is_whole and before:
             # Or all that is for its devices would go, in a chroot that lacks /sys.
             system.reporter.warning("/proc or /sys is not mounted: the machine is taken to be as it was before")

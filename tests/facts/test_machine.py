@@ -164,3 +164,8 @@ def test_this_machine_says_of_every_device_what_it_is() -> None:
     assert names >= {text for text in there if text and text.isprintable()}
     text = format_facts(found.facts, "this machine")
     assert [one.capability for one in parse_facts(text, "F")] == [one.capability for one in found.facts]
+
+
+def test_a_machine_whose_proc_and_sys_are_not_mounted_is_not_read_whole(tmp_path: Path) -> None:
+    assert not read_machine(str(tmp_path), "x86_64").is_whole
+    assert read_machine().is_whole or not Path("/sys/bus").is_dir()
