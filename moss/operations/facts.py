@@ -1,7 +1,7 @@
 """The facts that a system is planned by: of which machine they are, and when they are read.
 
     --facts FILE            those of the file, whatever the root
-    the running system      those of the machine, read now
+    the running system      those of the machine, read now; as before where /proc or /sys is not mounted
     another root            those that its active generation was made by; where it has none, only the
                             architecture of the machine that runs moss
 
@@ -13,6 +13,7 @@ from moss.architecture import native_architecture
 from moss.db import facts as recorded
 from moss.facts import Fact, FactKind, architecture_of, fact, in_order, is_about_facts
 from moss.operations.system import System
+from moss.reporter import Reporter
 from solver import Problem, relations_of
 from solver.values import replace, value
 
@@ -69,17 +70,22 @@ def _of_the_machine(system: System) -> FactsAtHand:
     recorded_facts = recorded.facts_of(system.record, system.active)
     before = tuple(one for one in recorded_facts if one.kind is not FactKind.KERNEL)
     if system.root.is_host:
-        from moss.machine import read_machine  # most commands look at no machine
-
-        read = read_machine()
-        if not read.is_whole and before:
-            # Or all that is for its devices would go, in a chroot that lacks /sys.
-            system.reporter.warning("/proc or /sys is not mounted: the machine is taken to be as it was before")
-            return FactsAtHand(before, "generation")
-        return FactsAtHand(read.facts, "machine", read.left_out)
+        return _of_this_machine(before, system.reporter)
     if before:
         return FactsAtHand(before, "generation")
     return FactsAtHand((Fact(f"arch({native_architecture()})", "uname"),), "none")
+
+
+def _of_this_machine(before: tuple[Fact, ...], reporter: Reporter, top: str = "/") -> FactsAtHand:
+    """As it says now; as it was `before` where it cannot be asked: in a chroot without /sys all that is there for
+    the machine's devices would go otherwise."""
+    from moss.machine import read_machine  # most commands look at no machine
+
+    read = read_machine(top)
+    if before and not read.is_whole:
+        reporter.warning("/proc or /sys is not mounted: the machine is taken to be what it was before")
+        return FactsAtHand(before, "generation")
+    return FactsAtHand(read.facts, "machine", read.left_out)
 
 
 def _kernels(system: System) -> list[Fact]:

@@ -12,10 +12,12 @@ from moss.db import facts as recorded
 from moss.db.connection import open_record
 from moss.db.generations import generations
 from moss.facts import Fact
-from moss.operations.facts import facts_at_hand, facts_of
+from moss.operations.facts import _of_this_machine, facts_at_hand, facts_of
 from moss.operations.system import open_to_read
+from moss.reporter import Silence
 from moss.root import GenerationId
 from tests.cli.conftest import Moss
+from tests.facts.test_machine import make
 from tests.facts.test_machines import MACHINES, add
 
 OLD, PI = str(MACHINES["thinkpad-t400"]), str(MACHINES["raspberry-pi-4"])
@@ -142,6 +144,28 @@ def test_facts_are_read_once_in_a_command(root: Path) -> None:
     said = (Fact("arch(riscv)"),)
     with open_to_read(str(root), facts=said) as system:
         assert (facts_at_hand(system).of, facts_of(system)) == ("file", said)
+
+
+def test_a_machine_that_cannot_be_asked_is_what_it_was(tmp_path: Path) -> None:
+    """A chroot without /proc and /sys: what is there for its devices must not go."""
+    before = (Fact("arch(x86_64)"), Fact("modalias(pci:x)"))
+    told: list[str] = []
+
+    class Listener(Silence):
+        def warning(self, text: str) -> None:
+            told.append(text)
+
+    assert _of_this_machine(before, Listener(), str(tmp_path)).facts == before
+    assert len(told) == 1 and "not mounted" in told[0]
+    make(tmp_path, {"proc/cpuinfo": "flags\t: fpu\n"})
+    assert _of_this_machine(before, Listener(), str(tmp_path)).of == "generation"
+    make(tmp_path, {"sys/bus/pci/devices/1/modalias": "pci:y\n"})
+    found = _of_this_machine(before, Listener(), str(tmp_path))
+    assert found.of == "machine" and "modalias(pci:y)" in [one.capability for one in found.facts]
+    assert len(told) == 2
+    # Where nothing is known from before, what little can be read is said.
+    assert _of_this_machine((), Listener(), str(tmp_path / "nowhere")).of == "machine"
+    assert len(told) == 2
 
 
 def test_nothing_is_read_where_nothing_asks(tmp_path: Path, moss: Moss, monkeypatch: pytest.MonkeyPatch) -> None:
