@@ -93,6 +93,7 @@ class Limits:
                 PayloadKind.BUNDLE_MANIFEST: 8 * MIB,
                 PayloadKind.SIGNATURE: 4096,
                 PayloadKind.PACKAGES: 256 * MIB,
+                PayloadKind.ORIGIN: 64 * MIB,
                 PayloadKind.DELTA_INDEX: 64 * MIB,
                 PayloadKind.DELTAS: 64 * MIB,
             }

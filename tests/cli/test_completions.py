@@ -24,7 +24,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
         (["moss", "-D", "st"], set()),
         (
             ["moss", "state", ""],
-            {"list", "show", "diff", "activate", "keep", "unkeep", "remove", "prune", "verify"},
+            {"list", "show", "diff", "activate", "keep", "unkeep", "remove", "prune", "verify", "export"},
         ),
         (["moss", "state", "act"], {"activate"}),
         (["moss", "pack", "--na"], {"--name"}),

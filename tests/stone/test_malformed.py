@@ -575,3 +575,7 @@ def test_a_bomb_never_becomes_more_than_was_announced(monkeypatch: pytest.Monkey
         whole(
             with_part(SMALL, META, lambda part: replace(part, stored=bomb, compression=2)), Strictness.INSTALL
         )
+
+
+def test_every_kind_of_payload_has_its_limit() -> None:
+    assert set(Limits().plain) == set(PayloadKind)
