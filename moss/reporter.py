@@ -1,5 +1,6 @@
 """Telling a person, or a program, what is going on while it goes on."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -15,6 +16,9 @@ class Reporter(Protocol):
     def warning(self, text: str) -> None:
         """Something the person should know, and that stops nothing."""
 
+    def many_warnings(self, each: Sequence[str], together: str) -> None:
+        """More warnings of a kind than a person reads; `together` says them in one."""
+
 
 class Silence:
     """Reports nothing."""
@@ -26,4 +30,7 @@ class Silence:
         pass
 
     def warning(self, text: str) -> None:
+        pass
+
+    def many_warnings(self, each: Sequence[str], together: str) -> None:
         pass

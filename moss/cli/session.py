@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -72,6 +72,11 @@ class Session:
         if not self.settings.json:
             self._display.clear()
             self._write_warning(text)
+
+    def many_warnings(self, each: Sequence[str], together: str) -> None:
+        """A program gets each, and so does a person who said --verbose."""
+        for text in each if self.settings.json or self.settings.verbose else (together,):
+            self.warning(text)
 
     def late_warning(self, text: str) -> None:
         """Of what was found after the answer was given: nobody's data, so always on standard error."""

@@ -21,6 +21,24 @@ class NoticeKind(Enum):
     XATTR = "xattr"
     RECIPE = "recipe"
 
+    @property
+    def of_many(self) -> str:
+        """What it says of many packages, before their number."""
+        return _TOGETHER[self]
+
+
+_TOGETHER = {
+    NoticeKind.OUTSIDE: "paths outside /usr, /etc, /boot and /var left out",
+    NoticeKind.DEVICE: "devices, pipes and sockets left out",
+    NoticeKind.NAME: "names that are no text left out",
+    NoticeKind.SYSV: "SysV start scripts left out",
+    NoticeKind.ENABLEMENT: "links that enable units left out",
+    NoticeKind.SCRIPT: "maintainer scripts not run",
+    NoticeKind.TRIGGER: "dpkg triggers without effect",
+    NoticeKind.CONFFILE: "configuration that lies in /usr",
+    NoticeKind.XATTR: "extended attributes left out",
+    NoticeKind.RECIPE: "recipes of moss's that do not fit",
+}
 
 _SENTENCES = {
     NoticeKind.OUTSIDE: "left out, being outside /usr, /etc, /boot and /var",

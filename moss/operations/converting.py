@@ -14,9 +14,13 @@ from moss.errors import CorruptData, NotFound
 from moss.fetch.verify import open_uri, verify
 from moss.foreign.convert import Converted
 from moss.foreign.convert_all import Failed, convert_all
+from moss.foreign.notices import Notice, NoticeKind
 from moss.operations.system import System
 from moss.plan import Chosen
 from moss.repository import Candidate
+
+_TOLD_EACH = 3
+"""More notices than these are told together."""
 
 
 @contextmanager
@@ -30,6 +34,7 @@ def converted(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]
     shutil.rmtree(directory, ignore_errors=True)  # a crash may have left some
     try:
         stones: dict[str, Converted] = {}
+        noticed: list[tuple[str, Notice]] = []
         if debs:
             system.reporter.stage(f"converting {len(debs)} packages")
         for number, done in enumerate(convert_all(list(debs), directory) if debs else (), 1):
@@ -42,13 +47,28 @@ def converted(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]
                     file=done.deb,
                     remedies=["moss repo update", "mirror it again"],
                 )
-            for notice in done.warnings:
-                system.reporter.warning(f"{debs[done.deb].metadata.label}: {notice}")
+            noticed += [(debs[done.deb].metadata.label, notice) for notice in done.warnings]
             stones[wanted] = done
             system.reporter.progress(number, len(debs), "packages")
+        _tell(system, noticed)
         yield stones
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _tell(system: System, noticed: Sequence[tuple[str, Notice]]) -> None:
+    """What of the packages stayed behind: a few notices each, more of them by their kinds."""
+    each = [f"{label}: {notice}" for label, notice in noticed]
+    if len(each) <= _TOLD_EACH:
+        for text in each:
+            system.reporter.warning(text)
+        return
+    packages: dict[NoticeKind, set[str]] = {}
+    for label, notice in noticed:
+        packages.setdefault(notice.kind, set()).add(label)
+    most_first = sorted(packages.items(), key=lambda one: -len(one[1]))
+    kinds = ", ".join(f"{kind.of_many} ({len(of)} packages)" for kind, of in most_first)
+    system.reporter.many_warnings(each, f"not all of Debian's packages is carried over: {kinds}; -v tells of each")
 
 
 def _debs(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]) -> dict[str, Chosen]:

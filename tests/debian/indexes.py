@@ -29,6 +29,8 @@ class Packaged:
     version: str = "1.0-1"
     architecture: str = "amd64"
     fields: str = ""
+    scripts: tuple[str, ...] = ()
+    """Names of maintainer scripts, each a line long."""
 
     @property
     def filename(self) -> str:
@@ -46,6 +48,7 @@ class Packaged:
         return Deb(
             (folder("./usr/"), folder("./usr/share/"), folder(f"./usr/share/{self.name}/"), program),
             fields=self.control,
+            control=dict.fromkeys(self.scripts, "#!/bin/sh\ntrue\n"),
             compression=".gz",
         ).bytes()
 

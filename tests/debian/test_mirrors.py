@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from moss.cli.main import main
 from moss.db.generations import model_of
 from moss.errors import CorruptData, NotFound
 from moss.operations.commit import commit
@@ -58,6 +59,25 @@ def test_a_wrong_file_in_the_pool_changes_nothing(
             commit(system, plan_of(system, "tool"))
         assert words in " ".join((caught.value.message, *caught.value.because)) and caught.value.remedies
         assert system.active is None and installed(system) == []
+
+
+def test_of_many_packages_what_stayed_behind_is_told_by_kind_and_with_v_each(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = ["one", "two", "three", "four"]
+    place = mirror(tmp_path / "mirror", [Packaged(name, scripts=("postinst",)) for name in names])
+
+    def said(root: str, *words: str) -> str:
+        directory = ["-D", str(tmp_path / root)]
+        assert main([*directory, "repo", "add", "debian", f"apt+file:{place}", "--unsigned"]) == 0
+        assert main([*directory, "install", "-y", *words]) == 0
+        return " ".join(capfd.readouterr().err.split())
+
+    assert said("few", *names[:3]).count("maintainer scripts that were not run: postinst") == 3
+    many = said("many", *names)
+    assert many.count("maintainer scripts") == 1
+    assert "maintainer scripts not run (4 packages); -v tells of each" in many
+    assert said("told", "-v", *names).count("maintainer scripts that were not run: postinst") == 4
 
 
 def test_apts_lists_have_no_packages_and_that_is_said(tmp_path: Path) -> None:
