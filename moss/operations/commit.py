@@ -31,13 +31,13 @@ from moss.local.skeleton import apply_skeleton, propose_skeleton
 from moss.model_file import check_writable
 from moss.operations.at_boot import leave_made_to_boot, refuse_first
 from moss.operations.facts import facts_of
-from moss.operations.fetching import fetch_stones
 from moss.operations.filtering import broken_links
 from moss.operations.interruption import uninterrupted
 from moss.operations.menu import add_to_menu, check_menu
 from moss.operations.refetching import refetched
 from moss.operations.space import check_space
 from moss.operations.stated import next_file
+from moss.operations.stones import fetch_stones
 from moss.operations.system import System
 from moss.operations.transaction import Outcome, due_on_system, has_triggers, ready_to_switch, under_way
 from moss.operations.trees import NextTree, complete_tree, make_tree, plan_tree

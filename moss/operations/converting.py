@@ -15,6 +15,7 @@ from moss.fetch.verify import open_uri, verify
 from moss.foreign.convert import Converted
 from moss.foreign.convert_all import Failed, convert_all
 from moss.foreign.notices import Notice, NoticeKind
+from moss.operations.fetching import fetch_debs
 from moss.operations.system import System
 from moss.plan import Chosen
 from moss.repository import Candidate
@@ -84,8 +85,6 @@ def _debs(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]) ->
         else:
             far.append((one, source))
     if far:
-        from moss.operations.fetching import fetch_debs  # only where a mirror is far away
-
         found |= fetch_debs(system, [one for one, _ in far])
     return found
 

@@ -1,4 +1,4 @@
-"""Stones for a plan: from this machine where they lie, from servers into the cache, all of them verified.
+"""Files for a plan: from this machine where they lie, from servers into the cache, all of them verified.
 
 What comes over the network stays in the cache until upkeep finds it in the store, or on offer nowhere: a command
 that ends early goes on where it was.
@@ -7,39 +7,19 @@ that ends early goes on where it was.
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from moss.db import candidates
 from moss.db.repositories import repositories
-from moss.debian.source import PREFIX as APT
 from moss.errors import NetworkFailure
 from moss.fetch.files import Wanted, fetch_files
-from moss.fetch.uris import NETWORK, scheme_of, uri_of_path
-from moss.operations.open_files import allow_open_files
+from moss.fetch.uris import NETWORK, scheme_of
 from moss.operations.places import package_uris
 from moss.operations.system import System
 from moss.plan import Chosen
-from moss.unpack import Fetched
-
-if TYPE_CHECKING:
-    from moss.foreign.convert import Converted
 
 _NAMED = 5
 """Of many packages that cannot be fetched, so many are named."""
-
-
-def fetch_stones(system: System, missing: Sequence[Chosen], open_files: ExitStack) -> list[Fetched]:
-    """The stones of these packages, verified and open, in their order. NetworkFailure, NotFound, CorruptData."""
-    if not missing:
-        return []
-    allow_open_files(len(missing))
-    stones = _stones_of_debs(system, missing, open_files)
-    wanted = _wanted(system, missing, stones)
-    files = fetch(system, wanted, "package", open_files)
-    return [
-        Fetched(chosen, file, one.name, one.digest, one.size)
-        for chosen, file, one in zip(missing, files, wanted, strict=True)
-    ]
 
 
 def fetch(system: System, wanted: Sequence[Wanted], noun: str, open_files: ExitStack) -> list[BinaryIO]:
@@ -66,37 +46,23 @@ def fetch(system: System, wanted: Sequence[Wanted], noun: str, open_files: ExitS
     return files
 
 
-def _wanted(system: System, missing: Sequence[Chosen], stones: "dict[str, Converted]") -> list[Wanted]:
+def as_offered(system: System, missing: Sequence[Chosen]) -> list[Wanted]:
+    """Where the repositories have these packages, and what must come from there."""
     known = {repository.name: repository for repository in repositories(system.record)}
     revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
     wanted = []
     for chosen in missing:
         candidate = chosen.candidate
         assert candidate is not None, f"{chosen.name} is neither in the store nor on offer"
-        made = stones.get(chosen.candidate_key)
-        if made is not None:
-            uri = uri_of_path(made.stone)
-            wanted.append(Wanted(uri, (uri,), made.digest, made.size))
-            continue
         name = candidate.repository
         uris = package_uris(known[name], revisions.get(name), candidate)
         wanted.append(Wanted(uris[0], uris, candidate.digest, candidate.stone_size))
     return wanted
 
 
-def _stones_of_debs(system: System, missing: Sequence[Chosen], open_files: ExitStack) -> "dict[str, Converted]":
-    """What Debian mirrors offer, converted, by candidate key."""
-    uris = {repository.name: repository.uri for repository in repositories(system.record)}
-    if not any(one.candidate and uris[one.candidate.repository].startswith(APT) for one in missing):
-        return {}
-    from moss.operations.converting import converted  # a second package system: only where it is used
-
-    return open_files.enter_context(converted(system, list(missing), uris))
-
-
 def fetch_debs(system: System, missing: Sequence[Chosen]) -> dict[str, Chosen]:
     """Debian packages from mirrors on the network, verified, by their paths in the cache."""
-    wanted = _wanted(system, missing, {})
+    wanted = as_offered(system, missing)
     with ExitStack() as files:
         fetch(system, wanted, "package", files)
     return {

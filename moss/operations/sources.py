@@ -15,7 +15,6 @@ from moss.db.packages import metadata_of
 from moss.db.repositories import repositories
 from moss.digest import ContentDigest
 from moss.generation import Reason
-from moss.operations.fetching import fetch_stones
 from moss.operations.near_sources import (
     BundleFile,
     CachedPackage,
@@ -25,6 +24,7 @@ from moss.operations.near_sources import (
     contents_of_bundle,
     contents_of_cached,
 )
+from moss.operations.stones import fetch_stones
 from moss.operations.system import System
 from moss.plan import Chosen
 from moss.repository import BUNDLE_PREFIX, Candidate
