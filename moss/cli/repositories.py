@@ -205,6 +205,9 @@ def trust_text(state: RepositoryState, _: Page) -> str:
         if found is not None:
             rows.append(("Verified", f"{moment(found.checked_at)}, root {found.root_version}, number {found.version}"))
             rows.append(("Good until", f"{moment(found.expires_at)}, when its {found.expiring} expires"))
+    if repository.vouching.by is Voucher.KEYRING:
+        rows.append(("Keyring", plain(repository.vouching.pinned or "those that this machine's apt goes by")))
+    if repository.vouching.by in (Voucher.ROOT, Voucher.KEYRING):
         accepted = f"{count(repository.vouching.max_staleness, 'day')} after it has expired"
         rows.append(("Accepted", accepted if repository.vouching.max_staleness else "until it expires"))
         if state.stale_days:

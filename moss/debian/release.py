@@ -4,14 +4,15 @@ Debian's repository format: wiki.debian.org/DebianRepository/Format
 """
 
 import re
-from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterable, Mapping
+from datetime import UTC
 
 from moss.errors import CorruptData
 from solver.values import value
 
 _LISTED = re.compile(r" +([0-9a-f]{64}) +([0-9]{1,15}) +(\S+)")
 _FIELD = re.compile(r"([A-Za-z0-9-]+):[ \t]*(.*)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffd]")
 _REMEDY = "ask the mirror's maker, or use another mirror"
 
 
@@ -36,24 +37,24 @@ def parse_release(text: str, name: str) -> Release:
     fields: dict[str, str] = {}
     files: dict[str, tuple[str, int]] = {}
     section = ""
-    for number, line in enumerate(text.splitlines(), 1):
+    _refuse_control(text, name)
+    for number, line in enumerate(text.rstrip("\n").split("\n"), 1):
         if line.startswith(" "):
             if section == "sha256":
-                listed = _LISTED.fullmatch(line.rstrip())
-                if listed is None:
-                    raise CorruptData(f"line {number} lists no file", file=name, remedies=[_REMEDY])
-                files[listed[3]] = (listed[1], int(listed[2]))
+                path, what = _listed(line.rstrip(), number, name)
+                if files.setdefault(path, what) != what:
+                    raise _bad(f"line {number} lists {path[:200]} again, as another file", name)
             continue
         field = _FIELD.fullmatch(line)
         if field is None:
-            raise CorruptData(f"line {number} is no field", file=name, remedies=[_REMEDY])
+            raise _bad(f"line {number} is no field", name)
         section = field[1].lower()
         if section in fields:
-            raise CorruptData(f"line {number} says {field[1]} again", file=name, remedies=[_REMEDY])
+            raise _bad(f"line {number} says {field[1]} again", name)
         fields[section] = field[2].strip()
     date = _time(fields.get("date"), "Date", name)
     if date is None or not files:
-        raise CorruptData("says no Date, or lists no files by SHA-256", file=name, remedies=[_REMEDY])
+        raise _bad("says no Date, or lists no files by SHA-256", name)
     return Release(
         fields.get("suite", ""),
         fields.get("codename", ""),
@@ -64,10 +65,42 @@ def parse_release(text: str, name: str) -> Release:
     )
 
 
+def valid_until(lines: Iterable[str], name: str) -> int | None:
+    """Until when a Release says that it is valid; nothing else of it is read. CorruptData."""
+    for line in lines:
+        if line[:12].lower() == "valid-until:":
+            return _time(line[12:].strip(), "Valid-Until", name)
+    return None
+
+
+def _listed(line: str, number: int, name: str) -> tuple[str, tuple[str, int]]:
+    found = _LISTED.fullmatch(line)
+    if found is None:
+        raise _bad(f"line {number} lists no file", name)
+    digest, size, path = found.groups()
+    if path.startswith("/") or ".." in path.split("/"):
+        raise _bad(f"line {number} lists {path[:200]}, which leads out of the suite", name)
+    return path, (digest, int(size))
+
+
+def _refuse_control(text: str, name: str) -> None:
+    found = _CONTROL.search(text)
+    if found is not None:
+        line = text.count("\n", 0, found.start()) + 1
+        raise _bad(f"line {line} holds a control character, or no UTF-8", name)
+
+
 def _time(text: str | None, field: str, name: str) -> int | None:
     if text is None:
         return None
+    from email.utils import parsedate_to_datetime  # every plan loads this module; few have a time to read
+
     try:
-        return int(parsedate_to_datetime(text).timestamp())
+        moment = parsedate_to_datetime(text)
+        return int((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, TypeError, OverflowError) as fault:
-        raise CorruptData(f"its {field} is {text[:60]!r}, which is no time", file=name, remedies=[_REMEDY]) from fault
+        raise _bad(f"its {field} is {text[:60]!r}, which is no time", name) from fault
+
+
+def _bad(what: str, name: str) -> CorruptData:
+    return CorruptData(what, file=name, remedies=[_REMEDY])

@@ -22,6 +22,7 @@ from moss.fetch.verify import open_uri
 from moss.generation import Status
 from moss.local import propose_local_changes
 from moss.lock import holder_of
+from moss.operations.apt_expiry import stale_days
 from moss.operations.previous import previous_generation
 from moss.operations.rebuild import record_faults
 from moss.operations.subscriptions import subscriptions_of
@@ -198,18 +199,22 @@ def _repositories(system: System) -> Iterator[Finding]:
 
 def _expiry(system: System, repository: Repository) -> Iterator[Finding]:
     """Of what a signed repository has signed."""
-    if repository.vouching.by is not Voucher.ROOT:
-        return
-    from moss.tuf.trusted import place_of, verified
+    remedy, accepted = f"moss repo update {repository.name}", repository.vouching.max_staleness
+    if repository.vouching.by is Voucher.KEYRING:
+        days = stale_days(system, repository)
+    elif repository.vouching.by is Voucher.ROOT:
+        from moss.tuf.trusted import place_of, verified
 
-    found = verified(place_of(system.root, repository.name, repository.vouching))
-    days = 0 if found is None else found.days_expired(system.clock())
-    accepted = repository.vouching.max_staleness
-    text = f"what {repository.name} has signed expired {days} days ago; {accepted} are accepted"
-    if found is None:
-        text = f"what {repository.name} has signed was never verified"
-    if found is None or days:
-        yield Finding("repositories", found is None or days > accepted, text, f"moss repo update {repository.name}")
+        found = verified(place_of(system.root, repository.name, repository.vouching))
+        if found is None:
+            yield Finding("repositories", True, f"what {repository.name} has signed was never verified", remedy)
+            return
+        days = found.days_expired(system.clock())
+    else:
+        return
+    if days:
+        text = f"what {repository.name} has signed expired {days} days ago; {accepted} are accepted"
+        yield Finding("repositories", days > accepted, text, remedy)
 
 
 def _local_state(system: System) -> Iterator[Finding]:

@@ -158,7 +158,8 @@ def set_vouching(system: System, name: str, said: Said) -> Repository:
         recorded.set_vouching(system.record, name, vouching)
     system.effects.commit_point("vouching said")
     _write_model(system)
-    _forget_trust(system, name, vouching)
+    if (vouching.by, vouching.pinned) != (known.vouching.by, known.vouching.pinned):
+        _forget_trust(system, name, vouching)
     return replace(known, vouching=vouching)
 
 
@@ -197,6 +198,10 @@ def list_repositories(system: System) -> list[RepositoryState]:
 
 
 def _state(system: System, repository: Repository, revision: Revision | None) -> RepositoryState:
+    if repository.vouching.by is Voucher.KEYRING:
+        from moss.operations.apt_expiry import stale_days  # only where Debian mirrors are
+
+        return RepositoryState(repository, revision, stale_days=stale_days(system, repository))
     if repository.vouching.by is not Voucher.ROOT:
         return RepositoryState(repository, revision)
     from moss.tuf.trusted import place_of, verified  # only where something is signed
@@ -284,7 +289,7 @@ def _unknown(system: System, name: str) -> NotFound:
 
 
 def _with_staleness(known: Repository, said: Said) -> Vouching:
-    if known.vouching.by is not Voucher.ROOT:
+    if known.vouching.by not in (Voucher.ROOT, Voucher.KEYRING):
         raise UsageError(
             f"{known.name} is not vouched for by signed metadata: nothing of it expires",
             remedies=[f"moss repo trust {known.name} --trust FILE"],

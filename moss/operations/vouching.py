@@ -200,6 +200,12 @@ def sources_of(system: System, chosen: Sequence[Chosen]) -> tuple[Source, ...]:
 
 
 def _stale_days(system: System, repository: Repository) -> int:
+    if repository.vouching.by is Voucher.KEYRING:
+        from moss.operations.apt_expiry import refuse_stale as refuse_stale_release  # only where Debian mirrors are
+        from moss.operations.apt_expiry import stale_days  # only where Debian mirrors are
+
+        refuse_stale_release(system, repository)
+        return stale_days(system, repository)
     if repository.vouching.by is not Voucher.ROOT:
         return 0
     from moss.tuf.trusted import place_of, refuse_stale, verified

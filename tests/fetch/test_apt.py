@@ -1,6 +1,6 @@
 """An apt repository on a server, signed by a keyring of the test's own: what a mirror may do, and what comes of it."""
 
-import hashlib
+import base64
 import os
 import shutil
 import subprocess
@@ -14,8 +14,12 @@ import pytest
 from moss.debian.machine_sources import MachineSource, parse_sources
 from moss.debian.release import parse_release
 from moss.errors import CorruptData
+from moss.foreign import openpgp
+from tests.debian import signing
 from tests.debian.closure import ARCHIVE_KEYRING
 from tests.debian.indexes import Packaged, mirror
+from tests.debian.signing import Signer
+from tests.fetch.conftest import QUICK
 from tests.fetch.stores import Ended, Machine
 from tests.simulator import Server
 from tests.simulator.behaviour import endless, other, status, wrong_bytes
@@ -26,27 +30,6 @@ pytestmark = [
 ]
 DIST = "debian/dists/stable"
 NOW = int(time.time())
-
-
-class Signer:
-    """Somebody with a key."""
-
-    def __init__(self, home: Path, name: str) -> None:
-        self.home, self.keyring = home, home / f"{name}.gpg"
-        home.mkdir(mode=0o700, parents=True)
-        words = ("--quick-generate-key", f"{name} <{name}@example.org>", "ed25519", "sign", "never")
-        self._gpg("--passphrase", "", *words)
-        self.keyring.write_bytes(self._gpg("--export"))
-
-    def _gpg(self, *words: str, given: bytes = b"") -> bytes:
-        command = ["gpg", "--homedir", str(self.home), "--batch", "--quiet", "--pinentry-mode", "loopback", *words]
-        return subprocess.run(command, input=given, capture_output=True, check=True).stdout
-
-    def signed(self, text: str) -> bytes:
-        return self._gpg("--clearsign", given=text.encode())
-
-    def end(self) -> None:
-        subprocess.run(["gpgconf", "--homedir", str(self.home), "--kill", "all"], check=False)
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +44,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Signer, S
 
 
 def release(folder: Path, *, date: int = NOW, valid: int | None = None, suite: str = "stable") -> str:
-    """What there is to be signed of the mirror below `folder`."""
-    top = folder / DIST
-    listed = "".join(
-        f" {hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size} {path.relative_to(top)}\n"
-        for path in sorted(top.rglob("Packages*"))
-    )
-    until = "" if valid is None else f"Valid-Until: {formatdate(valid, usegmt=True)}\n"
-    return f"Suite: {suite}\nCodename: {suite}\nDate: {formatdate(date, usegmt=True)}\n{until}SHA256:\n{listed}"
+    return signing.release(folder / "debian", date=date, valid=valid, suite=suite)
 
 
 def publish(folder: Path, signer: Signer, version: str = "1.0", **said: object) -> None:
@@ -81,9 +57,18 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "root")
 
 
-def add(machine: Machine, server: Server, keyring: Path) -> Ended:
+def add(machine: Machine, server: Server, keyring: Path, *more: str) -> Ended:
     words = ("--suite", "stable", "--component", "main", "--arch", "amd64", "--trust", str(keyring))
-    return machine.moss("repo", "add", "debian", f"apt+{server.uri('debian')}", *words)
+    return machine.moss("repo", "add", "debian", f"apt+{server.uri('debian')}", *words, *more)
+
+
+def joined(one: bytes, other: bytes) -> bytes:
+    """The first one's text, with the signatures of both."""
+    end = b"-----END PGP SIGNATURE-----\n"
+    parts = [text.partition(b"-----BEGIN PGP SIGNATURE-----\n\n")[2].partition(end)[0] for text in (one, other)]
+    packets = b"".join(base64.b64decode(part.rpartition(b"\n=")[0]) for part in parts)
+    head = one.partition(b"-----BEGIN PGP SIGNATURE-----\n\n")[0]
+    return head + b"-----BEGIN PGP SIGNATURE-----\n\n" + base64.encodebytes(packets) + end
 
 
 def said(ended: Ended) -> str:
@@ -130,9 +115,17 @@ def test_who_is_not_in_the_keyring_vouches_for_nothing(
     [
         ("altered", 6, "was changed since"),
         ("unsigned", 6, "is not signed"),
-        ("around", 0, ""),
+        ("behind", 6, "stands behind what is signed"),
+        ("before", 6, "stands before what is signed"),
+        ("another text behind", 6, "stands behind what is signed"),
+        ("another header", 6, "is no header of a signed text"),
+        ("a weak digest", 6, "signed by nobody whom"),
+        ("two makers", 0, ""),
+        ("a bad signature beside a good one", 6, "was changed since"),
+        ("of the future", 6, "is still to come"),
+        ("out of the suite", 7, "leads out of the suite"),
         ("older", 6, "is older than what was verified before"),
-        ("expired", 6, "is valid until"),
+        ("expired", 6, "was valid until"),
         ("another suite", 6, "was asked for"),
         ("no files", 7, "lists no files"),
         ("index", 7, "is not the file"),
@@ -151,9 +144,24 @@ def test_what_a_mirror_may_do(
             path.write_bytes(maker.signed(new).replace(b"Codename: stable", b"Codename: stabbe"))
         case "unsigned":
             path.write_text(new)
-        case "around":
-            listed = "SHA256:\n " + "0" * 64 + " 7 main/binary-amd64/Packages\n"
-            path.write_bytes(maker.signed(new) + listed.encode())
+        case "behind":
+            path.write_bytes(maker.signed(new) + b"SHA256:\n " + b"0" * 64 + b" 7 main/binary-amd64/Packages\n")
+        case "before":
+            path.write_bytes(b"Suite: stable\n" + maker.signed(new))
+        case "another text behind":
+            path.write_bytes(maker.signed(new) + people[1].signed(new))
+        case "another header":
+            path.write_bytes(maker.signed(new).replace(b"Hash: ", b"Suite: other\nHash: ", 1))
+        case "a weak digest":
+            path.write_bytes(maker.signed(new, "--digest-algo", "SHA1", "--allow-weak-digest-algos"))
+        case "two makers":
+            path.write_bytes(joined(people[1].signed(new), maker.signed(new)))
+        case "a bad signature beside a good one":
+            path.write_bytes(joined(maker.signed(new), maker.signed(new + " " + "0" * 64 + " 1 x\n")))
+        case "of the future":
+            path.write_bytes(maker.signed(release(folder, date=NOW + 3 * 3600)))
+        case "out of the suite":
+            path.write_bytes(maker.signed(new + " " + "0" * 64 + " 1 ../../main/binary-amd64/Packages\n"))
         case "older":
             path.write_bytes(maker.signed(release(folder, date=NOW - 60)))
         case "expired":
@@ -173,6 +181,102 @@ def test_what_a_mirror_may_do(
     assert ended.code == code and words in said(ended), ended.err
     known = ready.must("list", "available", "--json").data
     assert ("9.9" in str(known)) == (code == 0)
+
+
+def test_a_mirror_is_asked_where_the_first_place_fails(
+    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer]
+) -> None:
+    publish(folder, people[0])
+    machine = Machine(tmp_path / "root", manners=f"{QUICK} tries=1")
+    ended = add(machine, server, people[0].keyring, "--mirror", server.uri("debian/other/.."))
+    assert ended.code == 0, ended.err
+    server.plan(f"{DIST}/InRelease", status(503))
+    machine.must("repo", "update")
+    assert [one.path for one in server.asked][-2:] == [f"{DIST}/InRelease", f"{DIST}/InRelease"]
+
+
+def test_a_release_may_have_its_signatures_beside_it(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+) -> None:
+    publish(folder, people[0])
+    (folder / DIST / "InRelease").unlink()
+    text = release(folder)
+    (folder / DIST / "Release").write_text(text)
+    (folder / DIST / "Release.gpg").write_bytes(people[0].signature(text + "x"))
+    assert add(machine, server, people[0].keyring).code == 6
+    (folder / DIST / "Release.gpg").write_bytes(people[0].signature(text))
+    assert add(machine, server, people[0].keyring).code == 0
+    assert machine.must("repo", "update", "--json").data == [
+        {"repository": "debian", "package_count": 1, "changed": False}
+    ]
+
+
+def test_keys_may_be_in_armor(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+) -> None:
+    publish(folder, people[0])
+    armored = folder.with_name("keys.asc")
+    armored.write_bytes(b"Of two people:\n" + people[1].armored + b"\n" + people[0].armored)
+    assert add(machine, server, armored).code == 0
+    armored.write_bytes(people[0].armored.replace(b"-----END", b"----END"))
+    ended = machine.moss("repo", "update")
+    assert ended.code == 0, "as it was: not asked again"
+    publish(folder, people[0], "2.0", date=NOW + 60)
+    ended = machine.moss("repo", "update")
+    assert ended.code == 7 and "a block of keys does not end" in said(ended)
+
+
+@pytest.mark.skipif(shutil.which("sqv") is None, reason="sqv is not installed")
+def test_sqv_may_verify(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(folder, people[0])
+    programs = folder.with_name("programs")
+    programs.mkdir()
+    (programs / "sqv").symlink_to(shutil.which("sqv") or "")
+    monkeypatch.setenv("PATH", str(programs))
+    assert add(machine, server, people[0].keyring).code == 0
+    publish(folder, people[1], "3.0", date=NOW + 120)
+    ended = machine.moss("repo", "update")
+    assert ended.code == 6 and "Missing key" in said(ended)
+
+
+def test_without_a_program_that_verifies_nothing_is_believed(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(folder, people[0])
+    monkeypatch.setenv("PATH", str(folder))
+    ended = add(machine, server, people[0].keyring)
+    assert ended.code == 1 and "apt install gpgv" in said(ended)
+    monkeypatch.setattr(openpgp, "_SECONDS", 0.2)
+    (folder / "gpgv").write_text("#!/bin/sh\nexec /bin/sleep 20\n")
+    (folder / "gpgv").chmod(0o755)
+    ended = add(machine, server, people[0].keyring)
+    assert ended.code == 6 and "did not come to an end" in said(ended)
+
+
+def test_what_has_expired_is_used_only_where_a_person_says_for_how_long(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(folder, people[0], valid=NOW + 3600)
+    assert add(machine, server, people[0].keyring).code == 0
+    assert "expired" not in machine.must("repo", "list").out
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 3 * 86400)
+    for words in (("repo", "update"), ("install", "-y", "hello"), ("install", "-y", "hello", "--offline")):
+        ended = machine.moss(*words)
+        assert ended.code == 6 and "repo trust debian --max-staleness 3" in said(ended), words
+    assert "expired 3 days ago" in machine.must("repo", "list").out
+    assert "3 days ago; 0 are accepted" in " ".join(machine.moss("doctor").out.split())
+    machine.must("repo", "trust", "debian", "--max-staleness", "3")
+    kept = machine.root / ".moss/trust/debian/apt/stable.release"
+    assert kept.exists(), "what was verified is not forgotten"
+    assert "Accepted        3 days" in machine.must("repo", "trust", "debian").out
+    plan = " ".join(machine.must("install", "-n", "hello").out.split())
+    assert "Stale debian" in plan and "expired 3 days ago" in plan
+    machine.must("install", "-y", "hello")
+    monkeypatch.setattr(time, "time", lambda: real() + 4 * 86400)
+    assert machine.moss("repo", "update").code == 6
 
 
 def test_a_package_with_other_bytes_is_not_taken(ready: Machine, server: Server) -> None:
