@@ -3,6 +3,7 @@
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,16 +70,45 @@ PURE = (
     *(f"moss.triggers.{name}" for name in ("values", "pattern", "order", "work", "reading", "from_kdl", "from_yaml")),
 )
 WORLD = {"os", "io", "pathlib", "time", "datetime", "socket", "subprocess", "shutil", "tempfile", "urllib"}
+WRITING = {
+    *(f"os.{name}" for name in ("rename", "replace", "link", "symlink", "mkdir", "makedirs", "unlink", "remove")),
+    *(f"os.{name}" for name in ("rmdir", "chmod", "chown", "lchown", "truncate", "ftruncate", "mknod", "mkfifo")),
+    *(f"os.{name}" for name in ("setxattr", "write", "pwrite", "sendfile", "copy_file_range", "utime")),
+    *(f"shutil.{name}" for name in ("copytree", "copyfile", "copy", "copy2", "move", "rmtree", "copyfileobj")),
+}
+WRITES_ELSEWHERE = {
+    "moss.effects": "the owner",
+    "solver.__main__": "the answer that somebody asked for",
+    "moss.lock": "who holds a lock, which nobody needs after a power cut",
+    "moss.tuf.client": "a scratch folder that python-tuf works in; what is kept goes through effects",
+    "moss.foreign.openpgp": "a scratch folder for gpgv",
+    "moss.foreign.convert": "a stone that somebody asked for, or that goes with the transaction",
+    "moss.operations.converting": "stones that go with the transaction",
+    "moss.operations.near_sources": "stones that go with the transaction",
+    "moss.triggers": "sandboxes, which go with the trigger",
+    "moss.stone": "files that somebody asked for, and scratch",
+    "moss.packing": "files that somebody asked for",
+    "moss.image": "files that somebody asked for",
+    "moss.operations.imaging": "files that somebody asked for",
+    "moss.operations.extract": "files that somebody asked for",
+    "moss.operations.booting": "files that somebody asked for: an initrd's hooks",
+    "moss.db.connection": "what SQLite leaves beside a database",
+    "moss.cli": "files that somebody asked for, and the tour's scratch folder",
+}
+"""Who changes a file system without moss.effects, and why that is no part of a system's state."""
 EDGES = {"solver.__main__"}
 """Where a pure package meets files: its command line."""
 
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    for package in ("moss", "solver"):
-        for path in sorted((PROJECT / package).rglob("*.py")):
-            parts = path.relative_to(PROJECT).with_suffix("").parts
-            name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+@cache
+def modules() -> tuple[tuple[str, ast.Module], ...]:
+    paths = [path for package in ("moss", "solver") for path in sorted((PROJECT / package).rglob("*.py"))]
+    return tuple((_name_of(path), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+
+
+def _name_of(path: Path) -> str:
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def imports_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -147,6 +177,41 @@ def test_only_the_command_line_prints(name: str, tree: ast.Module) -> None:
     for node in ast.walk(tree):
         called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         assert not (called and node.func.id in ("print", "input")), f"{name}:{node.lineno} prints"
+
+
+def writes_of(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Calls that change a file system and are not asked of an `effects`."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        called = _called(node.func)
+        modes = [*node.args[1:2], *(one.value for one in node.keywords if one.arg == "mode")]
+        if called in WRITING or called.endswith((".write_text", ".write_bytes")):
+            yield called, node.lineno
+        elif called == "open" and any(set(ast.unparse(mode)) & set("wax+") for mode in modes):
+            yield "open to write", node.lineno
+
+
+def _called(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return f"{function.value.id if isinstance(function.value, ast.Name) else '…'}.{function.attr}"
+    return function.id if isinstance(function, ast.Name) else "…"
+
+
+def test_durable_effects_have_one_owner() -> None:
+    elsewhere = [
+        f"{name}:{line} calls {called}"
+        for name, tree in modules()
+        if not any(is_within(name, place) for place in WRITES_ELSEWHERE)
+        for called, line in writes_of(tree)
+    ]
+    assert elsewhere == [], "what lasts goes through moss.effects"
+
+
+def test_what_writes_elsewhere_does() -> None:
+    writing = {name for name, tree in modules() if any(True for _ in writes_of(tree))}
+    for place in WRITES_ELSEWHERE:
+        assert any(is_within(name, place) for name in writing), f"{place} writes nothing any more: take it off the list"
 
 
 @pytest.mark.parametrize("name", ["system", "queries", "propose", "repositories"])

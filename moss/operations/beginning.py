@@ -1,13 +1,12 @@
 """The beginning of a root: where its packages come from, and what a root of Debian's packages needs beside them."""
 
 import os
-import shutil
 from collections.abc import Iterator
 
 from moss.db.repositories import repositories
 from moss.debian.machine_sources import MachineSource, parse_sources
 from moss.debian.source import PREFIX as APT
-from moss.effects import as_moss_error
+from moss.effects import Effects, as_moss_error
 from moss.errors import NotFound, UsageError
 from moss.operations.repositories import Narrowing, add_repository, update_repositories
 from moss.operations.system import System
@@ -95,5 +94,32 @@ def begin(system: System, sources: list[Source]) -> bool:
     triggers = system.root.below("etc", "moss", "triggers")
     if is_debian and not os.path.isdir(triggers):
         with as_moss_error(f"write {triggers}"):
-            shutil.copytree(debian_triggers(), triggers)
+            _put_triggers(system, triggers)
     return is_debian
+
+
+def _put_triggers(system: System, directory: str) -> None:
+    """The admin's folder of triggers comes whole, or not at all: where it is, init leaves it alone."""
+    effects, aside = system.effects, f"{directory}.moss-new"
+    parent = os.path.dirname(directory)
+    if os.path.isdir(aside):
+        effects.remove_tree(aside)
+    for missing in (os.path.dirname(parent), parent):
+        if not os.path.isdir(missing):
+            effects.mkdir(missing)
+            effects.fsync(os.path.dirname(missing))
+    _write_folder(effects, debian_triggers(), aside)
+    effects.rename(aside, directory)
+    effects.fsync(parent)
+
+
+def _write_folder(effects: Effects, source: str, target: str) -> None:
+    effects.mkdir(target)
+    for entry in sorted(os.scandir(source), key=lambda one: one.name):
+        name = os.path.join(target, entry.name)
+        if entry.is_dir():
+            _write_folder(effects, entry.path, name)
+            continue
+        with open(entry.path, "rb") as file:
+            effects.write_new(name, file.read(), sync=True)
+    effects.fsync(target)
