@@ -26,6 +26,10 @@ _HASH = re.compile(rb"Hash: [A-Za-z0-9, -]{1,80}")
 _KEYS = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
 _KEYS_END = b"-----END PGP PUBLIC KEY BLOCK-----"
 _REMEDIES = ["use another mirror", "ask the mirror's maker"]
+_MOST_LINES = 250_000
+"""A hundred times what Debian's suites have."""
+MOST_SIGNATURES = 64 << 10
+"""Bytes. Debian's three take three thousand; verifying each takes time."""
 
 
 @value
@@ -39,6 +43,8 @@ class ClearSigned:
 
 def take_apart(content: bytes, name: str) -> ClearSigned:
     """TrustFailure where there is anything but one signed text; it names the line."""
+    if content.count(b"\n") > _MOST_LINES:
+        raise TrustFailure(f"{name} has more than {_MOST_LINES:,} lines", remedies=_REMEDIES)
     lines = [line.rstrip(b" \t\r") for line in content.split(b"\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -59,7 +65,10 @@ def take_apart(content: bytes, name: str) -> ClearSigned:
     for at in range(signature + 1, end):
         if lines[at].startswith(b"-----"):
             raise _bad(name, at, "begins another part within its signature")
-    return ClearSigned(_plain(lines, text + 1, signature, name), b"\n".join(lines[signature : end + 1]) + b"\n")
+    signatures = b"\n".join(lines[signature : end + 1]) + b"\n"
+    if len(signatures) > MOST_SIGNATURES:
+        raise _bad(name, signature, f"begins {len(signatures):,} bytes of signatures; {MOST_SIGNATURES:,} are enough")
+    return ClearSigned(_plain(lines, text + 1, signature, name), signatures)
 
 
 def dearmored(content: bytes, name: str) -> bytes:

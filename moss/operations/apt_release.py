@@ -11,7 +11,7 @@ What was verified last lies in .moss/trust/NAME/apt, outside generations.
 import os
 from collections.abc import Sequence
 
-from moss.debian.clear_signed import BEGIN, take_apart
+from moss.debian.clear_signed import BEGIN, MOST_SIGNATURES, take_apart
 from moss.debian.release import Release, parse_release
 from moss.errors import MossError, NetworkFailure, NotFound, TrustFailure
 from moss.fetch.document import Unchanged, fetch_document
@@ -23,7 +23,6 @@ from moss.operations.system import System
 from moss.repository import Repository, Seen, Voucher
 
 _RELEASE_LIMIT = 16 << 20
-_SIGNATURE_LIMIT = 1 << 20
 _OWN_KEYRINGS = (
     "/etc/apt/trusted.gpg", "/etc/apt/trusted.gpg.d", "/usr/share/keyrings/debian-archive-keyring.gpg",
 )  # fmt: skip
@@ -94,7 +93,7 @@ def _detached(system: System, repository: Repository, uri: str) -> bytes | None:
         if repository.vouching.by is Voucher.NOBODY:
             signatures = None
         else:
-            signatures = fetch_document(f"{uri}.gpg", _SIGNATURE_LIMIT, transport=system.transport)
+            signatures = fetch_document(f"{uri}.gpg", MOST_SIGNATURES, transport=system.transport)
     except NotFound:
         return None
     assert not isinstance(text, Unchanged) and not isinstance(signatures, Unchanged), "no condition was said"

@@ -26,7 +26,10 @@ class Signer:
 
     def signed(self, text: str, *options: str) -> bytes:
         """As an InRelease."""
-        return self._gpg(*options, "--clearsign", given=text.encode())
+        return self.signed_bytes(text.encode(), *options)
+
+    def signed_bytes(self, text: bytes, *options: str) -> bytes:
+        return self._gpg(*options, "--clearsign", given=text)
 
     def signature(self, text: str) -> bytes:
         """As a Release.gpg."""

@@ -6,14 +6,16 @@ The quick tests take every twelfth, and all with MOSS_SLOW=1.
 
 import os
 import re
+import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.hostile import debs, documents, stones
+from tests.hostile import debs, documents, releases, stones
 from tests.hostile.world import MOST_MEMORY, MOST_SECONDS, Attack, World
 
-ATTACKS = [*stones.attacks(), *debs.attacks(), *documents.attacks()]
+ATTACKS = [*stones.attacks(), *debs.attacks(), *documents.attacks(), *releases.attacks()]
 CHOSEN = ATTACKS if os.environ.get("MOSS_SLOW") else ATTACKS[::12]
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -21,12 +23,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2
 def test_there_are_enough_of_them_and_each_is_another() -> None:
     assert len(ATTACKS) >= 60
     assert len(set(map(str, ATTACKS))) == len(ATTACKS)
-    assert {attack.kind for attack in ATTACKS} >= {"stone", "index", "bundle", "deb", "Packages", "TUF", "receipt"}
+    kinds = Counter(attack.kind for attack in ATTACKS)
+    assert set(kinds) == {"stone", "index", "bundle", "deb", "Packages", "InRelease", "TUF", "receipt", "root index"}
+    assert min(kinds.values()) >= 4, kinds
 
 
 @pytest.mark.slow_too
 @pytest.mark.parametrize("attack", CHOSEN, ids=str)
 def test_an_attack_comes_to_nothing(tmp_path: Path, attack: Attack) -> None:
+    if attack.kind == "InRelease" and shutil.which("gpg") is None:
+        pytest.skip("gpg is not installed")
     world = World(tmp_path / "world")
     words = attack.prepare(world)
     before = world.around()

@@ -108,7 +108,7 @@ Prepare = Callable[[World], tuple[str, ...]]
 
 class Attack(NamedTuple):
     kind: str
-    """Of file: stone, index, bundle, deb, Packages, TUF metadata, root index."""
+    """Of file: stone, index, bundle, deb, Packages, InRelease, TUF metadata, root index."""
     name: str
     prepare: Prepare
     codes: tuple[int, ...] = (7,)
