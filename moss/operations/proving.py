@@ -22,7 +22,7 @@ from moss.package import Published
 from moss.path_filter import NOTHING_OMITTED
 from moss.repository import Repository, Voucher, candidate_key_of
 from moss.stone import open_stone
-from moss.tuf.roles import INDEX, TARGETS_FOLDER
+from moss.tuf.roles import TARGETS_FOLDER
 from moss.tuf.trusted import (
     Verified,
     as_published,
@@ -108,7 +108,7 @@ def _proof(system: System, bundle: Bundle, origin: SignedOrigin, repository: Rep
         max_staleness=repository.vouching.max_staleness, called=repository.name,
     ) as refreshing:  # fmt: skip
         refreshing.refresh()
-        target = refreshing.target(INDEX)
+        target = refreshing.index()
         index = refreshing.download(target, f"{_BASE}{TARGETS_FOLDER}/")
         verified, files = refreshing.verified(target), refreshing.files()
     listed = open_stone(io.BytesIO(index), f"the index of {origin.repository} in {bundle.name}").published

@@ -134,11 +134,9 @@ class SignedSource:
     """The index of a signed repository, which is fetched when it is read."""
 
     def __init__(self, repository: Repository, refreshing: "Refreshing") -> None:
-        from moss.tuf.roles import INDEX
-
         self._refreshing = refreshing
         self._uri = repository.uri
-        self.target = refreshing.target(INDEX)
+        self.target = refreshing.index()
         self.digest = self.target.hashes["sha256"]
 
     def read(self, name: str, offer: "Callable[[Iterable[Published | Listed]], None]") -> Contents:

@@ -34,7 +34,7 @@ from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 from moss.effects import Effects
 from moss.errors import MossError, NetworkFailure, NotFound, TrustFailure
 from moss.fetch.transport import Refused
-from moss.tuf.roles import MOST_ROOTS, ROOT_LIMIT, Role
+from moss.tuf.roles import INDEX, MOST_ROOTS, ROOT_LIMIT, Role
 from moss.tuf.trusted import HISTORY, Verified, keep_metadata
 
 Fetch = Callable[[str, int], bytes]
@@ -99,9 +99,19 @@ class Refreshing:
         assert self._updater is not None, "refresh comes first"
         with self._told():
             found = self._updater.get_targetinfo(path)
-        if found is None or "sha256" not in found.hashes:
+        if found is None:
             raise TrustFailure(
                 f"{self._name}: its signed metadata do not name {path}", remedies=["ask the repository's maker"]
+            )
+        return found
+
+    def index(self) -> TargetFile:
+        """What the metadata say of the repository's index. TrustFailure where they do not tell its SHA-256."""
+        found = self.target(INDEX)
+        if "sha256" not in found.hashes:
+            raise TrustFailure(
+                f"{self._name}: its signed metadata do not tell the SHA-256 of {INDEX}",
+                remedies=["ask the repository's maker"],
             )
         return found
 

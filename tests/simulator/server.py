@@ -19,6 +19,8 @@ class Asked(NamedTuple):
     path: str
     headers: dict[str, str]
     """By their names in lower case."""
+    raw: str = ""
+    """The path as it was written."""
 
     @property
     def range(self) -> str:
@@ -128,7 +130,7 @@ class Exchange(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.path_asked = unquote(urlsplit(self.path).path).lstrip("/")
         headers = {name.lower(): text for name, text in self.headers.items()}
-        behaviour = self.server_of.begin(Asked(self.path_asked, headers))
+        behaviour = self.server_of.begin(Asked(self.path_asked, headers, urlsplit(self.path).path))
         try:
             behaviour(self)
         except OSError:  # the client went away

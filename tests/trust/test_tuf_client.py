@@ -1,162 +1,19 @@
 """tests/tuf_client, as the public conformance suite would run it, against repositories made with the library's own
 metadata classes and served by a real server on the loopback."""
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from datetime import UTC, datetime, timedelta
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
-from tuf.api.metadata import (
-    DelegatedRole,
-    Delegations,
-    Metadata,
-    MetaFile,
-    Root,
-    Snapshot,
-    TargetFile,
-    Targets,
-    Timestamp,
-)
 
-from moss.trust import SecretKey, new_key
+from moss.trust import new_key
 from moss.tuf.folder import KeySigner
-from tests.conftest import PROJECT
 from tests.simulator import Server
 from tests.simulator.behaviour import status
-
-PROGRAM = PROJECT / "tests" / "tuf_client"
-ROLES = ("root", "timestamp", "snapshot", "targets")
-
-
-def loaded() -> ModuleType:
-    loader = SourceFileLoader("tuf_client", str(PROGRAM))
-    spec = importlib.util.spec_from_loader("tuf_client", loader)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
-
-
-CLIENT = loaded()
-
-
-class Site:
-    """A TUF repository in a folder: DIR/metadata and DIR/targets. What it says is changed, then published."""
-
-    def __init__(self, folder: Path) -> None:
-        self.metadata, self.targets = folder / "metadata", folder / "targets"
-        self.metadata.mkdir(parents=True)
-        self.targets.mkdir()
-        later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
-        self.signers: dict[str, list[KeySigner]] = {}
-        self.root = Root(expires=later)
-        self.timestamp = Timestamp(expires=later)
-        self.snapshot, self.said = Snapshot(expires=later), Targets(expires=later)
-        self.delegated: dict[str, Targets] = {}
-        for role in ROLES:
-            self.give(role, new_key())
-        self.publish(root=True)
-
-    def give(self, role: str, secret: SecretKey) -> None:
-        """Let this key alone sign as this role."""
-        for signer in self.signers.get(role, ()):
-            self.root.revoke_key(signer.public_key.keyid, role)
-        self.signers[role] = [KeySigner(secret)]
-        self.root.add_key(self.signers[role][0].public_key, role)
-
-    def rotate(self, role: str) -> None:
-        """A new root with another key for the role, signed by the old root keys too."""
-        old = self.signers["root"]
-        self.root.version += 1
-        self.give(role, new_key())
-        self.write(f"{self.root.version}.root", self.root, [*old, *self.signers["root"]])
-
-    def write(self, name: str, signed: Any, signers: list[KeySigner]) -> bytes:
-        metadata = Metadata(deepcopy(signed))
-        for signer in {signer.public_key.keyid: signer for signer in signers}.values():
-            metadata.sign(signer, append=True)
-        content = metadata.to_bytes()
-        (self.metadata / f"{name}.json").write_bytes(content)
-        return content
-
-    def publish(self, *, root: bool = False) -> None:
-        """Sign all roles anew, each with the next number."""
-        if root:
-            self.write(f"{self.root.version}.root", self.root, self.signers["root"])
-        for name, delegated in self.delegated.items():
-            content = self.write(f"{delegated.version}.{name}", delegated, self.signers[name])
-            self.snapshot.meta[f"{name}.json"] = MetaFile.from_data(delegated.version, content, ["sha256"])
-        content = self.write(f"{self.said.version}.targets", self.said, self.signers["targets"])
-        self.snapshot.meta["targets.json"] = MetaFile.from_data(self.said.version, content, ["sha256"])
-        content = self.write(f"{self.snapshot.version}.snapshot", self.snapshot, self.signers["snapshot"])
-        self.timestamp.snapshot_meta = MetaFile.from_data(self.snapshot.version, content, ["sha256"])
-        self.write("timestamp", self.timestamp, self.signers["timestamp"])
-
-    def next(self) -> None:
-        for signed in (self.timestamp, self.snapshot, self.said, *self.delegated.values()):
-            signed.version += 1
-        self.publish()
-
-    def offer(self, path: str, content: bytes, by: Targets | None = None) -> None:
-        target = TargetFile.from_data(path, content, ["sha256"])
-        (by or self.said).targets[path] = target
-        place = self.targets / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.with_name(f"{target.hashes['sha256']}.{place.name}").write_bytes(content)
-
-    def delegate(self, name: str, patterns: list[str]) -> Targets:
-        signer = KeySigner(new_key())
-        self.signers[name] = [signer]
-        role = DelegatedRole(name, [signer.public_key.keyid], 1, False, patterns)
-        if self.said.delegations is None:
-            self.said.delegations = Delegations({}, {})
-        assert self.said.delegations.roles is not None
-        self.said.delegations.keys[signer.public_key.keyid] = signer.public_key
-        self.said.delegations.roles[name] = role
-        self.delegated[name] = Targets(expires=self.said.expires)
-        return self.delegated[name]
-
-
-class Client:
-    """The program, with a directory of its own."""
-
-    def __init__(self, site: Site, server: Server, folder: Path) -> None:
-        self.site, self.server = site, server
-        self.trusted, self.got = folder / "trusted", folder / "got"
-        assert self.run("init", site.metadata / "1.root.json") == 0
-        assert not server.asked
-
-    def words(self, command: str, *more: object, **options: object) -> list[str]:
-        said = [f"--{name.replace('_', '-')}={text}" for name, text in options.items()]
-        return [f"--metadata-dir={self.trusted}", *said, command, *map(str, more)]
-
-    def run(self, command: str, *more: object, **options: object) -> int:
-        code: int = CLIENT.main(self.words(command, *more, **options))
-        return code
-
-    def refresh(self) -> int:
-        return self.run("refresh", metadata_url=self.server.uri("metadata"))
-
-    def download(self, path: str) -> int:
-        return self.run(
-            "download", metadata_url=self.server.uri("metadata"), target_name=path,
-            target_base_url=self.server.uri("targets"), target_dir=self.got,
-        )  # fmt: skip
-
-    def versions(self) -> dict[str, int]:
-        """What it trusts: every file is metadata."""
-        found = {path.stem: Metadata.from_file(str(path)).signed.version for path in self.trusted.glob("*.json")}
-        return {role: found.pop(role) for role in ROLES if role in found} | found
-
-    def contents(self) -> list[bytes]:
-        return [path.read_bytes() for path in sorted(self.got.rglob("*")) if path.is_file()]
+from tests.trust.site import PROGRAM, ROLES, Client, Site
 
 
 @pytest.fixture
