@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from moss.db.copying import update_copy
+from moss.db.copying import restored, update_copy
 from moss.merge import LayoutCollision
 from moss.observed_effects import Moment, ObservedEffects
 from moss.operations.activate import activate, propose_activation
@@ -60,7 +60,16 @@ def compared(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Without what upkeep still had under way while it copied the record: files leaving the store, and whether
     the spare is whole. A record that is brought back from its copy makes do with less."""
     found = rows(path)
+    found.pop("left_out", None)  # the copy's own
     return found | {"leaving": [], "spare": [row[:-1] for row in found["spare"]]}
+
+
+def schema(path: Path) -> list[tuple[object, ...]]:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        found = list(database.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"))
+        found += list(database.execute("PRAGMA user_version")) + list(database.execute("PRAGMA application_id"))
+    database.close()
+    return found
 
 
 def record_of(root: Path) -> Path:
@@ -104,6 +113,23 @@ def test_a_copy_that_is_made_anew_is_durable_before_it_has_its_name_and_its_name
         f"chmod {aside}", f"fsync {aside}", f"rename {aside} -> {copy}", f"fsync {tmp_path / 'copy'}",
         "commit_point record copied",
     ]  # fmt: skip
+
+
+def test_a_copy_comes_back_with_the_indexes_and_triggers_that_it_was_kept_without(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "packages")
+    step(tmp_path / "root", repository, fill(repository, random.Random(1)), {}, random.Random(2))
+    tidy(tmp_path / "root", repository, keep=3)
+    record, copy, back = record_of(tmp_path / "root"), copy_of(tmp_path / "root"), tmp_path / "back.db"
+    assert not [name for kind, name, sql, *_ in schema(copy)[:-2] if kind != "table" and sql is not None]
+    assert restored(str(copy), str(back))
+    assert schema(back) == schema(record)
+    assert compared(back) == compared(record)
+
+
+def test_a_database_that_is_no_copy_is_not_taken_for_one(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE package (id INTEGER PRIMARY KEY)")
+    assert not restored(str(tmp_path / "other.db"), str(tmp_path / "back.db"))
 
 
 class Telling(ObservedEffects):

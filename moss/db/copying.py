@@ -1,10 +1,14 @@
 """The copy of the record: a database of its own, brought up to date by what changed and nothing more.
 
-The first copy is SQLite's own, made aside and renamed. From then on rows are carried over:
+The first copy is made aside, whole, and renamed. From then on rows are carried over:
 
     package, asset, layout   by package: those that came and those that went; rows per file only of these
     cut, omitted             by cut, likewise
     all other tables         by difference, row for row: they are small
+
+The copy has the record's tables, and of its indexes and triggers only the texts, in a table of its own (`left_out`):
+who looks into it reads all of it, and half of what a change writes into a record are indexes. They are made when
+the copy becomes a record again.
 
 The copy is written in one transaction, so it is always one state of the record. It lies outside the record's
 directory, so that what takes one away does not take the other. docs/decisions/0012-the-copy-of-the-record.md.
@@ -16,7 +20,7 @@ from contextlib import closing
 import apsw
 
 from moss.db import soundness
-from moss.db.connection import REMEDY, Database
+from moss.db.connection import APPLICATION_ID, REMEDY, Database
 from moss.effects import Effects
 from moss.errors import CorruptData
 
@@ -46,9 +50,14 @@ def _copy_whole(record: Database, path: str, effects: Effects) -> None:
         if os.path.lexists(name):
             effects.unlink(name)
     with closing(apsw.Connection(aside)) as copy:
-        with copy.backup("main", record.connection, "main") as backup:
-            backup.step()
-        copy.execute("PRAGMA journal_mode = TRUNCATE")
+        copy.execute("PRAGMA journal_mode = OFF")  # nobody reads it before it is complete, and durable as a file
+        copy.execute("PRAGMA synchronous = OFF")
+        copy.execute("ATTACH ? AS record", (record.path,))
+        with copy:
+            _make_tables(copy)
+            for table in _tables(copy):
+                copy.execute(f"DELETE FROM main.{table}")
+                copy.execute(f"INSERT INTO main.{table} SELECT * FROM record.{table}")
     effects.chmod(aside, 0o600)
     effects.fsync(aside)
     effects.rename(aside, path)
@@ -67,8 +76,11 @@ def restored(copy: str, path: str) -> bool:
             with closing(apsw.Connection(path)) as target:
                 with target.backup("main", source, "main") as backup:
                     backup.step()
-                target.execute("PRAGMA journal_mode = TRUNCATE")
-    except (apsw.CorruptError, apsw.NotADBError, apsw.IOError):
+                with target:
+                    for sql in _texts(target, "SELECT sql FROM left_out ORDER BY rowid"):
+                        target.execute(sql)
+                    target.execute("DROP TABLE left_out")
+    except (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError):
         return False
     return True
 
@@ -83,7 +95,7 @@ def _carry_over(record: Database, path: str) -> bool:
             copy.execute("PRAGMA temp_store = MEMORY")
             copy.execute("PRAGMA cache_size = -32768")  # what does not fit is written twice, and synced
             copy.execute("ATTACH ? AS record", (record.path,))
-            if _schema(copy, "main") != _schema(copy, "record"):
+            if _shape(copy) != _shape_of_record(copy):
                 return False
             with copy:
                 _carry_packages(copy)
@@ -96,18 +108,45 @@ def _carry_over(record: Database, path: str) -> bool:
     return True
 
 
-def _schema(copy: apsw.Connection, database: str) -> list[tuple[object, ...]]:
-    version = copy.pragma("user_version", schema=database)
-    rows = copy.execute(f"SELECT name, sql FROM {database}.sqlite_schema WHERE sql IS NOT NULL ORDER BY name")
-    return [(version,), *rows]
+Shape = tuple[object, list[str], list[str]]
+"""Of a copy and its record: the version of the schema, the texts of the tables, and of what a copy leaves out."""
+
+_TABLES = "SELECT sql FROM {}.sqlite_schema WHERE type = 'table' AND sql IS NOT NULL AND {} ORDER BY rowid"
+_LEFT_OUT = "SELECT sql FROM record.sqlite_schema WHERE type <> 'table' AND sql IS NOT NULL ORDER BY rowid"
+
+
+def _shape_of_record(copy: apsw.Connection) -> Shape:
+    tables = _texts(copy, _TABLES.format("record", "name NOT LIKE 'sqlite_%'"))
+    return copy.pragma("user_version", schema="record"), tables, _texts(copy, _LEFT_OUT)
+
+
+def _shape(copy: apsw.Connection) -> Shape:
+    """SQLError where it is another database altogether."""
+    tables = _texts(copy, _TABLES.format("main", "name NOT LIKE 'sqlite_%' AND name <> 'left_out'"))
+    return copy.pragma("user_version"), tables, _texts(copy, "SELECT sql FROM main.left_out ORDER BY rowid")
+
+
+def _make_tables(copy: apsw.Connection) -> None:
+    version, tables, left_out = _shape_of_record(copy)
+    for sql in tables:
+        copy.execute(sql)
+    copy.execute("CREATE TABLE left_out (sql TEXT NOT NULL) STRICT")
+    copy.executemany("INSERT INTO left_out VALUES (?)", ((sql,) for sql in left_out))
+    copy.execute(f"PRAGMA user_version = {version}")
+    copy.execute(f"PRAGMA main.application_id = {APPLICATION_ID}")
 
 
 def _tables(copy: apsw.Connection) -> list[str]:
-    rows = copy.execute(
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND (name NOT LIKE 'sqlite_%' OR name = 'sqlite_sequence')"
-        " ORDER BY name"
+    """The names of those that the record has too."""
+    return _texts(
+        copy,
+        "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND name <> 'left_out'"
+        " AND (name NOT LIKE 'sqlite_%' OR name = 'sqlite_sequence') ORDER BY name",
     )
-    return [str(name) for (name,) in rows]
+
+
+def _texts(copy: apsw.Connection, query: str) -> list[str]:
+    return [str(text) for (text,) in copy.execute(query)]
 
 
 def _carry_packages(copy: apsw.Connection) -> None:

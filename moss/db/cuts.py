@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from moss.db.connection import Database
-from moss.db.packages import Asset
+from moss.db.packages import Asset, has_digest
 from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest
 from moss.generation import FilterId, PackageId
 from moss.path_filter import NOTHING_OMITTED, PathFilter, as_plain, from_plain, left_out, matcher
@@ -208,7 +208,7 @@ def stored_with_content(database: Database, digest: ContentDigest) -> list[Asset
 
 def _with_content(database: Database, digest: ContentDigest, condition: str) -> list[Asset]:
     rows = database.connection.execute(
-        f"SELECT digest, permissions, uid, gid, xattrs FROM asset WHERE digest = ? AND {condition} ORDER BY id",
+        f"SELECT digest, permissions, uid, gid, xattrs FROM asset WHERE {has_digest('?1')} AND {condition} ORDER BY id",
         (digest,),
     )
     return [Asset(*row) for row in rows]
@@ -216,7 +216,7 @@ def _with_content(database: Database, digest: ContentDigest, condition: str) -> 
 
 def size_of(database: Database, digest: ContentDigest) -> int | None:
     """The bytes of a content that some layout has."""
-    row = database.connection.execute("SELECT size FROM asset WHERE digest = ? LIMIT 1", (digest,)).fetchone()
+    row = database.connection.execute(f"SELECT size FROM asset WHERE {has_digest('?1')} LIMIT 1", (digest,)).fetchone()
     return None if row is None else int(row[0])
 
 
@@ -231,7 +231,7 @@ def cut_has_come(database: Database, package: PackageId, number: FilterId) -> No
 def content_has_come(database: Database, digest: ContentDigest) -> None:
     """All that was lacking with this content is in the store now."""
     database.connection.execute(
-        "DELETE FROM lacking WHERE asset IN (SELECT id FROM asset WHERE digest = ?)", (digest,)
+        f"DELETE FROM lacking WHERE asset IN (SELECT id FROM asset WHERE {has_digest('?1')})", (digest,)
     )
 
 

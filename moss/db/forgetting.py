@@ -2,7 +2,7 @@
 
 from moss.db.connection import Database
 from moss.db.cuts import is_present
-from moss.db.packages import Asset
+from moss.db.packages import Asset, has_digest
 
 _IDENTITY = "digest, permissions, uid, gid, xattrs"
 _HAD = (
@@ -45,8 +45,9 @@ def forget_unused(database: Database) -> set[Asset]:
             " AND NOT EXISTS (SELECT 1 FROM layout WHERE layout.asset = asset.id)"
         )
         connection.execute(
-            "DELETE FROM leaving WHERE EXISTS (SELECT 1 FROM asset WHERE (digest, permissions, uid, gid, xattrs)"
-            " = (leaving.digest, leaving.permissions, leaving.uid, leaving.gid, leaving.xattrs)"
+            f"DELETE FROM leaving WHERE EXISTS (SELECT 1 FROM asset WHERE {has_digest('leaving.digest')}"
+            " AND (permissions, uid, gid, xattrs)"
+            " = (leaving.permissions, leaving.uid, leaving.gid, leaving.xattrs)"
             f" AND {is_present('asset.id')})"
         )
         return {Asset(*row) for row in connection.execute(f"SELECT {_IDENTITY} FROM leaving")}

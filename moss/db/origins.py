@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from moss.db.connection import Database
 from moss.db.cuts import is_present
+from moss.db.packages import has_digest
 from moss.digest import ContentDigest, PackageDigest
 from moss.generation import PackageId
 
@@ -25,7 +26,7 @@ def origins_of(database: Database, digest: ContentDigest) -> list[Origin]:
     rows = database.connection.execute(
         "SELECT DISTINCT package.id, name, name || ' ' || version || '-' || release, package.digest,"
         " candidate_key, stone_size FROM asset CROSS JOIN layout ON layout.asset = asset.id"
-        " JOIN package ON package.id = layout.package WHERE asset.digest = ? ORDER BY name, package.id",
+        f" JOIN package ON package.id = layout.package WHERE {has_digest('?1')} ORDER BY name, package.id",
         (digest,),
     )
     return [Origin(PackageId(row[0]), *row[1:]) for row in rows]

@@ -35,6 +35,11 @@ def asset_of(entry: Entry) -> Asset:
     return Asset(entry.digest, entry.mode & 0o7777, entry.uid, entry.gid, entry.xattrs)
 
 
+def has_digest(digest: str) -> str:
+    """The condition that a row of `asset` has this content, by which it is also found; `digest` is a text of SQL."""
+    return f"(substr(asset.digest, 1, 4) = substr({digest}, 1, 4) AND asset.digest = {digest})"
+
+
 def unpacked(database: Database, digest: PackageDigest) -> PackageId | None:
     """The package's row, if it is on record."""
     for (identity,) in database.connection.execute("SELECT id FROM package WHERE digest = ?", (digest,)):
@@ -119,12 +124,12 @@ def _insert_layout(
     connection.execute(
         "INSERT INTO asset (digest, permissions, uid, gid, xattrs, size)"
         " SELECT DISTINCT digest, mode & 4095, uid, gid, xattrs, size FROM arriving WHERE kind = 1"
-        " ORDER BY digest, mode ON CONFLICT (digest, permissions, uid, gid, xattrs) DO NOTHING"
+        " ORDER BY digest, mode"
     )
     connection.execute(
         "INSERT INTO layout (package, path, kind, mode, uid, gid, asset, link_target)"
         " SELECT ?, path, kind, mode, arriving.uid, arriving.gid, asset.id, link_target FROM arriving"
-        " LEFT JOIN asset ON kind = 1 AND asset.digest = arriving.digest AND permissions = mode & 4095"
+        f" LEFT JOIN asset ON kind = 1 AND {has_digest('arriving.digest')} AND permissions = mode & 4095"
         " AND asset.uid = arriving.uid AND asset.gid = arriving.gid AND asset.xattrs = arriving.xattrs",
         (package,),
     )
@@ -194,7 +199,7 @@ def owners_of(database: Database, asset: Asset) -> list[tuple[str, str]]:
     """The packages on record that have this asset: each one's label, and one of its paths that it is at."""
     rows = database.connection.execute(
         "SELECT package, min(path) FROM asset JOIN layout ON layout.asset = asset.id"
-        " WHERE digest = ? AND permissions = ? AND asset.uid = ? AND asset.gid = ? AND xattrs = ?"
+        f" WHERE {has_digest('?1')} AND permissions = ?2 AND asset.uid = ?3 AND asset.gid = ?4 AND xattrs = ?5"
         " GROUP BY package ORDER BY package",
         asset,
     )

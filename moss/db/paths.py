@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from moss.db.connection import Database
 from moss.db.cuts import filter_of, not_omitted
-from moss.db.packages import metadata_of
+from moss.db.packages import has_digest, metadata_of
 from moss.digest import EMPTY_CONTENT
 from moss.generation import NO_FILTER, FilterId, PackageId
 from moss.layout import Entry, EntryKind
@@ -124,7 +124,7 @@ def empty_files(database: Database, generation: GenerationId) -> list[str]:
     rows = database.connection.execute(
         "SELECT layout.path FROM asset JOIN layout ON layout.asset = asset.id"
         " JOIN selection ON selection.package = layout.package AND generation = ?1"
-        f" WHERE digest = ?2 AND {not_omitted('?3')}",
+        f" WHERE {has_digest('?2')} AND {not_omitted('?3')}",
         (generation, EMPTY_CONTENT, filter_of(database, generation)),
     )
     return [path for (path,) in rows]

@@ -43,9 +43,15 @@ CREATE TABLE asset (
     gid INTEGER NOT NULL CHECK (gid >= 0),
     -- Extended attributes in the canonical form of moss/xattrs.py; empty for nearly every file.
     xattrs BLOB NOT NULL,
-    size INTEGER NOT NULL CHECK (size >= 0),
-    UNIQUE (digest, permissions, uid, gid, xattrs)
+    size INTEGER NOT NULL CHECK (size >= 0)
 ) STRICT;
+-- What comes and goes lies anywhere in this index: with few bytes of each digest it has half the pages.
+CREATE INDEX asset_digest ON asset (substr(digest, 1, 4));
+-- Each file object has one row: what is there already is passed over.
+CREATE TRIGGER asset_once BEFORE INSERT ON asset WHEN EXISTS (
+    SELECT 1 FROM asset WHERE substr(digest, 1, 4) = substr(new.digest, 1, 4)
+    AND (digest, permissions, uid, gid, xattrs) = (new.digest, new.permissions, new.uid, new.gid, new.xattrs)
+) BEGIN SELECT RAISE(IGNORE); END;
 
 -- Assets that no cut has any more, from before their files leave the store until they have left it:
 -- what a crash keeps from going goes with the next upkeep.
