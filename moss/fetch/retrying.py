@@ -1,6 +1,5 @@
 """Trying again what may be over soon, with pauses that grow and that differ from machine to machine."""
 
-import random
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -16,6 +15,8 @@ def pause_before(attempt: int, manners: Manners, wanted: float = 0.0) -> float:
 
     Half to one and a half times the usual ones, so that those who failed together do not come again together.
     """
+    import random  # nearly nothing fails
+
     usual: float = manners.pause * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
     return min(max(usual, wanted), manners.longest_pause)
 

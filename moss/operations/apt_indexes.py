@@ -19,8 +19,8 @@ from moss.fetch.arriving import Wanted
 from moss.fetch.files import fetch_files
 from moss.fetch.uris import relative_to, uri_of_path
 from moss.foreign.apt import IndexFile
+from moss.operations.apt_packages import PackagesSource
 from moss.operations.apt_release import release_of
-from moss.operations.indexes import PackagesSource
 from moss.operations.system import System
 from moss.repository import Repository, Revision, Seen
 from solver.values import value

@@ -8,18 +8,22 @@ The first place that answers counts; mirrors are asked where the repository's ow
 
 import hashlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from moss.debian.source import PREFIX as APT
 from moss.errors import CorruptData, MossError, NetworkFailure, NotFound
 from moss.fetch.document import Document, Unchanged, fetch_document
 from moss.fetch.transport import Transport, Validators
 from moss.fetch.uris import relative_to, shown
-from moss.operations.indexes import PackagesSource, StoneSource, packages_source
+from moss.operations.indexes import StoneSource
 from moss.operations.places import bases
 from moss.repository import Repository, Revision, Seen
 from moss.versioned import PREFIX as VERSIONED
 from moss.versioned import VersionedSource
 from solver.values import value
+
+if TYPE_CHECKING:
+    from moss.operations.apt_packages import PackagesSource
 
 _INDEX_LIMIT = 64 << 20
 """65,535 packages, which is as many as there can be in one, at a kilobyte each."""
@@ -30,13 +34,15 @@ _ROOT_INDEX_LIMIT = 4 << 20
 class Found:
     """What a repository has now; no source where that is what it had."""
 
-    source: StoneSource | PackagesSource | None
+    source: "StoneSource | PackagesSource | None"
     seen: Seen = Seen()
 
 
 def ask(repository: Repository, known: Revision | None, transport: Transport) -> Found:
     """NotFound, NetworkFailure, CorruptData, UsageError; what the first place said, and the others beside it."""
     if repository.uri.startswith(APT):
+        from moss.operations.apt_packages import packages_source  # only where Debian mirrors are
+
         return Found(packages_source(repository.uri))
     seen = known.seen if known is not None and known.uri == repository.uri else Seen()
     if repository.uri.startswith(VERSIONED):

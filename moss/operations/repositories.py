@@ -22,8 +22,9 @@ from moss.versioned import VersionedSource
 from solver.values import replace, value
 
 if TYPE_CHECKING:
+    from moss.operations.apt_packages import PackagesSource
     from moss.operations.bundled import BundleSource
-    from moss.operations.indexes import PackagesSource, StoneSource
+    from moss.operations.indexes import StoneSource
     from moss.operations.vouching import SignedSource
     from moss.tuf.trusted import Verified
 

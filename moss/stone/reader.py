@@ -8,7 +8,6 @@ Stone.contents ── the content payload, piece by piece
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from moss.errors import CorruptData, UsageError
@@ -55,7 +54,7 @@ ONE_SHOT = 4 * MIB
 """Content payloads up to this size, stored and unpacked, are unpacked at once."""
 
 
-@dataclass(slots=True, eq=False)
+@value
 class Stone:
     """A file of the format, read and judged up to its content.
 
@@ -76,8 +75,7 @@ class Stone:
     index: tuple[ContentRange, ...]
     attributes: Mapping[str, bytes]
     limits: Limits
-    _source: Source = field(repr=False)
-    _passed: bool = field(default=False, repr=False)
+    source: Source
 
     @property
     def metadata(self) -> Metadata:
@@ -110,21 +108,21 @@ class Stone:
                 yield from self._contents(payload.header, payload.place)
 
     def _contents(self, header: PayloadHeader, place: Place) -> Iterator[Content]:
-        if self._source.size is None:
-            assert not self._passed, "the contents of a pipe can be read once"
-            self._passed = True
+        if self.source.size is None:
+            assert not self.source.is_used_up, "the contents of a pipe can be read once"
+            self.source.is_used_up = True
         else:
-            self._source.seek(place.offset + HEADER_SIZE)
+            self.source.seek(place.offset + HEADER_SIZE)
         plain: PlainBytes
         if max(header.plain_size, header.stored_size) <= ONE_SHOT:
-            stored = self._source.exactly(header.stored_size, place.what)
+            stored = self.source.exactly(header.stored_size, place.what)
             plain = InMemory(unpack_payload(stored, header, place))
         else:
-            plain = PayloadStream(self._source, header, place, self.limits)
+            plain = PayloadStream(self.source, header, place, self.limits)
         yield from cut_contents(self.index, plain.read, place)
         plain.finish()
-        if self._source.size is None:
-            self._source.expect_end()
+        if self.source.size is None:
+            self.source.expect_end()
 
 
 def open_stone(

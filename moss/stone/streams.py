@@ -105,6 +105,8 @@ class Source:
         self.offset = 0
         self.size: int | None = None
         """Bytes in all; None for what cannot be sought in."""
+        self.is_used_up = False
+        """Of a pipe: its content was taken, and cannot be read again."""
         if file.seekable():
             self._start = file.tell()
             self.size = file.seek(0, os.SEEK_END) - self._start
