@@ -33,6 +33,9 @@ from moss.layout import Entry, EntryKind, directory
 from moss.merge import Resolver, better
 from solver.values import value
 
+_COUNTED = (0, 1, 1, 2)
+"""On how many sides a row is, by its sum of them."""
+
 
 @value
 class TreeDifference:
@@ -68,8 +71,7 @@ def tree_difference(
 
 def _ancestors(paths: Iterable[str]) -> set[str]:
     found: set[str] = set()
-    for path in paths:
-        parent = path.rpartition("/")[0]
+    for parent in {path.rpartition("/")[0] for path in paths}:
         while parent and parent not in found:
             found.add(parent)
             parent = parent.rpartition("/")[0]
@@ -124,6 +126,12 @@ class _Look:
 
     def _find_winners(self) -> bool:
         """What each side has at each path; False where that looks like a collision."""
+        if not self._links:
+            self._old = {row[PATH]: row for row in self._rows if row[SIDES] & OLD}
+            self._new = {row[PATH]: row for row in self._rows if row[SIDES] & NEW}
+            if len(self._old) + len(self._new) == sum(_COUNTED[row[SIDES]] for row in self._rows):
+                return True  # as nearly always: nowhere do two packages of a side meet
+            self._old, self._new = {}, {}
         real_path = self._resolver.real_path if self._links else str
         for row in sorted(self._rows, key=itemgetter(NAME)):
             path = real_path(row[PATH])

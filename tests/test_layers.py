@@ -28,7 +28,7 @@ LAYERS = (
     ("moss.mounts",),
     ("moss.store",),
     ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),
-    ("moss.effects", "moss.meanwhile", "moss.resources", "moss.seal", "moss.machine"),
+    ("moss.effects", "moss.meanwhile", "moss.beside", "moss.resources", "moss.seal", "moss.machine"),
     ("moss.survey",),
     ("moss.plan", "moss.merge", "moss.reporter"),
     ("moss.generation", "moss.model_text"),
@@ -79,6 +79,7 @@ WRITING = {
 WRITES_ELSEWHERE = {
     "moss.effects": "the owner",
     "solver.__main__": "the answer that somebody asked for",
+    "moss.beside": "a pipe to another process of its own",
     "moss.lock": "who holds a lock, which nobody needs after a power cut",
     "moss.tuf.client": "a scratch folder that python-tuf works in; what is kept goes through effects",
     "moss.foreign.openpgp": "a scratch folder for gpgv",

@@ -1,5 +1,6 @@
 """The spare tree: by difference and in full are two ways to the same tree, whatever the history."""
 
+import errno
 import os
 import shutil
 import subprocess
@@ -140,6 +141,51 @@ def test_the_spare_is_advanced_so_that_a_change_does_no_more_than_itself(tmp_pat
     assert isinstance(tree, TreeDifference)
     assert tree.step_count == 4  # p2's own: two unlinks and two rmdirs, whatever came between
     assert all("p2" in path for path in (*tree.unlink, *tree.rmdir))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_process_beside_advances_the_spare_whole_or_leaves_it_dirty(
+    tmp_path: Path, plain: Repository, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    from moss.errors import MossError
+    from moss.operations import upkeep
+
+    root, own = tmp_path / "root", os.getpid()
+    monkeypatch.setattr(upkeep, "_WORTH_A_PROCESS", 1)
+    for versions in ("000", "100", "110"):
+        make(root, plain, *(f"p{package}-{version}" for package, version in enumerate(versions)))
+        tidy(root, plain, keep=2)
+    make(root, plain, "p0-1", "p1-1", "p2-1")
+    effects = _Elsewhere(own, fails)
+    if fails:
+        with pytest.raises(MossError, match="no space"):
+            tidy(root, plain, 2, effects)
+    else:
+        tidy(root, plain, 2, effects)
+        assert differences(root, 4, root / ".moss/root/spare/usr") == []
+    assert not effects.linked_here
+    with changing(root, plain) as system:  # recovers
+        spare = trees.spare(system.record)
+        assert (spare is None) if fails else (spare is not None and spare.clean)
+    assert (root / ".moss/root/spare").exists() is not fails
+    tidy(root, plain, keep=2)
+    check_with_spare(root)
+
+
+class _Elsewhere(Effects):
+    """Links files in another process only; there all room is used up at the second, if so wished."""
+
+    def __init__(self, own: int, fails: bool) -> None:
+        super().__init__(apply_owners=os.geteuid() == 0)
+        self.linked_here = False
+        self._own, self._fails, self._count = own, fails, 0
+
+    def link(self, source: str, target: str, /, **options: int | None) -> None:  # type: ignore[override]
+        self._count += 1
+        self.linked_here |= os.getpid() == self._own
+        if self._fails and self._count == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+        super().link(source, target, **options)
 
 
 def package_rows(system: System, *labels: str) -> list[PackageId]:

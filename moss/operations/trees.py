@@ -102,30 +102,33 @@ def whole_layout(system: System, number: GenerationId) -> WholeLayout:
     return WholeLayout(system.record, ids, replacements(system.record, ids), path_filter)
 
 
-def advance_spare(system: System, store: Store, *, is_vacant: bool) -> bool:
-    """Make the spare into a copy of the active tree, so that the next change does no more than itself; whether
-    that was done. It is not durable yet, and stays dirty until the caller has synced and says that it is clean.
+def begin_to_advance_spare(system: System, *, is_vacant: bool) -> TreeDifference | None:
+    """The spare is to become a copy of the active tree, so that the next change does no more than itself: what makes
+    it one, if anything is to be done (`advance_spare`). It is dirty from now on, until that was done and synced.
 
     `is_vacant`: the caller has just looked, and nobody is in it. From the beginning it is on record as what it
     will be: what only it had is nobody's any more. Interrupted, the next command's recovery removes it.
     """
     spare, active = trees.spare(system.record), system.active
     if spare is None or active is None or not spare.clean:
-        return False
+        return None
     if not (is_vacant or _is_usable(system, spare.generation)):
-        return False
+        return None
     old, new = _held_by(system, spare.generation), _held_by(system, active)
     links = trees.directory_links(system.record, active)
     if old == new or links != trees.directory_links(system.record, spare.generation):
-        return False
+        return None
     difference = tree_difference(system.record, old, new, links)
     if difference is None:
-        return False
+        return None
     trees.move_spare(system.record, active)
     system.effects.commit_point("spare is dirty")
-    usr = os.path.join(system.root.spare, "usr")
-    apply_difference(difference, store, usr, spare.generation, system.effects)
-    return True
+    return difference
+
+
+def advance_spare(system: System, difference: TreeDifference, number: GenerationId, store: Store) -> None:
+    """Make the spare the copy of the active generation's tree that it is on record as. Not durable yet."""
+    apply_difference(difference, store, os.path.join(system.root.spare, "usr"), number, system.effects)
 
 
 def _held_by(system: System, generation: GenerationId) -> Holding:

@@ -2,9 +2,10 @@
 
     audit      the tree that was live until now: what is foreign in it is told
     retention  the oldest generation beyond those kept gives its tree to the next one
-    advance    the spare becomes a copy of the active tree: the next change does no more than itself
-    collect    packages and assets that no generation has any more, and downloads that nobody needs; meanwhile
-    copy       the copy of the record follows it, and the spare is synced
+    advance    the spare becomes a copy of the active tree: the next change does no more than itself; beside that
+    collect    packages and assets that no generation has any more are forgotten, the copy of the record follows it,
+               and the files that nobody needs go
+    sync       the spare is whole, what has gone does not come back
 
 Interrupted anywhere, the next command's recovery and the next upkeep do the rest.
 """
@@ -12,12 +13,15 @@ Interrupted anywhere, the next command's recovery and the next upkeep do the res
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 from moss.audit import Audit, audit
+from moss.beside import beside
 from moss.busy import user_of
 from moss.db import facts, forgetting, paths, settings, trees
 from moss.db.copying import update_copy
+from moss.difference import TreeDifference
 from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.layout import Entry
@@ -27,7 +31,7 @@ from moss.operations.downloads import drop_downloads
 from moss.operations.menu import take_from_menu
 from moss.operations.previous import previous_generation
 from moss.operations.system import System
-from moss.operations.trees import advance_spare, whole_layout
+from moss.operations.trees import advance_spare, begin_to_advance_spare, whole_layout
 from moss.root import GenerationId, generation_of_tree
 from moss.seal import is_intact, seal_again
 from moss.store import Store, asset_name
@@ -35,6 +39,10 @@ from solver.values import value
 
 DEFAULT_KEEP = 5
 """How many generations stay to go back to, the active one included."""
+
+
+_WORTH_A_PROCESS = 1000
+"""So many steps: to begin a process takes as long as about five hundred of them."""
 
 
 @value
@@ -67,17 +75,34 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
             return Upkeep(audits, given_up, collect(system, store))
         spare = trees.spare(system.record)
         # What was retired now was looked into for that.
-        is_ahead = advance_spare(system, store, is_vacant=spare is not None and spare.generation in given_up)
-        names = _forget(system)
+        ahead = begin_to_advance_spare(system, is_vacant=spare is not None and spare.generation in given_up)
         freed: list[int] = []
-        sync = partial(_sync, system, store, is_due=is_ahead or bool(names))
-        with meanwhile(_removals(system, store, names, freed), system.effects.threads, sync):
+        with _advancing(system, ahead, store) as advanced:
+            names = _forget(system)
             copy_record(system)
-        if is_ahead:
+            # By now the spare has let go of these: whoever takes the last name of a file may wait for the disk, and
+            # here several do at once.
+            with meanwhile(_removals(system, store, names, freed), system.effects.threads):
+                pass
+            advanced()
+            _sync(system, store, is_due=ahead is not None or bool(names))
+        if ahead is not None:
             trees.mark_spare_clean(system.record)
             system.effects.commit_point("spare is advanced")
         _have_left(system, names)
     return Upkeep(audits, given_up, sum(freed))
+
+
+def _advancing(
+    system: System, ahead: TreeDifference | None, store: Store
+) -> AbstractContextManager[Callable[[], None]]:
+    """The spare is advanced while the block runs: half of what upkeep does, and the other half does not need it."""
+    spare = trees.spare(system.record)
+    if ahead is None or spare is None:
+        return nullcontext(lambda: None)
+    act = partial(advance_spare, system, ahead, spare.generation, store)
+    is_short = system.effects.threads == 1 or ahead.step_count < _WORTH_A_PROCESS
+    return beside(act, "make the next spare tree", at_once=is_short)
 
 
 def _sync(system: System, store: Store, *, is_due: bool) -> None:
