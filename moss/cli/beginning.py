@@ -8,10 +8,12 @@ from moss.cli.changing import opened
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.errors import UsageError
-from moss.operations.beginning import ESSENTIAL, MACHINES_OWN, Source, begin, machine_sources, refuse_used
+from moss.operations.beginning import ESSENTIAL, MACHINES_OWN, MACHINES_SOURCES, begin, refuse_used
+from moss.operations.machine_sources import Source, machine_sources
 from moss.operations.propose import propose
 from moss.operations.repositories import Narrowing
 from moss.operations.stated import stated_model
+from moss.operations.system import System
 from moss.operations.verbs import install_request
 
 
@@ -40,7 +42,7 @@ def init(
     session.settings = session.settings._replace(directory=os.path.abspath(root))
     with opened(session, "init", root, "--from", source, *packages) as system:
         refuse_used(system)
-        is_debian = begin(system, _sources(source, suites, components, trust, unsigned))
+        is_debian = begin(system, _sources(system, source, suites, components, trust, unsigned))
         names = [*(ESSENTIAL if is_debian and not bare else ()), *packages]
         request = install_request(stated_model(system), list(dict.fromkeys(names)))
         session.stage("choosing packages")
@@ -48,11 +50,12 @@ def init(
 
 
 def _sources(
-    source: str, suites: list[str] | None, components: list[str] | None, trust: str | None, unsigned: bool
+    system: System, source: str, suites: list[str] | None, components: list[str] | None, trust: str | None,
+    unsigned: bool,
 ) -> list[Source]:
     if source == MACHINES_OWN:
         if suites or components or trust or unsigned:
             raise UsageError("apt's own sources say all that themselves", remedies=["--from apt+https://HOST/debian"])
-        return machine_sources()
+        return machine_sources(MACHINES_SOURCES, system.reporter.warning)
     narrowing = Narrowing(suites=tuple(suites or ()), components=tuple(components or ()))
     return [Source("main", source, trust, unsigned, narrowing)]

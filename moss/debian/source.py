@@ -83,8 +83,12 @@ class AptSource:
     @property
     def wanted_architecture(self) -> str:
         """Debian's word for the architecture whose index is read; `all` comes with it."""
-        native = native_architecture()
-        return self.architecture or _NATIVE.get(native, native)
+        return self.architecture or debian_architecture(native_architecture())
+
+
+def debian_architecture(architecture: str) -> str:
+    """Debian's word for one of moss's."""
+    return _NATIVE.get(architecture, architecture)
 
 
 def asked_architectures(uris: list[str]) -> tuple[str, ...]:

@@ -1,17 +1,15 @@
 """The beginning of a root: where its packages come from, and what a root of Debian's packages needs beside them."""
 
 import os
-from collections.abc import Iterator
 
 from moss.db.repositories import repositories
-from moss.debian.machine_sources import MachineSource, parse_sources
 from moss.debian.source import PREFIX as APT
 from moss.effects import Effects, as_moss_error
-from moss.errors import NotFound, UsageError
-from moss.operations.repositories import Narrowing, add_repository, update_repositories
+from moss.errors import MossError, UsageError
+from moss.operations.machine_sources import Source
+from moss.operations.repositories import add_repository, update_repositories
 from moss.operations.system import System
 from moss.resources import debian_triggers
-from solver.values import value
 
 MACHINES_OWN = "apt"
 """The source that means: as this machine's apt has it."""
@@ -21,52 +19,7 @@ ESSENTIAL = (
     "util-linux",
 )  # fmt: skip
 """What Debian takes for granted (Essential: yes) without dpkg and init scripts: no package's needs name it."""
-_SOURCES = "/etc/apt"
-
-
-@value
-class Source:
-    """Where packages are to come from."""
-
-    name: str
-    uri: str
-    trust: str | None = None
-    unsigned: bool = False
-    narrowing: Narrowing = Narrowing()
-
-
-def machine_sources(directory: str = _SOURCES) -> list[Source]:
-    """What this machine's apt uses, a repository for each place. NotFound where it uses nothing."""
-    found: list[Source] = []
-    for said in _machines(directory):
-        if not said.uri.startswith(("http://", "https://")):
-            continue
-        name = said.uri.rstrip("/").rpartition("/")[2] or "apt"
-        names = {one.name for one in found}
-        number = 2
-        while name in names:
-            name = f"{name.rstrip('0123456789')}{number}"
-            number += 1
-        arch = said.architectures[0] if len(said.architectures) == 1 else ""
-        narrowing = Narrowing(suites=said.suites, components=said.components, architecture=arch)
-        found.append(Source(name, f"{APT}{said.uri}", said.keyring or None, False, narrowing))
-    if not found:
-        raise NotFound(
-            f"{directory} names no mirror on the network that apt would use",
-            remedies=["name the mirror: --from apt+https://HOST/debian --suite NAME --component main"],
-        )
-    return found
-
-
-def _machines(directory: str) -> Iterator[MachineSource]:
-    paths = [os.path.join(directory, "sources.list")]
-    more = os.path.join(directory, "sources.list.d")
-    if os.path.isdir(more):
-        paths += [os.path.join(more, name) for name in sorted(os.listdir(more))]
-    for path in paths:
-        if path.endswith((".list", ".sources")) and os.path.isfile(path):
-            with as_moss_error(f"read {path}"), open(path, encoding="utf-8", errors="replace") as file:
-                yield from parse_sources(file.read(), path)
+MACHINES_SOURCES = "/etc/apt"
 
 
 def refuse_used(system: System) -> None:
@@ -84,9 +37,7 @@ def begin(system: System, sources: list[Source]) -> bool:
     known = {one.name for one in repositories(system.record)}
     for one in sources:
         if one.name not in known:
-            add_repository(
-                system, one.name, one.uri, trust=one.trust, unsigned=one.unsigned, narrowing=one.narrowing
-            )
+            _add(system, one)
     again = [one.name for one in sources if one.name in known]
     if again:
         update_repositories(system, again)
@@ -96,6 +47,32 @@ def begin(system: System, sources: list[Source]) -> bool:
         with as_moss_error(f"write {triggers}"):
             _put_triggers(system, triggers)
     return is_debian
+
+
+def _add(system: System, source: Source) -> None:
+    trust = _keyring(system, source) if source.keys else source.trust
+    try:
+        add_repository(
+            system, source.name, source.uri, trust=trust, unsigned=source.unsigned, narrowing=source.narrowing,
+            mirrors=source.mirrors, max_staleness=source.max_staleness,
+        )  # fmt: skip
+    except MossError as fault:
+        if source.written_in:
+            fault.because = (*fault.because, f"this machine's apt is told of it in {source.written_in}")
+            other = "name one mirror: --from apt+https://HOST/debian --suite NAME --component main"
+            fault.remedies = (*fault.remedies, "look whether apt itself can use it: apt update", other)
+        raise
+
+
+def _keyring(system: System, source: Source) -> str:
+    """Keys that are in no file of their own go into one of the root's."""
+    folder = system.root.below("etc", "moss", "keyrings")
+    for place in (system.root.below("etc"), system.root.below("etc", "moss"), folder):
+        if not os.path.isdir(place):
+            system.effects.mkdir(place)
+    path = os.path.join(folder, f"{source.name}.gpg")
+    system.effects.replace_file(path, source.keys)
+    return path
 
 
 def _put_triggers(system: System, directory: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from moss.debian.machine_sources import MachineSource, parse_sources
+from moss.cli import beginning
 from moss.debian.release import parse_release
 from moss.errors import CorruptData
 from moss.foreign import openpgp
@@ -315,18 +315,33 @@ def test_what_is_interrupted_goes_on_with_the_same_command(
     assert machine.moss(*words).code == 0
 
 
-def test_apts_own_sources_are_read() -> None:
-    lines = "deb [signed-by=/k.gpg arch=amd64] http://m.example/debian stable main contrib # ours\ndeb-src x y z\n"
-    assert parse_sources(lines, "a.list") == (
-        MachineSource("http://m.example/debian", ("stable",), ("main", "contrib"), "/k.gpg", ("amd64",)),
-    )
-    stanza = "# ours\nTypes: deb deb-src\nURIs: http://a.example/d http://b.example/d\nSuites: one one-updates\n"
-    more = "Components: main\nSigned-By: /k.gpg\n\nTypes: deb\nURIs: http://c.example/d\nSuites: x\nEnabled: no\n"
-    assert parse_sources(stanza + more, "a.sources") == tuple(
-        MachineSource(f"http://{host}.example/d", ("one", "one-updates"), ("main",), "/k.gpg") for host in "ab"
-    )
-    with pytest.raises(CorruptData, match="line 1"):
-        parse_sources("deb http://only.example\n", "a.list")
+def test_a_root_from_the_machines_own_sources(
+    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with its keys in itself, one that nobody signs, one that cannot be used."""
+    publish(folder, people[0])
+    shutil.copytree(folder / "debian", folder / "own")
+    mirror(folder / "own", [Packaged("mine", "1.0")])
+    (folder / "own/dists/stable/InRelease").write_text(signing.release(folder / "own", date=NOW))
+    sources = tmp_path / "apt"
+    (sources / "sources.list.d").mkdir(parents=True)
+    (sources / "sources.list").write_text(f"deb [trusted=yes] {server.uri('own')} stable main\ndeb cdrom:[a b]/ c d\n")
+    keys = people[0].armored.decode().replace("\n\n", "\n.\n").replace("\n", "\n ").rstrip()
+    stanza = f"Types: deb\nURIs: {server.uri('debian')}\nSuites: stable\nComponents: main\nSigned-By:\n {keys}\n"
+    (sources / "sources.list.d/debian.sources").write_text(stanza)
+    monkeypatch.setattr(beginning, "MACHINES_SOURCES", str(sources))
+    machine = Machine(tmp_path / "root")
+    ended = machine.must("init", str(machine.root), "hello", "mine", "--bare", "-y")
+    assert "cdrom:[a b]/ of" in said(ended) and "is left out: moss fetches nothing from such a place" in said(ended)
+    assert {one["name"]: one["vouched_by"] for one in machine.must("repo", "list", "--json").data} == {  # type: ignore[attr-defined]
+        "debian": "keyring", "own": "nobody",
+    }  # fmt: skip
+    assert (machine.root / "usr/share/mine/1.0").exists() and (machine.root / "usr/share/hello/1.0").exists()
+    publish(folder, people[1], "2.0", date=NOW + 60)
+    assert machine.moss("update", "-y").code == 6, "another's key is none of those in the source"
+    machine = Machine(tmp_path / "other")
+    ended = machine.moss("init", str(machine.root), "hello", "--bare", "-y")
+    assert ended.code == 6 and "debian.sources" in said(ended) and "name one mirror: --from" in said(ended)
 
 
 @pytest.mark.parametrize("text", ["Date: x\nSHA256:\n", "Suite: a\nSuite: b\n", "no field\n", "SHA256:\n bad\n"])
