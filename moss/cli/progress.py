@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from moss.cli.text import duration, plain, shortened, size
+from moss.cli.text import duration, plain, shortened, size, width_of
 
 _BAR_COLUMNS = 24
+_FEWEST_BAR_COLUMNS = 6
 _SECONDS_BETWEEN_DRAWINGS = 0.1
 _QUIET_SECONDS = 0.3
 """What is over sooner than this is not worth a flicker."""
@@ -112,8 +113,9 @@ class Bar:
             return
         if self._drawn is not None and now - self._drawn < _SECONDS_BETWEEN_DRAWINGS and done < total:
             return
-        line = bar_line(self._text, done, total, unit, now - self._began, self._there)
-        self._write("\r\x1b[K" + shortened(line, self._columns() - 1))
+        columns = self._columns() - 1
+        line = bar_line(self._text, done, total, unit, now - self._began, self._there, columns)
+        self._write("\r\x1b[K" + shortened(line, columns))
         self._drawn = now
 
     def clear(self) -> None:
@@ -126,12 +128,14 @@ class Bar:
         self._stream.flush()
 
 
-def bar_line(text: str, done: int, total: int, unit: str, seconds: float, there: int = 0) -> str:
-    """`unpacking 12 packages  ━━━━━━──────  41.2 of 90.1 MiB  12.0 MiB/s  4 s left`; `there` took no time."""
+def bar_line(
+    text: str, done: int, total: int, unit: str, seconds: float, there: int = 0, columns: int = 120
+) -> str:
+    """`unpacking 12 packages  ━━━━━━──────  41.2 of 90.1 MiB  12.0 MiB/s  4 s left`; `there` took no time. Where the
+    columns are few, the bar is shorter."""
     made = max(done - there, 0)
     share = min(done / total, 1.0) if total else 1.0
-    filled = round(share * _BAR_COLUMNS)
-    parts = [text, "━" * filled + "─" * (_BAR_COLUMNS - filled)]
+    parts = [text]
     if unit == "bytes":
         parts.append(f"{size(done)} of {size(total)}")
         parts.append(f"{size(int(made / seconds))}/s" if seconds else "")
@@ -139,4 +143,8 @@ def bar_line(text: str, done: int, total: int, unit: str, seconds: float, there:
         parts.append(f"{done} of {total} {unit}")
     if made and done < total:
         parts.append(f"{duration(max(round(seconds * (total - done) / made), 1))} left")
-    return "  ".join(part for part in parts if part)
+    parts = [part for part in parts if part]
+    room = columns - width_of("  ".join(parts)) - 2
+    length = min(_BAR_COLUMNS, max(_FEWEST_BAR_COLUMNS, room))
+    filled = round(share * length)
+    return "  ".join([parts[0], "━" * filled + "─" * (length - filled), *parts[1:]])

@@ -12,7 +12,7 @@ from moss.cli.progress import Bar, Display, Events, Lines, Nothing
 from moss.cli.remedies import at
 from moss.cli.settings import Colour, Settings
 from moss.cli.streams import columns, is_terminal, standard_error, standard_input, standard_output, write
-from moss.cli.text import Page, plain
+from moss.cli.text import Page, plain, wrapped
 from moss.errors import Interrupted, MossError, NeedsConfirmation, UsageError
 
 if TYPE_CHECKING:
@@ -190,7 +190,9 @@ class Session:
         return self._page_of(self._err)
 
     def _write_warning(self, text: str) -> None:
-        write(self._err, f"{self.error_page.yellow('warning:')} {plain(text)}\n")
+        page, label = self.error_page, "warning: "
+        lines = [plain(text)] if page.width is None else wrapped(plain(text), page.width - len(label))
+        write(self._err, page.yellow(label.rstrip()) + " " + f"\n{' ' * len(label)}".join(lines) + "\n")
 
     def _tell(self, text: str) -> None:
         """Part of the answer; MossError where it cannot be written."""

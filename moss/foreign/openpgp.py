@@ -63,7 +63,7 @@ def verify_signatures(text: bytes, signatures: bytes, keyrings: Sequence[str], n
     reasons = _reasons(done.stdout) if is_gpgv else _stopped(done.returncode)
     if reasons is not None:
         said = done.stderr.decode(errors="replace").splitlines()
-        raise _refused(name, keyrings, [*reasons, *(line.removeprefix("gpgv: ") for line in said if line.strip())])
+        raise _refused(name, keyrings, reasons or [line.removeprefix("gpgv: ") for line in said if line.strip()])
 
 
 def _reasons(status: bytes) -> list[str] | None:

@@ -67,7 +67,7 @@ def _wanted(source: AptSource, suite: str, release: Release, bases: Sequence[str
     """The indexes that a source means of a suite: what each is to be called, and where it is."""
     binary = f"binary-{source.wanted_architecture}"
     there = sorted({path.partition(f"/{binary}/")[0] for path in release.files if f"/{binary}/Packages" in path})
-    components = source.components or tuple(name for name in there if "debian-installer" not in name)
+    components = source.components or _components(there)
     found = []
     for component in components:
         stem = f"{component}/{binary}/Packages"
@@ -75,7 +75,7 @@ def _wanted(source: AptSource, suite: str, release: Release, bases: Sequence[str
         if ending is None:
             raise NotFound(
                 f"{suite} lists no index of {component} for {source.wanted_architecture}",
-                because=[f"there are: {', '.join(there)}"] if there else [],
+                because=[f"there are: {', '.join(_components(there))}"] if there else [],
                 remedies=["--component NAME", "--arch NAME"],
             )
         digest, size = release.files[stem + ending]
@@ -85,6 +85,11 @@ def _wanted(source: AptSource, suite: str, release: Release, bases: Sequence[str
         uris = tuple(relative_to(base, path) for base in bases for path in paths)
         found.append((f"{digest}{ending}", Wanted(f"{suite} {component}", uris, PackageDigest(digest), size)))
     return found
+
+
+def _components(folders: Sequence[str]) -> tuple[str, ...]:
+    """Those that hold packages for systems."""
+    return tuple(name for name in folders if "debian-installer" not in name)
 
 
 def _fetched(system: System, wanted: Sequence[tuple[str, Wanted]]) -> list[IndexFile]:

@@ -71,13 +71,21 @@ def _from(
     except NotFound:
         text = _detached(system, repository, relative_to(base, f"dists/{suite}/Release"))
         if text is None:
-            raise
+            raise _no_suite(base, suite) from None
         return _acceptable(system, repository, suite, text, uri.replace("InRelease", "Release")), Seen()
     if isinstance(answer, Unchanged):
         refuse_stale(system, repository)
         return None, seen
     now = Seen("", uri if answer.validators else "", answer.validators.etag, answer.validators.last_modified)
     return _acceptable(system, repository, suite, _signed(repository, answer.content, shown(uri)), shown(uri)), now
+
+
+def _no_suite(base: str, suite: str) -> NotFound:
+    return NotFound(
+        f"{shown(base)} has no suite {suite}",
+        because=[f"neither dists/{suite}/InRelease nor a signed Release is there"],
+        remedies=[f"look which there are: {shown(base)}dists/", "--suite NAME"],
+    )
 
 
 def _signed(repository: Repository, content: bytes, name: str) -> bytes:

@@ -5,7 +5,7 @@ import os
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX as APT
 from moss.effects import Effects, as_moss_error
-from moss.errors import MossError, UsageError
+from moss.errors import CorruptData, NetworkFailure, NotFound, TrustFailure, UsageError
 from moss.operations.machine_sources import Source
 from moss.operations.repositories import add_repository, update_repositories
 from moss.operations.system import System
@@ -56,7 +56,7 @@ def _add(system: System, source: Source) -> None:
             system, source.name, source.uri, trust=trust, unsigned=source.unsigned, narrowing=source.narrowing,
             mirrors=source.mirrors, max_staleness=source.max_staleness,
         )  # fmt: skip
-    except MossError as fault:
+    except (CorruptData, NetworkFailure, NotFound, TrustFailure) as fault:
         if source.written_in:
             fault.because = (*fault.because, f"this machine's apt is told of it in {source.written_in}")
             other = "name one mirror: --from apt+https://HOST/debian --suite NAME --component main"

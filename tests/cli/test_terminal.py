@@ -13,6 +13,7 @@ import pytest
 from moss.cli.progress import Bar, bar_line
 from moss.cli.session import Session
 from moss.cli.settings import Settings
+from moss.cli.text import Page
 from tests.cli.conftest import Moss, Place
 from tests.cli.terminals import command, environment, on_a_terminal
 
@@ -112,6 +113,25 @@ def test_a_bar_says_how_much_how_fast_and_how_long() -> None:
     resumed = bar_line("fetching", 3 << 20, 5 << 20, "bytes", 1.0, there=1 << 20)
     assert resumed.endswith("2.0 MiB/s  1.0 s left"), "what was there before has no part in the rate"
     assert bar_line("making", 0, 0, "bytes", 0.0) == "making  ━━━━━━━━━━━━━━━━━━━━━━━━  0 bytes of 0 bytes"
+
+
+def test_a_bar_is_shorter_where_the_screen_is_narrow() -> None:
+    for columns in (79, 70, 66):
+        line = bar_line("converting 128 packages", 26, 128, "packages", 5.0, 0, columns)
+        assert len(line) <= columns and line.endswith("26 of 128 packages  20.0 s left"), line
+        assert "━" in line and "─" in line
+
+
+def test_a_warning_fits_the_screen() -> None:
+    err = io.StringIO()
+    session = Session(Settings(), stdin=io.StringIO(), stdout=io.StringIO(), stderr=err)
+    text = "word " * 40
+    session.warning(text)
+    assert err.getvalue().count("\n") == 1, "in a file it is one line"
+    session._page_of = lambda _: Page(60)  # type: ignore[method-assign]
+    session.warning(text + "again")
+    lines = err.getvalue().splitlines()[1:]
+    assert len(lines) > 3 and all(len(line) <= 60 and line.startswith(" " * 9) for line in lines[1:])
 
 
 def test_a_reader_that_goes_away_stops_nothing(place: Place) -> None:
