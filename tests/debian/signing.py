@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 from email.utils import formatdate
+from functools import cache
 from pathlib import Path
 
 SUITE = "dists/stable"
@@ -28,6 +29,7 @@ class Signer:
         """As an InRelease."""
         return self.signed_bytes(text.encode(), *options)
 
+    @cache  # noqa: B019 (there are two of them, for as long as tests run)
     def signed_bytes(self, text: bytes, *options: str) -> bytes:
         return self._gpg(*options, "--clearsign", given=text)
 

@@ -9,7 +9,7 @@ from moss.fetch.manners import manners_from
 from moss.fetch.network import Network
 from tests.simulator import Server
 
-QUICK = "pause=0.01 longest_pause=0.05 silence=0.3 head=0.3 slow=0.3 connect=2"
+QUICK = "pause=0.01 longest_pause=0.05 silence=0.2 head=0.2 slow=0.2 connect=2"
 
 
 @pytest.fixture(autouse=True)

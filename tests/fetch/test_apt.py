@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from pathlib import Path
 
@@ -33,10 +34,11 @@ NOW = int(time.time())
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Signer, Signer]]:
+def people() -> Iterator[tuple[Signer, ...]]:
     # Short: the agent's socket lies in it.
     folder = Path("/tmp") / f"mk{os.getpid()}"
-    made = Signer(folder / "a", "maker"), Signer(folder / "b", "stranger")
+    with ThreadPoolExecutor() as pool:
+        made = tuple(pool.map(Signer, (folder / "a", folder / "b"), ("maker", "stranger")))
     yield made
     for one in made:
         one.end()
@@ -77,7 +79,7 @@ def said(ended: Ended) -> str:
 
 
 @pytest.fixture
-def ready(machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]) -> Machine:
+def ready(machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]) -> Machine:
     publish(folder, people[0])
     ended = add(machine, server, people[0].keyring)
     assert ended.code == 0, ended.err
@@ -86,7 +88,7 @@ def ready(machine: Machine, server: Server, folder: Path, people: tuple[Signer, 
 
 
 def test_a_signed_mirror_is_read_and_its_packages_are_fetched_and_converted(
-    ready: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+    ready: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
     ready.must("install", "-y", "hello")
     assert (ready.root / "usr/share/hello/1.0").read_text() == "1.0"
@@ -101,7 +103,7 @@ def test_a_signed_mirror_is_read_and_its_packages_are_fetched_and_converted(
 
 
 def test_who_is_not_in_the_keyring_vouches_for_nothing(
-    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
     publish(folder, people[1])
     ended = add(machine, server, people[0].keyring)
@@ -134,7 +136,7 @@ def test_who_is_not_in_the_keyring_vouches_for_nothing(
     ],
 )
 def test_what_a_mirror_may_do(
-    kind: str, code: int, words: str, ready: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+    kind: str, code: int, words: str, ready: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
     maker, path = people[0], folder / DIST / "InRelease"
     mirror(folder / "debian", [Packaged("hello", "9.9")])
@@ -184,7 +186,7 @@ def test_what_a_mirror_may_do(
 
 
 def test_a_mirror_is_asked_where_the_first_place_fails(
-    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer]
+    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
     publish(folder, people[0])
     machine = Machine(tmp_path / "root", manners=f"{QUICK} tries=1")
@@ -196,7 +198,7 @@ def test_a_mirror_is_asked_where_the_first_place_fails(
 
 
 def test_a_release_may_have_its_signatures_beside_it(
-    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
     publish(folder, people[0])
     (folder / DIST / "InRelease").unlink()
@@ -212,7 +214,7 @@ def test_a_release_may_have_its_signatures_beside_it(
 
 
 def test_keys_may_be_in_armor(
-    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer]
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
     publish(folder, people[0])
     armored = folder.with_name("keys.asc")
@@ -228,7 +230,7 @@ def test_keys_may_be_in_armor(
 
 @pytest.mark.skipif(shutil.which("sqv") is None, reason="sqv is not installed")
 def test_sqv_may_verify(
-    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(folder, people[0])
     programs = folder.with_name("programs")
@@ -242,7 +244,7 @@ def test_sqv_may_verify(
 
 
 def test_without_a_program_that_verifies_nothing_is_believed(
-    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(folder, people[0])
     monkeypatch.setenv("PATH", str(folder))
@@ -256,7 +258,7 @@ def test_without_a_program_that_verifies_nothing_is_believed(
 
 
 def test_what_has_expired_is_used_only_where_a_person_says_for_how_long(
-    machine: Machine, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(folder, people[0], valid=NOW + 3600)
     assert add(machine, server, people[0].keyring).code == 0
@@ -290,7 +292,7 @@ def test_offline_says_what_is_missing(ready: Machine) -> None:
     assert ended.code == 5 and "--offline was said" in said(ended)
 
 
-def test_a_root_in_one_command(tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer]) -> None:
+def test_a_root_in_one_command(tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, ...]) -> None:
     publish(folder, people[0])
     machine = Machine(tmp_path / "root")
     source = ("--from", f"apt+{server.uri('debian')}?arch=amd64", "--suite", "stable", "--component", "main")
@@ -304,7 +306,7 @@ def test_a_root_in_one_command(tmp_path: Path, server: Server, folder: Path, peo
 
 
 def test_what_is_interrupted_goes_on_with_the_same_command(
-    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer]
+    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
     publish(folder, people[0])
     machine = Machine(tmp_path / "root")
@@ -316,7 +318,7 @@ def test_what_is_interrupted_goes_on_with_the_same_command(
 
 
 def test_a_root_from_the_machines_own_sources(
-    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, Signer], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, server: Server, folder: Path, people: tuple[Signer, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One with its keys in itself, one that nobody signs, one that cannot be used."""
     publish(folder, people[0])

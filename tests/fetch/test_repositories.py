@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fetch.conftest import QUICK
 from tests.fetch.stores import Machine, publish, stone
 from tests.simulator import Server
 from tests.simulator.behaviour import (
@@ -74,7 +75,7 @@ def test_an_unchanged_index_costs_one_request_and_a_changed_one_is_read(
 def test_a_bad_index_changes_nothing(ready: Machine, server: Server, folder: Path, bad: object, code: int) -> None:
     publish(folder, "c")
     server.always(INDEX, bad)  # type: ignore[arg-type]
-    ready.manners += " tries=2"
+    ready.manners += " tries=1"
     ended = ready.moss("repo", "update")
     assert (ended.code, ended.err.startswith("error: ")) == (code, True), ended
     assert [one["name"] for one in ready.must("list", "available", "--json").data] == ["a", "b"]  # type: ignore[attr-defined]
@@ -86,10 +87,11 @@ def test_a_bad_index_changes_nothing(ready: Machine, server: Server, folder: Pat
 )
 def test_a_bad_package_changes_nothing(ready: Machine, server: Server, folder: Path, bad: object, code: int) -> None:
     server.always(f"pool/{stone(folder, 'b').name}", bad)  # type: ignore[arg-type]
-    ready.manners += " tries=2"
+    ready.manners += " tries=1"
     ended = ready.moss("install", "-y", "a", "b")
     assert (ended.code, "error: " in ended.err) == (code, True), ended
     assert not (ready.root / "usr").exists()
+    ready.manners = QUICK
     assert ready.must("install", "-y", "a").code == 0
 
 
