@@ -352,6 +352,44 @@ def test_a_release_that_cannot_be_read(text: str) -> None:
         parse_release(text, "the Release")
 
 
+def test_in_a_bundle_debians_packages_are_the_exporters_and_on_a_stick_its_own(
+    ready: Machine, folder: Path, tmp_path: Path, people: tuple[Signer, ...]
+) -> None:
+    """docs/trust.md, on a machine that is never online."""
+    ready.must("install", "-y", "hello")
+    ready.must("key", "make", "own")
+    key = ready.must("key", "show").out.strip()
+    bundle, stick = str(tmp_path / "bundle"), folder / "debian"
+    ready.must("export", "-o", bundle)
+    lonely = Machine(tmp_path / "lonely", manners="tries=1")
+    narrowed = ("--suite", "stable", "--component", "main", "--arch", "amd64", "--trust", str(people[0].keyring))
+    lonely.must("repo", "add", "debian", f"apt+file:{stick}", *narrowed)
+    ended = lonely.moss("sync", "--from", bundle, "-y")
+    assert ended.code == 6 and not (lonely.root / "usr/share").exists(), "Debian's keyring proves nothing of it"
+    lonely.must("key", "pin", "office", key)
+    plan = " ".join(lonely.must("sync", "--from", bundle, "-n").out.split())
+    assert "signed by office" in plan and "proven" not in plan.partition("Result")[0]
+    publish(folder, people[1], "6.6", date=NOW + 60)
+    assert lonely.moss("repo", "update").code == 6, "a stick is believed as little as a server"
+    publish(folder, people[0], "2.0", date=NOW + 60)
+    lonely.must("repo", "update")
+    lonely.must("install", "-y", "hello")
+    assert (lonely.root / "usr/share/hello/2.0").exists()
+
+
+def test_going_back_to_an_older_generation_goes_back_to_no_older_trust(
+    ready: Machine, folder: Path, people: tuple[Signer, ...]
+) -> None:
+    ready.must("install", "-y", "hello")
+    publish(folder, people[0], "2.0", date=NOW + 60)
+    ready.must("update", "-y")
+    ready.must("rollback", "-y")
+    assert (ready.root / "usr/share/hello/1.0").exists()
+    publish(folder, people[0], "1.0")
+    ended = ready.moss("repo", "update")
+    assert ended.code == 6 and "is older than what was verified before" in said(ended)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path(ARCHIVE_KEYRING).exists(), reason="Debian's archive keyring is not installed")
 @pytest.mark.skipif(not list(Path("/etc/apt").rglob("*.sources")), reason="this machine's apt has no sources")
