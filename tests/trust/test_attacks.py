@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.cli.conftest import Moss
 from tests.trust.conftest import User
 from tests.trust.signed import Maker, expired, forge, signed, state
 
@@ -163,6 +164,14 @@ def put_back(maker: Maker, name: str) -> None:
     shutil.copytree(maker.repository.with_name(name), maker.repository)
 
 
+def honest_again(maker: Maker) -> str:
+    """Which version of hello it offers then."""
+    put_back(maker, "honest")
+    for _ in range(2):  # beyond the numbers that a thief of keys has used
+        maker.done("trust", "rotate", maker.repository, "--key", "own")
+    return news(maker)
+
+
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_an_attack_is_told_and_changes_nothing(attack: Attack, maker: Maker, user: User) -> None:
     maker.copy(maker.repository.with_name("before"))
@@ -180,12 +189,36 @@ def test_an_attack_is_told_and_changes_nothing(attack: Attack, maker: Maker, use
     assert state(user.root) == before
     # What was verified before stays of use, and when the attack is over all goes on.
     user.done("install", "-n", "other")
-    put_back(maker, "honest")
-    for _ in range(2):  # beyond the numbers that a thief of keys has used
-        maker.done("trust", "rotate", maker.repository, "--key", "own")
-    version = news(maker)
+    version = honest_again(maker)
     user.done("update", "-y")
     assert user.has("hello") == f"hello {version}"
+
+
+AT_FIRST_SIGHT = {name: attack for name, attack in ATTACKS.items() if "rollback" not in name}
+"""Those that need no memory of what was seen before."""
+
+
+@pytest.mark.parametrize("attack", AT_FIRST_SIGHT.values(), ids=AT_FIRST_SIGHT)
+def test_of_what_was_refused_at_first_sight_nothing_can_be_installed(
+    attack: Attack, maker: Maker, tmp_path: Path, moss: Moss
+) -> None:
+    """A repository that is pinned and was not reached so far."""
+    new = User(tmp_path / "new", moss)
+    away = maker.repository.rename(maker.repository.with_name("away"))
+    new.done("repo", "add", "main", maker.index, "--trust", away / "tuf/1.root.json", "--offline")
+    away.rename(maker.repository)
+    maker.stone("other", "1.0")
+    maker.publish()
+    keep(maker)
+    attack.act(maker)
+    ended = new.moss("repo", "update")
+    assert ended.exit_code == attack.exit_code and attack.says in ended.err, ended
+    ended = new.moss("install", "-y", "hello")
+    assert ended.exit_code == 3 and "what main offers has not been read" in ended.err, ended
+    assert not (new.root / "usr").exists()
+    honest_again(maker)
+    new.done("repo", "update")
+    new.done("install", "-y", "hello")
 
 
 def test_a_forged_stone_is_not_installed(maker: Maker, user: User) -> None:
