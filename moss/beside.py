@@ -83,10 +83,8 @@ def _carry_out(act: Callable[[], object], writer: int) -> NoReturn:
         _tell(writer, {"os": [fault.errno, fault.strerror, fault.filename, None, fault.filename2]})
     except MossError as fault:
         _tell(writer, {"moss": [fault.message, list(fault.because), list(fault.remedies)]})
-    except BaseException:  # noqa: BLE001 - moss's own fault, told where it can be seen
-        from traceback import format_exc
-
-        _tell(writer, {"bug": format_exc()})
+    except BaseException as fault:  # noqa: BLE001 - moss's own fault, told where it can be seen
+        _tell(writer, {"bug": repr(fault)})  # a traceback would need to be imported, from a /usr that may be gone
     finally:
         os._exit(code)
 

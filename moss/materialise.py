@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from moss.db.packages import asset_of
+from moss.declared import Declared, declare
 from moss.digest import EMPTY_CONTENT
 from moss.effects import Effects, open_placed
 from moss.layout import Entry, EntryKind
-from moss.root import STATE_FILE, GenerationId
 from moss.store import Store
 from moss.xattrs import attributes_in
 
@@ -17,7 +17,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def materialise(
-    layout: Iterable[Entry], store: Store, usr: str, generation: GenerationId, effects: Effects
+    layout: Iterable[Entry], store: Store, usr: str, said: Declared, effects: Effects
 ) -> None:
     """Make the whole tree anew at `usr`, which must not exist; `layout` is merged, in the order of a tree.
 
@@ -43,7 +43,7 @@ def materialise(
         # Directories that even their owner may not write to, or whose bits chown took, get their modes last.
         for entry in reversed(closed):
             effects.chmod(entry.path, stat.S_IMODE(entry.mode), dir_fd=top)
-        effects.write_new(STATE_FILE, f"{generation}\n".encode(), mode=0o644, dir_fd=top)
+        declare(said, top, effects)
 
 
 class _Descent:

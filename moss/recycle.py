@@ -3,15 +3,15 @@
 import os
 import stat
 
+from moss.declared import Declared, declare, withdraw
 from moss.difference import TreeDifference
 from moss.effects import Effects
 from moss.materialise import place
-from moss.root import STATE_FILE, GenerationId
 from moss.store import Store
 
 
 def apply_difference(
-    difference: TreeDifference, store: Store, usr: str, generation: GenerationId, effects: Effects
+    difference: TreeDifference, store: Store, usr: str, said: Declared, effects: Effects
 ) -> None:
     """Do the steps in the tree at `usr`, which must be exactly what the difference started from.
 
@@ -20,7 +20,7 @@ def apply_difference(
     """
     top = os.open(usr, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        effects.unlink(STATE_FILE, dir_fd=top)
+        withdraw(top, effects)
         closed = {} if os.geteuid() == 0 else _open_directories(difference, top, effects)
         for path in difference.unlink:
             effects.unlink(path, dir_fd=top)
@@ -34,7 +34,7 @@ def apply_difference(
         for entry in difference.place:
             place(entry, entry.path, top, store, effects)
         _set_modes(difference, closed, top, effects)
-        effects.write_new(STATE_FILE, f"{generation}\n".encode(), mode=0o644, dir_fd=top)
+        declare(said, top, effects)
     finally:
         os.close(top)
 

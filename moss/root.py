@@ -31,7 +31,10 @@ GenerationId = NewType("GenerationId", int)
 STATE_FILE = ".stateID"
 """The file in each tree that says which generation it is; it travels with the tree."""
 
-DECLARED_ENTRIES = frozenset({STATE_FILE})
+MODEL_FILE = ".system-model.kdl"
+"""The file in each tree that says what its generation was to be: see moss/declared.py."""
+
+DECLARED_ENTRIES = frozenset({STATE_FILE, MODEL_FILE})
 """Paths below /usr that are moss's own and no package's."""
 
 ROOT_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")

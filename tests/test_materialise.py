@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from moss.db.packages import Asset, asset_of
+from moss.declared import Declared
 from moss.digest import EMPTY_CONTENT, content_digest
 from moss.effects import Effects
 from moss.layout import Entry, EntryKind, directory, regular, symlink, tree_order
@@ -41,8 +42,8 @@ def put(store: Store, content: bytes, permissions: int = 0o644, uid: int = 0, gi
 def make(store: Store, tmp_path: Path, effects: Effects, layout: list[Entry]) -> Path:
     for entry in layout:
         assert entry.kind is not EntryKind.REGULAR or entry.digest is not None
-    usr = tmp_path / "usr"
-    materialise(sorted(layout, key=lambda entry: tree_order(entry.path)), store, str(usr), GenerationId(7), effects)
+    usr, said = tmp_path / "usr", Declared(GenerationId(7), "what it was to be\n")
+    materialise(sorted(layout, key=lambda entry: tree_order(entry.path)), store, str(usr), said, effects)
     return usr
 
 
@@ -68,6 +69,8 @@ def test_every_entry_is_made_as_it_says(store: Store, tmp_path: Path, effects: E
     assert stat.S_IMODE((usr / "lib/sticky").stat().st_mode) == 0o1777
     assert stat.S_IMODE((usr / "lib").stat().st_mode) == 0o755
     assert (usr / ".stateID").read_text() == "7\n"
+    assert (usr / ".system-model.kdl").read_text() == "what it was to be\n"
+    assert stat.S_IMODE((usr / ".system-model.kdl").stat().st_mode) == 0o600
 
 
 def test_files_are_links_to_the_store_and_empty_ones_are_not(store: Store, tmp_path: Path, effects: Effects) -> None:

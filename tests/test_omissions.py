@@ -27,7 +27,7 @@ from moss.root import GenerationId
 from solver.values import replace
 from tests.builders import Content, Dir, Link, metadata
 from tests.test_transactions import Repository, changing, check_invariants, plan_for, rollback
-from tests.trees import differences, store_differences
+from tests.trees import OWN_ENTRIES, differences, store_differences
 
 DOCS: PathFilter = (Omission("docs", ("share/doc/**",)),)
 BOTH: PathFilter = (*DOCS, Omission("locale", ("share/locale/*/**",), ("share/locale/de/**",)))
@@ -69,7 +69,7 @@ def test_what_is_left_out_is_in_no_tree_and_its_files_are_not_written(tmp_path: 
     make(root, repository, BOTH, "tool-1")
     assert check_invariants(root) == 1
     assert paths(root) == {
-        ".stateID", "bin", "bin/tool", "share", "share/tool", "share/tool/same", "share/locale", "share/locale/de",
+        *OWN_ENTRIES, "bin", "bin/tool", "share", "share/tool", "share/tool/same", "share/locale", "share/locale/de",
         "share/locale/de/tool.mo",
     }  # fmt: skip
     stored = [path for path in (root / ".moss/assets").rglob("*") if path.is_file()]
@@ -187,7 +187,7 @@ def tree_bytes(root: Path) -> int:
     found = {}
     for path in (root / "usr").rglob("*"):
         status = path.lstat()
-        if stat.S_ISREG(status.st_mode) and path.name != ".stateID":
+        if stat.S_ISREG(status.st_mode) and path.name not in OWN_ENTRIES:
             found[status.st_ino] = status.st_size
     return sum(found.values())
 

@@ -23,7 +23,7 @@ from moss.store import Store, asset_name
 from tests.builders import Content, File, metadata
 from tests.filesystems import mounted, needs_mounts
 from tests.test_transactions import Repository, changing, check_invariants, make
-from tests.trees import differences
+from tests.trees import OWN_ENTRIES, differences
 
 AS_ROOT = os.geteuid() == 0
 needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root may set file capabilities and become nobody")
@@ -318,7 +318,7 @@ def test_the_store_of_three_generations_is_their_distinct_contents_and_little_mo
         make(root, repository, *(f"p{package}-{version}" for package in range(4)))
     contents: set[bytes] = set()
     for usr in (root / "usr", root / ".moss/root/1/usr", root / ".moss/root/2/usr"):
-        contents |= {path.read_bytes() for path in usr.rglob("*") if path.is_file() and path.name != ".stateID"}
+        contents |= {path.read_bytes() for path in usr.rglob("*") if path.is_file() and path.name not in OWN_ENTRIES}
     assert len(contents) > 5000
     there = [path.lstat() for path in (root / ".moss/assets").rglob("*")]
     files_there = [status for status in there if stat.S_ISREG(status.st_mode)]

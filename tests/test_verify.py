@@ -216,6 +216,19 @@ def live_number(machine: Machine) -> None:
     (machine.usr / ".stateID").unlink()
 
 
+def archived_model(machine: Machine) -> None:
+    (machine.archive(2) / ".system-model.kdl").unlink()
+
+
+def live_model(machine: Machine) -> None:
+    (machine.usr / ".system-model.kdl").write_text("packages {\n    other\n}\n")
+
+
+def live_model_replaced(machine: Machine) -> None:
+    (machine.usr / ".system-model.kdl").unlink()
+    (machine.usr / ".system-model.kdl").mkdir()
+
+
 def live_tree(machine: Machine) -> None:
     shutil.rmtree(machine.usr)
 
@@ -253,6 +266,9 @@ DAMAGES: dict[str, tuple[Callable[[Machine], None], str]] = {
     "an archived tree with a strange number": (archived_number_flipped, "says 77 and should say 1"),
     "an archived tree with another's number": (archived_number_doubled, "says 2 and should say 1"),
     "a live tree without number": (live_number, "/usr/.stateID is missing or unreadable and should say 3"),
+    "an archived tree that does not say what it was to be": (archived_model, "/usr/.system-model.kdl is missing"),
+    "a live tree that says something else": (live_model, "/usr/.system-model.kdl cannot be read: it does not end with"),
+    "a directory for what it was to be": (live_model_replaced, "/usr/.system-model.kdl cannot be read: "),
     "a live tree gone": (live_tree, "Generation 3 (active): has no tree"),
     "attributes": (attributes, "/usr/share/tool/empty has other extended attributes"),
     "owners": (owners, "belongs to 1234:1234 and should to 0:0"),

@@ -17,7 +17,7 @@ import xxhash
 
 from tests.omitting import omissions_in, omitted
 
-OWN_ENTRIES = {".stateID"}
+OWN_ENTRIES = {".stateID", ".system-model.kdl"}
 """What moss itself puts into a tree."""
 
 REGULAR, SYMLINK, DIRECTORY = 1, 2, 3

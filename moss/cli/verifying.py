@@ -101,7 +101,8 @@ def rebuild_text(found: Rebuild) -> str:
     else:
         lines.append("There is no sound copy of it; what the trees say comes back, history and settings do not:")
     if found.from_trees:
-        lines.append(f"  {_numbers(found.from_trees)}, as its tree has it: packages are recognised by their files")
+        lines.append(f"  {_numbers(found.from_trees)}, as its tree has it: packages are recognised by their files,")
+        lines.append("  what was wished for, pinned, subscribed to and left out is said there")
     return "".join(line + "\n" for line in lines)
 
 
@@ -113,6 +114,10 @@ def rebuilt_text(done: Rebuilt, page: Page) -> str:
         known = listed([plain(label) for label in one.packages]) or "no package"
         rest = f"; {count(one.left_over, 'file')} of no known package are kept as one" if one.left_over else ""
         lines.append(f"From its tree: generation {one.generation} with {known}{rest}.")
+        if one.unsaid is not None:
+            lines.append(f"  What it was to be is not known ({plain(one.unsaid)}): each package counts as wished for.")
+        elif one.left_over:
+            lines.append("  Nobody wished for those files: the next change gives them up, and its plan says so.")
     lines.append(page.at("The record is whole again. Look at the files too: moss verify"))
     return "".join(line + "\n" for line in lines)
 

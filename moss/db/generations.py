@@ -147,6 +147,13 @@ def model_of(database: Database, number: GenerationId | None) -> SystemModel:
     )
 
 
+def origin_of(database: Database, number: GenerationId) -> tuple[int, str]:
+    """When a generation on record was made (seconds since 1970, UTC), and by which command."""
+    row = database.connection.execute("SELECT created_at, command FROM generation WHERE id = ?", (number,)).fetchone()
+    assert row is not None, f"generation {number} has no row"
+    return int(row[0]), str(row[1])
+
+
 def model_text_of(database: Database, number: GenerationId | None) -> str | None:
     """The text of the model that this generation was made with; None where there was none."""
     row = database.connection.execute("SELECT model_text FROM generation WHERE id = ?", (number,)).fetchone()

@@ -1,5 +1,6 @@
 """What triggers did for a generation, and what they wrote."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from moss.db.connection import Database
@@ -90,6 +91,12 @@ def record_system_runs(database: Database, runs: Iterable[TriggerRun], names: It
             " VALUES (?, ?, ?, ?, ?, ?)",
             ((one.name, one.inputs, one.outcome, one.output, one.seconds, now) for one in runs),
         )
+
+
+def digest_of_made(trigger: str, wins_over: Iterable[str], layout: Iterable[Entry]) -> PackageDigest:
+    """Of all that is recorded of what a trigger wrote: the same is one row, however often it is written."""
+    said = (trigger, sorted(wins_over), [tuple(entry) for entry in layout])
+    return PackageDigest(hashlib.sha256(repr(said).encode(errors="surrogateescape")).hexdigest())
 
 
 def record_made(

@@ -16,6 +16,7 @@ from moss.architecture import native_architecture
 from moss.boot.keeping import Proposed
 from moss.db import bundles
 from moss.db import repositories as recorded
+from moss.declared import Declared
 from moss.effects import as_moss_error
 from moss.errors import MossError, NotFound, PermissionRefused, UsageError
 from moss.generation import Generation
@@ -33,11 +34,11 @@ from moss.operations.queries import generation_packages
 from moss.operations.system import System, open_to_change
 from moss.operations.system_triggers import run_in_root
 from moss.operations.trees import whole_layout
-from moss.root import STATE_FILE, GenerationId
+from moss.root import DECLARED_ENTRIES, GenerationId
 from moss.store import Store
 from solver.values import value
 
-_LEFT_OUT = (f"usr/{STATE_FILE}",)
+_LEFT_OUT = tuple(f"usr/{name}" for name in sorted(DECLARED_ENTRIES))
 _FREE_SHARE = 4
 """Of what a disk's root holds, a fourth more is left free, and this much at the least:"""
 _FREE_LEAST = 256 * MIB
@@ -166,7 +167,7 @@ def _plain_root(system: System, generation: Generation) -> Iterator[str]:
         usr = os.path.join(root, "usr")
         system.reporter.stage(f"making the tree of generation {generation.id}")
         system.effects.mkdir(root, 0o755)
-        materialise(whole_layout(system, generation.id), store, usr, generation.id, system.effects)
+        materialise(whole_layout(system, generation.id), store, usr, Declared(generation.id), system.effects)
         apply_skeleton(propose_skeleton(root, usr), root, system.effects)
         changes = propose_local_changes(root, usr, {})
         apply_local_changes(changes, root, system.effects)

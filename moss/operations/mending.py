@@ -21,11 +21,12 @@ from moss.errors import MossError
 from moss.examine import Damage, DamageKind
 from moss.layout import Entry, EntryKind
 from moss.materialise import materialise, place
+from moss.operations.describing import declared
 from moss.operations.sources import Source, contents_of, sources
 from moss.operations.system import System
 from moss.operations.upkeep import layout_of
 from moss.operations.verify import Copy, TreeState, Verification
-from moss.root import STATE_FILE, GenerationId
+from moss.root import DECLARED_ENTRIES, STATE_FILE, GenerationId
 from moss.store import Store, asset_name
 from moss.xattrs import applied
 from solver.values import value
@@ -222,7 +223,7 @@ def _make_tree(
         return
     system.reporter.stage(f"making the tree of generation {tree.generation}")
     making = os.path.join(aside, "making")
-    materialise(layout, store, making, tree.generation, system.effects)
+    materialise(layout, store, making, declared(system.record, tree.generation), system.effects)
     system.effects.syncfs(store.fd)
     holder = os.path.dirname(tree.usr)
     if os.path.lexists(tree.usr):
@@ -254,7 +255,7 @@ class _TreeMender:
         by_path: dict[str, list[Damage]] = {}
         for damage in self._tree.damages:
             by_path.setdefault(damage.path, []).append(damage)
-        says_no_number = by_path.pop(STATE_FILE, None)
+        says_otherwise = sorted(name for name in DECLARED_ENTRIES if by_path.pop(name, None))
         for path, damages in by_path.items():
             if damages[0].kind in (DamageKind.FOREIGN, DamageKind.TYPE):
                 self._put_aside(path)
@@ -265,11 +266,21 @@ class _TreeMender:
         if self._left:
             trees.unset_audited(self._system.record, number)
             self._effects.commit_point("tree is no longer audited")
-        elif says_no_number is not None:
+        elif says_otherwise:
             self._effects.syncfs(self._store.fd)
-            self._effects.write_new(self._aside, f"{number}\n".encode(), mode=0o644, sync=True)
-            self._effects.rename(self._aside, os.path.join(self._tree.usr, STATE_FILE))
-            self._done.paths += 1
+            self._declare(says_otherwise)
+            self._done.paths += len(says_otherwise)
+
+    def _declare(self, names: Sequence[str]) -> None:
+        """Let the tree say again which generation it is, and what it was to be; which is the last."""
+        said = declared(self._system.record, self._tree.generation)
+        for name in sorted(names, key=lambda name: name == STATE_FILE):
+            content, mode = (f"{said.generation}\n", 0o644) if name == STATE_FILE else (said.model, 0o600)
+            self._effects.write_new(self._aside, content.encode(), mode=mode, sync=True)
+            target = os.path.join(self._tree.usr, name)
+            if os.path.isdir(target) and not os.path.islink(target):
+                self._put_aside(name)
+            self._effects.rename(self._aside, target)
 
     def _mend_path(self, path: str, damages: Sequence[Damage]) -> None:
         entry = damages[0].entry

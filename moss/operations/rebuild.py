@@ -12,19 +12,18 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 
-from moss.db import generations, soundness
-from moss.db import repositories as recorded
-from moss.db.candidates import revisions
+from moss.db import generations, model_file, soundness
 from moss.db.connection import Database, open_record, open_repository_cache, told_in_words
 from moss.db.copying import restored
+from moss.db.model_file import ModelFile
 from moss.effects import Effects, as_moss_error
 from moss.errors import MossError
 from moss.fetch.network import Network
 from moss.lock import hold
 from moss.operations.adopting import Adopted, adopt
+from moss.operations.remembering import remember_repositories
 from moss.operations.system import System
 from moss.reporter import Reporter
-from moss.repository import UNSIGNED, Repository, Voucher, Vouching
 from moss.root import GenerationId, Root, generation_of_tree, generations_held
 from moss.store import Store, create_store
 from solver.values import value
@@ -148,32 +147,16 @@ def _adopt_unknown(
     ):
         system = System(root, record, offers, effects, reporter, clock, command, Network())
         with record.transaction():
-            _remember_repositories(system)
-            adopted = tuple(adopt(system, number, held[number], store) for number in unknown)
             live = generation_of_tree(root.usr)
+            newest = sorted(unknown, key=lambda number: (number == live, number), reverse=True)
+            remember_repositories(system, [held[number] for number in newest])
+            adopted = tuple(adopt(system, number, held[number], store) for number in unknown)
             if live is not None and generations.status_of(record, live) is not None:
                 generations.set_active(record, live)
+                # What the file of the model says now, if it is something else, somebody has edited.
+                model_file.record(record, ModelFile(generations.model_text_of(record, live)))
             effects.syncfs(store.fd)
     return adopted
-
-
-def _remember_repositories(system: System) -> None:
-    """Without a copy, the cache of what they offer still says where they were, and what is kept of those that
-    are signed which root was pinned. For the others nobody vouches."""
-    known = {one.name for one in recorded.repositories(system.record)}
-    for revision in revisions(system.offers):
-        if revision.repository not in known:
-            repository = Repository(
-                revision.repository, revision.uri, 0, True, _vouching(system.root, revision.repository)
-            )  # fmt: skip
-            recorded.add(system.record, repository, system.clock())
-
-
-def _vouching(root: Root, repository: str) -> Vouching:
-    from moss.tuf.trusted import kept_fingerprint
-
-    fingerprint = kept_fingerprint(root.trust_of(repository))
-    return UNSIGNED if fingerprint is None else Vouching(Voucher.ROOT, fingerprint)
 
 
 def _put_aside_old(root: Root, effects: Effects) -> tuple[str, ...]:

@@ -11,10 +11,12 @@ from moss.busy import user_of
 from moss.db import cuts, generations, trees
 from moss.db.packages import replacements
 from moss.db.paths import Holding
+from moss.declared import Declared
 from moss.difference import TreeDifference, tree_difference
 from moss.discard import vacate_spare
 from moss.generation import PackageId
 from moss.materialise import materialise
+from moss.operations.describing import declared
 from moss.operations.system import System
 from moss.plan import Plan
 from moss.recycle import apply_difference
@@ -58,11 +60,11 @@ def make_tree(system: System, number: GenerationId, tree: NextTree, store: Store
     if isinstance(tree, TreeDifference):
         trees.mark_spare_dirty(system.record)
         system.effects.commit_point("spare is dirty")
-        apply_difference(tree, store, spare_usr, number, system.effects)
+        apply_difference(tree, store, spare_usr, declared(system.record, number), system.effects)
     else:
         trees.forget_spare(system.record)
         system.effects.commit_point("spare is forgotten")
-        _make_in_full(system, number, tree.layout, store)
+        _make_in_full(system, declared(system.record, number), tree.layout, store)
 
 
 def change_tree(
@@ -75,12 +77,13 @@ def change_tree(
     links = trees.directory_links(system.record, number)
     difference = tree_difference(system.record, Holding(old, path_filter), Holding(new, path_filter), links)
     if difference is not None:
-        apply_difference(difference, store, os.path.join(system.root.spare, "usr"), number, system.effects)
+        usr, said = os.path.join(system.root.spare, "usr"), declared(system.record, number, new)
+        apply_difference(difference, store, usr, said, system.effects)
         return
     layout = WholeLayout(system.record, new, replacements(system.record, new), path_filter)
     with system.record.transaction():
         trees.record_directory_links(system.record, number, layout.directory_links)
-    _make_in_full(system, number, layout, store)
+    _make_in_full(system, declared(system.record, number, new), layout, store)
 
 
 def complete_tree(system: System, store: Store) -> Seal:
@@ -89,10 +92,10 @@ def complete_tree(system: System, store: Store) -> Seal:
     return seal(os.path.join(system.root.spare, "usr"))
 
 
-def _make_in_full(system: System, number: GenerationId, layout: WholeLayout, store: Store) -> None:
+def _make_in_full(system: System, said: Declared, layout: WholeLayout, store: Store) -> None:
     vacate_spare(system.root, system.effects, system.reporter)
     system.effects.mkdir(system.root.spare, 0o700)
-    materialise(layout, store, os.path.join(system.root.spare, "usr"), number, system.effects)
+    materialise(layout, store, os.path.join(system.root.spare, "usr"), said, system.effects)
 
 
 def whole_layout(system: System, number: GenerationId) -> WholeLayout:
@@ -128,7 +131,7 @@ def begin_to_advance_spare(system: System, *, is_vacant: bool) -> TreeDifference
 
 def advance_spare(system: System, difference: TreeDifference, number: GenerationId, store: Store) -> None:
     """Make the spare the copy of the active generation's tree that it is on record as. Not durable yet."""
-    apply_difference(difference, store, os.path.join(system.root.spare, "usr"), number, system.effects)
+    apply_difference(difference, store, os.path.join(system.root.spare, "usr"), Declared(number), system.effects)
 
 
 def _held_by(system: System, generation: GenerationId) -> Holding:

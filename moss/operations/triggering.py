@@ -11,7 +11,6 @@ So a generation is always described in full, and no trigger can write into the s
 the transaction.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -19,8 +18,7 @@ from functools import partial
 from moss.arriving import expect, have_arrived
 from moss.db import cuts, generations, packages
 from moss.db.paths import Holding
-from moss.db.triggers import TriggerRun, made_in, record_made, record_runs, runs_of, set_made
-from moss.digest import PackageDigest
+from moss.db.triggers import TriggerRun, digest_of_made, made_in, record_made, record_runs, runs_of, set_made
 from moss.errors import CorruptData, TriggerFailed
 from moss.generation import FilterId, PackageId
 from moss.merge import LayoutCollision
@@ -238,7 +236,7 @@ def _record(
 
 
 def _record_one(system: System, written: _Written) -> PackageId:
-    digest = _digest_of_made(written)
+    digest = digest_of_made(written.run.name, written.wins_over, written.captured.entries)
     known = packages.unpacked(system.record, digest)
     if known is not None:
         return known
@@ -261,12 +259,6 @@ def _store(system: System, package: PackageId, path_filter: FilterId, written: _
                 remedies=["moss verify"],
             )
     cuts.cut_has_come(system.record, package, path_filter)
-
-
-def _digest_of_made(written: _Written) -> PackageDigest:
-    """Of all that is recorded of what a trigger wrote: the same is one row, however often it is written."""
-    said = (written.run.name, sorted(written.wins_over), [tuple(entry) for entry in written.captured.entries])
-    return PackageDigest(hashlib.sha256(repr(said).encode(errors="surrogateescape")).hexdigest())
 
 
 def _pieces(path: str) -> Iterator[memoryview]:

@@ -20,9 +20,10 @@ from moss.examine import METADATA, Damage, DamageKind, Reading, examine, examine
 from moss.generation import Status
 from moss.layout import regular
 from moss.operations.cache import orphans
+from moss.operations.describing import description, description_in
 from moss.operations.system import System, open_to_read
 from moss.operations.upkeep import layout_of
-from moss.root import STATE_FILE, GenerationId, generation_of_tree
+from moss.root import MODEL_FILE, STATE_FILE, GenerationId, generation_of_tree
 from moss.store import asset_name
 from moss.xattrs import found_on
 from solver.values import value
@@ -185,12 +186,26 @@ def _examine(
     if held != number:
         found = "is missing or unreadable" if held is None else f"says {held}"
         damages.append(Damage(STATE_FILE, DamageKind.CONTENT, f"{found} and should say {number}"))
+    damages += _model_damages(system, number, usr)
     if copies:
         bad = {damage.path for damage in damages if damage.kind not in METADATA}
         for entry in layout:
             if entry.digest in copies and entry.path not in bad:
                 _remember(copies, os.path.join(usr, entry.path), entry.digest)
     return TreeState(number, usr, place, tuple(sorted(damages, key=_order)))
+
+
+def _model_damages(system: System, number: GenerationId, usr: str) -> list[Damage]:
+    """Whether a tree says of its generation what the record does."""
+    try:
+        if description_in(usr) == description(system.record, number):
+            return []
+        found = "says something else of its generation than the record"
+    except FileNotFoundError:
+        found = "is missing"
+    except (OSError, ValueError) as fault:
+        found = f"cannot be read: {fault}"
+    return [Damage(MODEL_FILE, DamageKind.CONTENT, found)]
 
 
 def _order(damage: Damage) -> tuple[str, str]:

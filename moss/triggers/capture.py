@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from moss.digest import ContentDigest, content_digest_of_file
 from moss.errors import TriggerFailed
 from moss.layout import Entry, EntryKind, path_fault
-from moss.root import STATE_FILE
+from moss.root import DECLARED_ENTRIES
 from moss.xattrs import found_on, names_on
 from solver.values import value
 
@@ -110,7 +110,7 @@ class _Found:
 
     def _check(self, path: str, status: os.stat_result) -> None:
         fault = path_fault(path)
-        if path == STATE_FILE:
+        if path in DECLARED_ENTRIES:
             fault = "it is moss's own"
         elif stat.S_IFMT(status.st_mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             fault = "it is a device, a pipe or a socket"

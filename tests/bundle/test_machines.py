@@ -54,6 +54,7 @@ def on_b(pair: Pair, *words: object, **options: Any) -> str:
 def seen(root: Path) -> dict[str, object]:
     found: dict[str, object] = dict(found_tree(root / "usr", owners=OWNERS))
     found.pop(".stateID")
+    found.pop(".system-model.kdl")
     return found
 
 

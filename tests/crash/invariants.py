@@ -293,6 +293,9 @@ def _faults_of_tree(
     expected = {path: entry for path, entry in tree_of(labels).items() if not f"{path}/".startswith(left_out)}
     found = found_tree(usr, owners=os.geteuid() == 0)
     found.pop(".stateID", None)
+    model = found.pop(".system-model.kdl", None)
+    if usr.parent.name != "spare" and (model is None or model[1] != 0o600 or not _says_its_model(usr, labels)):
+        yield f"I3: generation {number} does not say what it was to be"
     for path in sorted(expected.keys() | found.keys()):
         if _was_changed_by_hand(path, number):
             continue
@@ -302,6 +305,12 @@ def _faults_of_tree(
             status = os.lstat(usr / path)
             if inodes.get(status.st_ino) != found[path][4]:
                 yield f"I4: generation {number}: /usr/{path} is no file of the store's"
+
+
+def _says_its_model(usr: Path, labels: frozenset[str]) -> bool:
+    """Whole, and as the person has it: what is installed here is wished for, or came along with that."""
+    text = (usr / ".system-model.kdl").read_text()
+    return text.endswith("\n*/\n") and (not labels or any(f" {label.split('-')[0]}" in text for label in labels))
 
 
 def _left_out(omissions: str) -> tuple[str, ...]:
