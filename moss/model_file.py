@@ -38,6 +38,20 @@ class FoundFile:
     gid: int
 
 
+@value
+class Settled:
+    """What came of writing it."""
+
+    warning: str | None = None
+    """What the person should know."""
+    is_due: bool = False
+    """It could not be written."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return () if self.warning is None else (self.warning,)
+
+
 def found_file(root: Root) -> FoundFile | None:
     """The file as it is; None where there is none. OSError, and MossError where something else stands there."""
     with _directory(root) as directory:
@@ -59,31 +73,32 @@ def check_writable(root: Root) -> None:
         )
 
 
-def settle(root: Root, said: ModelFile, effects: Effects) -> tuple[str, ...]:
-    """Write what is to be written, if that is not there yet: what the person should know. The caller then records it.
+def settle(root: Root, said: ModelFile, effects: Effects) -> Settled:
+    """Write what is to be written, if that is not there yet. The caller then records it.
 
-    A file that cannot be written stops nothing, least of all a rollback: it counts as edited from then on.
+    A file that cannot be written stops nothing, least of all a rollback: the next change writes it.
     """
     if said.next is None:
-        return ()
+        return Settled()
     content = said.next.encode()
     try:
         there = found_file(root)
         if there is not None and there.content == content:
-            return ()
+            return Settled()
         if there is not None and there.content not in _replaceable(said):
-            return (
+            return Settled(
                 f"{root.model_file} was edited and stays as it is, though generation and file now differ:"
                 " moss sync shows what it would change, and follows it",
             )
         _write(root, content, there, effects)
     except (OSError, MossError) as fault:
         told = fault if isinstance(fault, MossError) else moss_error_of(fault, "write the system model")
-        return (
+        return Settled(
             f"{told.message}; so {root.model_file} does not say what is active now;"
-            f" once it can be written: moss state export > {root.model_file}",
+            f" the next change writes it, or: moss state export > {root.model_file}",
+            is_due=True,
         )
-    return ()
+    return Settled()
 
 
 def text_of(database: Database, generation: GenerationId | None) -> str:
@@ -101,7 +116,8 @@ def text_of(database: Database, generation: GenerationId | None) -> str:
 
 def put_back(database: Database, generation: GenerationId, *, taken: str | None = None) -> ModelFile:
     """What is to be written when a generation becomes the active one that was made before."""
-    return replace(record.recorded(database), next=text_of(database, generation), taken=taken, settles=True)
+    known = record.recorded(database)
+    return replace(known, next=text_of(database, generation), taken=taken or known.taken, settles=True)
 
 
 def _replaceable(said: ModelFile) -> set[bytes]:

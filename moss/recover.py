@@ -59,11 +59,12 @@ def finish(root: Root, database: Database, effects: Effects, entry: JournalEntry
     settle_archives(root, _clean_spare(database), effects, _known_in(database))
     copies, warnings = _settle_local_state(root, database, effects)
     model = recorded_model_file.recorded(database)
-    warnings += model_file.settle(root, model, effects)
+    settled = model_file.settle(root, model, effects)
+    warnings += settled.warnings
     with database.transaction():
         _record_live(database, entry.to_generation)
         factory.record_copies(database, copies)
-        recorded_model_file.record_written(database, model)
+        recorded_model_file.record_settled(database, model, is_due=settled.is_due)
         journal.finish(database, entry.id, "done", now)
     effects.commit_point("transaction done")
     menu = settle_boot_entries(root, database, effects)
@@ -83,9 +84,9 @@ def settle_model_file(root: Root, database: Database, effects: Effects, reporter
     model = recorded_model_file.recorded(database)
     if model.next is None:
         return
-    for warning in model_file.settle(root, model, effects):
-        reporter.warning(warning)
-    recorded_model_file.record_written(database, model)
+    settled = model_file.settle(root, model, effects)
+    _tell(settled.warning, reporter)
+    recorded_model_file.record_settled(database, model, is_due=settled.is_due)
     effects.commit_point("model written")
 
 
@@ -187,7 +188,8 @@ def _follow(
     settle_trees(root, database, effects, reporter)
     copies, warnings = _settle_local_state(root, database, effects)
     model = model_file.put_back(database, live, taken=trees.model_taken(database) if live == pending else None)
-    warnings += model_file.settle(root, model, effects)
+    settled = model_file.settle(root, model, effects)
+    warnings += settled.warnings
     with database.transaction():
         entry = journal.begin(
             database, operation="boot", command=_BOOT, from_generation=before, started_at=now
@@ -198,7 +200,7 @@ def _follow(
             if number != live and generations.generation(database, number) is not None:
                 boot.record_failed(database, number, tries, now)
         factory.record_copies(database, copies)
-        recorded_model_file.record_written(database, model)
+        recorded_model_file.record_settled(database, model, is_due=settled.is_due)
         journal.finish(database, entry, "done", now)
     effects.commit_point("record follows /usr")
     _tell(settle_boot_entries(root, database, effects), reporter)

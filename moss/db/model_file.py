@@ -27,10 +27,10 @@ def record(database: Database, said: ModelFile) -> None:
     )
 
 
-def record_written(database: Database, said: ModelFile) -> None:
-    """What was to be written is there, or the file was edited meanwhile and stays so."""
+def record_settled(database: Database, said: ModelFile, *, is_due: bool) -> None:
+    """What was to be written is there, or the file was edited meanwhile and stays so; or it is due still."""
     if said.next is not None:
-        record(database, ModelFile(said.next if said.settles else None))
+        record(database, said if is_due else ModelFile(said.next if said.settles else None))
 
 
 def forget_next(database: Database) -> None:

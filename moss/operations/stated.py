@@ -61,9 +61,15 @@ def stated(system: System) -> Stated:
     if there is None:
         return Stated(active, active, None)
     known = recorded_file.recorded(system.record)
-    if there.content in [text.encode() for text in (known.written, known.next) if text is not None]:
-        return Stated(active, active, there.content.decode())
+    if _is_as_written(there.content, known):
+        return Stated(active, active, known.next or there.content.decode())
     return _edited(system, there.content, active)
+
+
+def _is_as_written(content: bytes, known: ModelFile) -> bool:
+    """Whether nobody has edited it. An edit that was followed counts as none, where what came of it is still due."""
+    own = (known.written, known.next, known.taken if known.next is not None else None)
+    return content in [text.encode() for text in own if text is not None]
 
 
 def unfollowed(system: System) -> tuple[str, ...]:
@@ -111,7 +117,7 @@ def next_file(system: System, plan: Plan) -> ModelFile:
         )
     text = _next_text(system, plan, here)
     known = recorded_file.recorded(system.record)
-    taken = here.text if here.is_edited else None
+    taken = here.text if here.is_edited else known.taken
     return replace(known, next=text, taken=taken, settles=here.follows_repositories)
 
 
@@ -135,15 +141,15 @@ def file_of_repositories(system: System) -> ModelFile | None:
         return None
     from moss.model_text import as_stated, read_model, with_repositories
 
-    name = system.root.model_file
+    name, known = system.root.model_file, recorded_file.recorded(system.record)
     text = decoded(there.content, name)
-    read_model(text, name)  # what cannot be followed is not written to, either
-    new = with_repositories(text, [as_stated(one) for one in repositories(system.record)])
+    as_written = _is_as_written(there.content, known)
+    base = known.next if as_written and known.next is not None else text
+    read_model(base, name)  # what cannot be followed is not written to, either
+    new = with_repositories(base, [as_stated(one) for one in repositories(system.record)])
     if new == text:
         return None
-    known = recorded_file.recorded(system.record)
-    as_written = text in (known.written, known.next)
-    return replace(known, next=new, taken=None if as_written else text, settles=as_written)
+    return replace(known, next=new, taken=known.taken if as_written else text, settles=as_written)
 
 
 def file_of_activation(system: System, target: GenerationId) -> ModelFile:

@@ -1,5 +1,6 @@
 """The file of the system model: written, edited, followed, put back; whatever happens in between."""
 
+import errno
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from moss.effects import Effects
 from moss.indexing import index
 from tests.builders import metadata, write_package
 from tests.conftest import PROJECT
@@ -211,3 +213,32 @@ def test_a_crash_anywhere_leaves_the_old_text_or_the_new_one(tmp_path: Path) -> 
         active = (place / "usr/.stateID").read_text().strip()
         assert (place / FILE).read_text() == (old if active == "1" else new), stop
         subprocess.run(["rm", "-rf", place], check=True)
+
+
+class _NoRoomInEtc(Effects):
+    """All room is used up where the file of the model is."""
+
+    def rename(self, source: str, target: str, /, **options: int | None) -> None:  # type: ignore[override]
+        if target == os.path.basename(FILE):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
+        super().rename(source, target, **options)
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_what_could_not_be_written_is_written_by_a_later_change_and_is_no_edit(system: System, edited: bool) -> None:
+    if edited:
+        system.edit("    vim\n", "    vim // the editor\n    tool\n")
+    before = system.file.read_text()
+    for name in ("nano", "gcc"):  # the second finds what the first has left due, and cannot write it either
+        ended = run(system.root, "install", "-y", name, effects=lambda: _NoRoomInEtc(apply_owners=os.geteuid() == 0))
+        assert ended.code == 0
+        assert "the next change writes it" in " ".join(ended.said.split())
+        assert system.file.read_text() == before
+    wanted = {"vim", "nano", "gcc", *(["tool"] if edited else [])}
+    assert system.programs == wanted
+    said = system.moss("remove", "-y", "vim")
+    assert "edited" not in said
+    assert system.programs == wanted - {"vim"}
+    text = system.file.read_text()
+    assert "nano" in text and "gcc" in text and "    vim" not in text and ("    tool" in text) is edited
+    assert "Nothing to do" in system.moss("sync", "-y")
