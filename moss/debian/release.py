@@ -5,13 +5,19 @@ Debian's repository format: wiki.debian.org/DebianRepository/Format
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 
 from moss.errors import CorruptData
 from solver.values import value
 
 _LISTED = re.compile(r" +([0-9a-f]{64}) +([0-9]{1,15}) +(\S+)")
 _FIELD = re.compile(r"([A-Za-z0-9-]+):[ \t]*(.*)")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MOMENT = re.compile(
+    rf"(?:[A-Z][a-z]{{2}}, +)?([0-9]{{1,2}}) ({'|'.join(_MONTHS)}) ([0-9]{{4}})"
+    r" +([0-9]{1,2}):([0-9]{2}):([0-9]{2}) +(UTC|GMT|Z|[+-][0-9]{4})"
+)
+"""As RFC 5322 and Debian write it. Every plan may read one, and the library's reader takes 25 ms to load."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffd]")
 _REMEDY = "ask the mirror's maker, or use another mirror"
 
@@ -93,13 +99,17 @@ def _refuse_control(text: str, name: str) -> None:
 def _time(text: str | None, field: str, name: str) -> int | None:
     if text is None:
         return None
-    from email.utils import parsedate_to_datetime  # every plan loads this module; few have a time to read
-
+    found = _MOMENT.fullmatch(text)
     try:
-        moment = parsedate_to_datetime(text)
-        return int((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp())
-    except (ValueError, TypeError, OverflowError) as fault:
+        if found is None:
+            raise ValueError(text)
+        day, month, year, *clock, zone = found.groups()
+        hour, minute, second = map(int, clock)
+        moment = datetime(int(year), _MONTHS.index(month) + 1, int(day), hour, minute, second, tzinfo=UTC)
+    except ValueError as fault:
         raise _bad(f"its {field} is {text[:60]!r}, which is no time", name) from fault
+    ahead = 0 if zone.isalpha() else int(zone[0] + "1") * (int(zone[1:3]) * 3600 + int(zone[3:]) * 60)
+    return int(moment.timestamp()) - ahead
 
 
 def _bad(what: str, name: str) -> CorruptData:

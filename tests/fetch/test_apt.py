@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from moss.cli import beginning
-from moss.debian.release import parse_release
+from moss.debian.release import parse_release, valid_until
 from moss.errors import CorruptData
 from moss.foreign import openpgp
 from tests.debian import signing
@@ -344,6 +344,25 @@ def test_a_root_from_the_machines_own_sources(
     machine = Machine(tmp_path / "other")
     ended = machine.moss("init", str(machine.root), "hello", "--bare", "-y")
     assert ended.code == 6 and "debian.sources" in said(ended) and "name one mirror: --from" in said(ended)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Thu, 01 Jan 1970 00:00:00 UTC", 0), ("1 Jan 1970 0:01:00 GMT", 60), ("Thu, 1 Jan 1970 02:00:00 +0200", 0),
+        ("Wed, 31 Dec 1969 19:00:01 -0500", 1), ("Sat, 29 Feb 2020 23:59:59 +0000", 1583020799),
+        ("Sun, 29 Feb 2026 00:00:00 UTC", None), ("Thu, 01 Jan 99999 00:00:00 UTC", None), ("", None),
+        ("Thu, 01 Jan 1970 24:00:00 UTC", None), ("1970-01-01T00:00:00Z", None), ("Thu, 01 Jan 1970 00:00:00", None),
+    ],
+)  # fmt: skip
+def test_times_are_read_as_debian_writes_them(text: str, moment: int | None) -> None:
+    release = f"Date: {text}\nSHA256:\n {'0' * 64} 1 x\n"
+    if moment is None:
+        with pytest.raises(CorruptData, match="no time"):
+            parse_release(release, "the Release")
+    else:
+        assert parse_release(release, "the Release").date == moment
+        assert valid_until(["Date: x", f"Valid-Until: {text}\n"], "the Release") == moment
 
 
 @pytest.mark.parametrize("text", ["Date: x\nSHA256:\n", "Suite: a\nSuite: b\n", "no field\n", "SHA256:\n bad\n"])
