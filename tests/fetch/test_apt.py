@@ -1,6 +1,7 @@
 """An apt repository on a server, signed by a keyring of the test's own: what a mirror may do, and what comes of it."""
 
 import base64
+import hashlib
 import os
 import shutil
 import subprocess
@@ -195,6 +196,24 @@ def test_a_mirror_is_asked_where_the_first_place_fails(
     server.plan(f"{DIST}/InRelease", status(503))
     machine.must("repo", "update")
     assert [one.path for one in server.asked][-2:] == [f"{DIST}/InRelease", f"{DIST}/InRelease"]
+
+
+def test_a_mirror_in_the_midst_of_an_update_has_its_indexes_by_digest(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
+) -> None:
+    mirror(folder / "debian", [Packaged("hello", "1.0")])
+    (index,) = (folder / DIST).rglob("Packages.gz")
+    kept = index.parent / "by-hash/SHA256"
+    kept.mkdir(parents=True)
+    shutil.copy(index, kept / hashlib.sha256(index.read_bytes()).hexdigest())
+    text = signing.release(folder / "debian", date=NOW, more="").replace("SHA256:", "Acquire-By-Hash: yes\nSHA256:")
+    (folder / DIST / "InRelease").write_bytes(people[0].signed(text))
+    index.write_bytes(b"what comes next")
+    assert add(machine, server, people[0].keyring).code == 0
+    shutil.rmtree(kept)
+    other = Machine(machine.root.with_name("other"))
+    ended = add(other, server, people[0].keyring)
+    assert ended.code == 3 and "the index says" in said(ended), "without it the mirror has another file"
 
 
 def test_a_release_may_have_its_signatures_beside_it(

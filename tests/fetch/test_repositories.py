@@ -158,7 +158,7 @@ def test_ctrl_c_ends_a_silent_download_at_once(ready: Machine, server: Server, f
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "nothing was changed" in err
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 12, "not when the silence is over"
 
 
 def test_a_mirror_takes_over(machine: Machine, server: Server, folder: Path) -> None:
