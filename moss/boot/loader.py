@@ -46,15 +46,17 @@ class LoaderFile:
     version: str
 
 
+def has_loader(database: Database, generation: GenerationId) -> bool:
+    """Whether a generation has a boot loader that moss can put on an EFI system partition."""
+    return any(_PROGRAM.fullmatch(os.path.basename(one.path)) for one in _programs(database, generation))
+
+
 def loader_files(
     database: Database, store: Store, place: BootPlace, generation: GenerationId
 ) -> tuple[LoaderFile, ...]:
     """What is missing or older than what the generation has; nothing where it has no boot loader."""
-    programs = boot.files_in(database, generation, _SOURCE, ".efi") + boot.files_in(
-        database, generation, _SOURCE, ".signed"
-    )
     due: dict[str, LoaderFile] = {}
-    for program in programs:  # a signed one comes last, and is what a machine with Secure Boot starts
+    for program in _programs(database, generation):
         name = _PROGRAM.fullmatch(os.path.basename(program.path))
         if name is None:
             continue
@@ -66,6 +68,11 @@ def loader_files(
     if due and not os.path.lexists(os.path.join(place.esp, _CONFIGURATION)):
         due[_CONFIGURATION] = LoaderFile(_CONFIGURATION, None, "")
     return tuple(due[path] for path in sorted(due))
+
+
+def _programs(database: Database, generation: GenerationId) -> list[BootFile]:
+    """A signed one comes last, and is what a machine with Secure Boot starts."""
+    return [one for ending in (".efi", ".signed") for one in boot.files_in(database, generation, _SOURCE, ending)]
 
 
 def loader_leftovers(place: BootPlace) -> tuple[str, ...]:

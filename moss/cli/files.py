@@ -1,5 +1,6 @@
 """Files that a person names on the command line."""
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from typing import IO, BinaryIO
 
 from moss.effects import as_moss_error, moss_error_of
-from moss.errors import NotFound, UsageError
+from moss.errors import NoSpace, NotFound, UsageError
 from moss.facts import Fact
 from moss.facts_file import parse_facts
 from moss.stone import replacing
@@ -50,7 +51,7 @@ def output_file(path: str, *, as_json: bool) -> Iterator[tuple[IO[bytes], str | 
     well; '-' is standard output, which then cannot carry an answer under --json as well."""
     if path != "-":
         directory = os.path.dirname(path) or "."
-        with as_moss_error(f"write {path}"):
+        with _writing(path):
             if os.path.exists(path) and not os.path.isfile(path):
                 # A device or a named pipe: nothing can take its place.
                 with open(path, "wb") as file:
@@ -68,6 +69,20 @@ def output_file(path: str, *, as_json: bool) -> Iterator[tuple[IO[bytes], str | 
     sys.stdout.flush()
     with as_moss_error("write to standard output"), open(sys.stdout.fileno(), "wb", closefd=False) as file:
         yield file, None
+
+
+@contextmanager
+def _writing(path: str) -> Iterator[None]:
+    """A full file system is not the root's, so nothing of moss's own would make room there."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.errno != errno.ENOSPC:
+            raise moss_error_of(fault, f"write {path}") from fault
+        raise NoSpace(
+            f"cannot write {path}: its file system is full",
+            remedies=["write it to another file system: -o FILE", f"look with: df -h {os.path.dirname(path) or '.'}"],
+        ) from fault
 
 
 def read_text(path: str) -> str:

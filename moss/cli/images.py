@@ -1,5 +1,6 @@
 """image tar, oci and disk: a generation as something that others run."""
 
+import os
 import re
 import shlex
 import tempfile
@@ -38,7 +39,7 @@ def image_tar(
         if session.settings.dry_run:
             return _dry(found)
         with output_file(output, as_json=session.settings.json) as (target, _):
-            written = write_tar_image(system, found, target)
+            written = write_tar_image(system, found, target, made_at=_made_at(found))
     return _told(
         output, f"generation {found.id}, {size(written)} in its files", lambda: _data(found, output, bytes=written)
     )
@@ -59,7 +60,8 @@ def image_oci(
         with output_file(output, as_json=session.settings.json) as (target, directory), tempfile.TemporaryFile(
             dir=directory
         ) as spool:
-            digest = write_oci_image(system, found, target, spool, name, tuple(shlex.split(command)))
+            words = tuple(shlex.split(command))
+            digest = write_oci_image(system, found, target, spool, name, words, made_at=_made_at(found))
     return _told(
         output, f"generation {found.id}, sha256:{digest}", lambda: _data(found, output, digest=f"sha256:{digest}")
     )
@@ -92,6 +94,18 @@ def _said(generation: int | None) -> list[str]:
 
 def _found(system: System, generation: int | None) -> Generation:
     return find_generation(system, None if generation is None else GenerationId(generation))
+
+
+def _made_at(found: Generation) -> int:
+    """The one time of an archive: the generation's, or what builds that must be reproducible say for all they make."""
+    text = os.environ.get("SOURCE_DATE_EPOCH")
+    if not text:
+        return found.created_at
+    if not text.isdecimal():
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {text!r}, seconds since 1970 are wanted", remedies=["unset SOURCE_DATE_EPOCH"]
+        )
+    return int(text)
 
 
 def _dry(found: Generation) -> Answer:

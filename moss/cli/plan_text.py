@@ -66,6 +66,12 @@ def plan_text(plan: Plan, page: Page, *, at_boot: bool = False) -> str:
     return "".join(line + "\n" for line in lines)
 
 
+def changes_text(plan: Plan, page: Page) -> str:
+    """Which packages come, change and go, and why; in lines that end."""
+    removals = grouped("Remove", ((removal.metadata.label, removal.because) for removal in plan.removals))
+    return "".join(line + "\n" for line in rows_text([*_coming(plan, page), *removals], page))
+
+
 def _source(source: Source, page: Page) -> list[str]:
     """Who vouches is said where it is nobody, or where it was long ago."""
     what = f"{plain(source.repository)}, for {count(source.packages, 'package')}"

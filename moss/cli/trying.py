@@ -1,20 +1,22 @@
 """try: a command in the generation that would come, before any switch."""
 
 import os
+from collections.abc import Sequence
 from typing import Annotated
 
 from moss.cli.as_json import plan_data
 from moss.cli.changing import opened
 from moss.cli.parameters import Argument
-from moss.cli.plan_text import plan_text
+from moss.cli.plan_text import changes_text, plan_text
 from moss.cli.session import Answer, Session
-from moss.cli.text import count, plain
+from moss.cli.text import Page, count, plain
 from moss.errors import UsageError
 from moss.operations.propose import propose
 from moss.operations.queries import installed
 from moss.operations.stated import stated_model
 from moss.operations.system import System
 from moss.operations.verbs import install_request, remove_request, sync_request, update_request
+from moss.plan import Plan
 from moss.problem import ChangeRequest
 from moss.triggers.trial import Tried
 
@@ -51,7 +53,7 @@ def try_out(
         else:
             tried = try_plan(system, plan, command, _environment(system))
     return Answer(
-        lambda _: _told(tried, verbose=bool(session.settings.verbose)),
+        lambda page: _told(tried, plan, page),
         lambda: {
             "plan": None if plan is None else plan_data(plan),
             "tried": _tried_data(tried),
@@ -105,14 +107,25 @@ def _tried_data(tried: Tried) -> dict[str, object]:
     return {"exit_code": tried.exit_code, "written": list(tried.written), "removed": list(tried.removed)}
 
 
-def _told(tried: Tried, *, verbose: bool) -> str:
-    lines = [f"The command ended with exit code {tried.exit_code}; the system is as before."]
-    for word, paths in (("wrote", tried.written), ("removed", tried.removed)):
-        if not paths:
-            continue
-        shown = paths if verbose else paths[:_SHOWN]
-        lines.append(f"It {word} {count(len(paths), 'path')}, of which nothing is kept:")
-        lines += [f"  {plain(path)}" for path in shown]
-        if len(shown) < len(paths):
-            lines.append(f"  and {len(paths) - len(shown)} more: moss -v try …")
+def _told(tried: Tried, plan: Plan | None, page: Page) -> str:
+    text = f"The command ended with exit code {tried.exit_code}; the system is as before.\n"
+    if plan is not None and plan.is_empty:
+        text += "The change would change nothing: it ran in the active generation.\n"
+    elif plan is not None:
+        text += f"It ran in what would be generation {plan.result}:\n{changes_text(plan, page)}"
+    text += _paths("wrote", tried.written, "of which nothing is kept", page)
+    return text + _paths("removed", tried.removed, f"which {_are(tried.removed)} there again", page)
+
+
+def _are(things: Sequence[str]) -> str:
+    return "is" if len(things) == 1 else "are"
+
+
+def _paths(verb: str, paths: Sequence[str], outcome: str, page: Page) -> str:
+    if not paths:
+        return ""
+    shown = paths if page.verbose else paths[:_SHOWN]
+    lines = [f"It {verb} {count(len(paths), 'path')}, {outcome}:", *(f"  {plain(path)}" for path in shown)]
+    if len(shown) < len(paths):
+        lines.append(f"  and {len(paths) - len(shown)} more: moss -v try …")
     return "".join(f"{line}\n" for line in lines)

@@ -143,6 +143,7 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         Text("/etc/timezone", "Etc/UTC\n"),
     ),
     "dbus": (Accounts(('u messagebus - "System message bus" /nonexistent',)),),
+    "udev": (Accounts(("g input -", "g kvm -", "g render -", "g sgx -")),),
     "openssh-server": (
         Copy("/usr/share/openssh/sshd_config", "/etc/ssh/sshd_config"),
         Accounts(('u sshd - "Privilege separation of sshd" /run/sshd',)),

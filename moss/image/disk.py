@@ -114,7 +114,9 @@ def _run(command: Sequence[str], what: str, text: str = "") -> None:
     if done.returncode == 0:
         return
     said = (done.stderr or done.stdout).strip().splitlines()[-5:]
-    if any("full" in line or "No space" in line or "Could not allocate block" in line for line in said):
+    if any("No space left" in line for line in said):  # where the file is; a full partition has words of its own
+        raise NoSpace(f"no room for {what} in the file", because=said, remedies=["look with: df -h"])
+    if any("full" in line or "Could not allocate" in line for line in said):
         raise NoSpace(f"{what} is too small for what it must hold", because=said, remedies=["say a larger --size"])
     raise MossError(f"{what} could not be made: {command[0]} failed", because=said, remedies=["look at what it says"])
 

@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from typing import IO
 
 from moss.architecture import native_architecture
-from moss.boot.keeping import Proposed
+from moss.boot.content import kernels_of
+from moss.boot.loader import has_loader
 from moss.db import bundles
 from moss.db import repositories as recorded
 from moss.declared import Declared
 from moss.effects import as_moss_error
-from moss.errors import MossError, NotFound, PermissionRefused, UsageError
+from moss.errors import MossError, NoSpace, NotFound, PermissionRefused, UsageError
 from moss.generation import Generation
 from moss.image.disk import ESP_LEAST, MIB, ROOT_TYPES, DiskLayout, bytes_below, check_tools, new_root_id, write_disk
 from moss.image.oci import ARCHITECTURES, OciConfig, write_oci
@@ -45,6 +46,10 @@ _FREE_LEAST = 256 * MIB
 _OWN_DIRECTORIES = ("etc/moss", ".moss/trust")
 """What goes with a system to its image: the admin's words to moss, and what repositories have signed."""
 
+_WITHOUT_INITRD = (
+    "the kernel {} has no initrd: it boots where it can mount the root by itself, always the same generation"
+)
+
 
 @value
 class DiskImage:
@@ -68,41 +73,45 @@ def find_generation(system: System, number: GenerationId | None) -> Generation:
     return generation
 
 
-def write_tar_image(system: System, generation: Generation, target: Target) -> int:
-    """Bytes of its files."""
-    with as_moss_error("make the image"), _plain_root(system, generation) as root:
+def write_tar_image(system: System, generation: Generation, target: Target, *, made_at: int) -> int:
+    """Bytes of its files. `made_at`: the one time of everything in it, in seconds since 1970."""
+    with _plain_root(system, generation) as root:
         system.reporter.stage("writing the archive")
-        return write_tar(root, target, mtime=generation.created_at, left_out=_LEFT_OUT)
+        return write_tar(root, target, mtime=made_at, left_out=_LEFT_OUT)
 
 
 def write_oci_image(
-    system: System, generation: Generation, target: IO[bytes], spool: IO[bytes], name: str, command: tuple[str, ...]
+    system: System,
+    generation: Generation,
+    target: IO[bytes],
+    spool: IO[bytes],
+    name: str,
+    command: tuple[str, ...],
+    *,
+    made_at: int,
 ) -> str:
-    """The manifest's digest, SHA-256."""
+    """The manifest's digest, SHA-256. `made_at` as for `write_tar_image`."""
     native = native_architecture()
     config = OciConfig(
         ARCHITECTURES.get(native, native),
-        datetime.fromtimestamp(generation.created_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        datetime.fromtimestamp(made_at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         name,
         command,
         ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin",),
         {"org.opencontainers.image.version": str(generation.id)},
     )
-    with as_moss_error("make the image"), _plain_root(system, generation) as root:
+    with _plain_root(system, generation) as root:
         system.reporter.stage("writing the layer")
-        return write_oci(root, target, spool, config, mtime=generation.created_at, left_out=_LEFT_OUT)
+        return write_oci(root, target, spool, config, mtime=made_at, left_out=_LEFT_OUT)
 
 
 def write_disk_image(
     system: System, generation: Generation, path: str, *, size: int | None, words: str
 ) -> DiskImage:
     """Make a new file at `path`. `size`: of the whole disk in bytes; None: as large as it takes, and some room.
-    `words` go onto the kernel's command line. NotFound where the generation has no kernel."""
-    if os.geteuid() != 0:
-        raise PermissionRefused("only root can make a disk whose files have the owners they must", remedies=["sudo"])
-    check_tools()
-    if os.path.lexists(path):
-        raise UsageError(f"{path} exists already", remedies=["name a new file", f"rm {path}"])
+    `words` go onto the kernel's command line. NotFound where the generation has no kernel or no boot loader; NoSpace
+    where it does not fit into `size`, or onto the file system that `path` is on."""
+    _check_possible(system, generation, path)
     with as_moss_error("make the image"), _scratch(system) as scratch:
         root, esp = os.path.join(scratch, "root"), os.path.join(scratch, "esp")
         root_id = new_root_id()
@@ -110,9 +119,12 @@ def write_disk_image(
         os.mkdir(esp)
         with open_to_change(root, system.reporter, command="moss image disk", effects=system.effects) as made:
             proposed = propose_boot_sync(made, esp)
-            _refuse_without_kernel(generation, proposed)
             sync_boot(made, proposed, remember=False)
+        for entry in proposed.wanted.entries:
+            if not entry.initrds:
+                system.reporter.warning(_WITHOUT_INITRD.format(entry.kernel))
         layout = _layout(root, esp, size, root_id)
+        _check_room(path, bytes_below(root) + bytes_below(esp))
         system.reporter.stage("writing the disk")
         try:
             write_disk(path, layout, root, esp)
@@ -124,28 +136,56 @@ def write_disk_image(
         return DiskImage(generation.id, layout.size, entries)
 
 
-def _layout(root: str, esp: str, size: int | None, root_id: str) -> DiskLayout:
-    esp_size = max(ESP_LEAST, -(-bytes_below(esp) * 2 // MIB) * MIB)
-    held = bytes_below(root)
-    wanted = -(-(held + held // _FREE_SHARE + _FREE_LEAST) // MIB) * MIB
-    root_type = ROOT_TYPES.get(native_architecture())
-    if root_type is None:
+def _check_possible(system: System, generation: Generation, path: str) -> None:
+    """What can be known before minutes of work."""
+    if os.geteuid() != 0:
+        raise PermissionRefused("only root can make a disk whose files have the owners they must", remedies=["sudo"])
+    check_tools()
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists already", remedies=["name a new file", f"rm {path}"])
+    directory = os.path.dirname(path) or "."
+    if not os.path.isdir(directory):
+        raise NotFound(f"there is no directory {directory} for the disk", remedies=[f"mkdir -p {directory}"])
+    if native_architecture() not in ROOT_TYPES:
         raise MossError(f"no type of partition is known for {native_architecture()}", remedies=["use image tar"])
-    if size is not None:
-        wanted = size // MIB * MIB - esp_size - 2 * MIB
-        if wanted < held:
-            least = (held + esp_size) * 11 // 10 // MIB
-            raise UsageError(f"{size} bytes are too few for this generation", remedies=[f"--size {least}M"])
-    return DiskLayout(esp_size, wanted, root_type, root_id)
-
-
-def _refuse_without_kernel(generation: Generation, proposed: Proposed) -> None:
-    if not proposed.wanted.entries:
+    if next(kernels_of(system.record, generation), None) is None:
         raise NotFound(
             f"generation {generation.id} has no kernel to boot",
             because=["a kernel is at /usr/lib/modules/VERSION/vmlinuz or /usr/lib/kernel/VERSION/vmlinuz"],
             remedies=["install one: moss install linux-image-…", "image tar and image oci need none"],
         )
+    if not has_loader(system.record, generation.id):
+        raise NotFound(
+            f"generation {generation.id} has no boot loader, so a disk of it would not boot",
+            because=["systemd-boot is at /usr/lib/systemd/boot/efi/systemd-boot*.efi"],
+            remedies=["install it: moss install systemd-boot-efi", "image tar and image oci need none"],
+        )
+
+
+def _check_room(path: str, needed: int) -> None:
+    directory = os.path.dirname(path) or "."
+    status = os.statvfs(directory)
+    free = status.f_bavail * status.f_frsize
+    if free < needed:
+        raise NoSpace(
+            f"the disk takes {-(-needed // MIB)} MiB, and {directory} has {free // MIB} MiB free",
+            remedies=["name a file on another file system", f"look with: df -h {directory}"],
+        )
+
+
+def _layout(root: str, esp: str, size: int | None, root_id: str) -> DiskLayout:
+    esp_size = max(ESP_LEAST, -(-bytes_below(esp) * 2 // MIB) * MIB)
+    held = bytes_below(root)
+    wanted = -(-(held + held // _FREE_SHARE + _FREE_LEAST) // MIB) * MIB
+    if size is not None:
+        wanted = size // MIB * MIB - esp_size - 2 * MIB
+        if wanted < held:
+            least = -(-(held + esp_size) * 11 // (10 * MIB))
+            raise UsageError(
+                f"a disk of {size // MIB} MiB is too small for this generation: it takes {least} MiB",
+                remedies=[f"--size {least}M", "leave --size out"],
+            )
+    return DiskLayout(esp_size, wanted, ROOT_TYPES[native_architecture()], root_id)
 
 
 @contextmanager
@@ -162,18 +202,24 @@ def _scratch(system: System) -> Iterator[str]:
 
 @contextmanager
 def _plain_root(system: System, generation: Generation) -> Iterator[str]:
-    with _scratch(system) as scratch, Store(system.root.store, system.effects) as store:
+    with _scratch(system) as scratch:
         root = os.path.join(scratch, "root")
-        usr = os.path.join(root, "usr")
-        system.reporter.stage(f"making the tree of generation {generation.id}")
-        system.effects.mkdir(root, 0o755)
-        materialise(whole_layout(system, generation.id), store, usr, Declared(generation.id), system.effects)
-        apply_skeleton(propose_skeleton(root, usr), root, system.effects)
-        changes = propose_local_changes(root, usr, {})
-        apply_local_changes(changes, root, system.effects)
-        for warning in (*changes.warnings, *run_in_root(system, root, generation.id)):
-            system.reporter.warning(warning)
+        with as_moss_error("make the image"):
+            _make_plain_root(system, generation, root)
         yield root
+
+
+def _make_plain_root(system: System, generation: Generation, root: str) -> None:
+    usr = os.path.join(root, "usr")
+    system.reporter.stage(f"making the tree of generation {generation.id}")
+    system.effects.mkdir(root, 0o755)
+    with Store(system.root.store, system.effects) as store:
+        materialise(whole_layout(system, generation.id), store, usr, Declared(generation.id), system.effects)
+    apply_skeleton(propose_skeleton(root, usr), root, system.effects)
+    changes = propose_local_changes(root, usr, {})
+    apply_local_changes(changes, root, system.effects)
+    for warning in (*changes.warnings, *run_in_root(system, root, generation.id)):
+        system.reporter.warning(warning)
 
 
 def _own_system(system: System, generation: Generation, scratch: str, root: str, command_line: str) -> None:

@@ -113,6 +113,8 @@ def test_a_recipe_that_does_not_fit_is_said(tmp_path: Path) -> None:
 def test_accounts_are_lines_of_sysusers(tmp_path: Path) -> None:
     _, read = made(tmp_path, "dbus")
     assert read.contents["lib/sysusers.d/moss-dbus.conf"].startswith(b"u messagebus - ")
+    _, read = made(tmp_path, "udev")
+    assert read.contents["lib/sysusers.d/moss-udev.conf"].splitlines()[1] == b"g kvm -"
 
 
 def test_files_outside_etc_and_var_are_copied_from_usr_itself(tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def test_a_disk_holds_what_it_was_given(tmp_path: Path) -> None:
     disk = tmp_path / "disk.img"
     write_disk(str(disk), layout, str(root), str(esp))
     assert disk.stat().st_size == layout.size
+    assert disk.stat().st_blocks * 512 < layout.size // 4, "what is free takes no room"
     table = json.loads(
         subprocess.run(["sfdisk", "--json", disk], capture_output=True, text=True, check=True).stdout
     )["partitiontable"]["partitions"]

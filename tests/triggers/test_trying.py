@@ -42,8 +42,9 @@ def test_the_command_runs_in_what_would_come_and_nothing_stays(world: World) -> 
     assert done.stdout.splitlines() == [
         "1", "2", "my own", "typed",
         "The command ended with exit code 7; the system is as before.",
+        "It ran in what would be generation 2:", "Install   two 1.0-1  you asked for it",
         "It wrote 2 paths, of which nothing is kept:", "  /usr/share/new", "  /etc/mine",
-        "It removed 1 path, of which nothing is kept:", "  /usr/share/items/one",
+        "It removed 1 path, which is there again:", "  /usr/share/items/one",
     ]  # fmt: skip
     assert state(world) == before
     assert moss(world, "verify").returncode == 0
@@ -59,6 +60,11 @@ def test_without_a_change_it_is_the_system_as_it_is(world: World) -> None:
     assert json.loads(done.stdout)["data"] == {
         "plan": None, "tried": {"exit_code": 0, "written": ["/usr/x"], "removed": []},
     }  # fmt: skip
+
+
+def test_a_change_that_changes_nothing_is_tried_in_the_active_generation(world: World) -> None:
+    done = moss(world, "try", "install", "one", "--", "true")
+    assert done.stdout.splitlines()[1:] == ["The change would change nothing: it ran in the active generation."]
 
 
 def test_how_it_ends(world: World) -> None:
