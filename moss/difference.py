@@ -24,7 +24,9 @@ from moss.db.paths import (
     compare,
     entry_of,
     paths_by_filter,
+    removed_paths,
     replaced_names,
+    rows_below,
     rows_of_both,
     rows_of_one,
     sides_below,
@@ -105,7 +107,8 @@ class _Look:
             self._above = _ancestors(self._real)
             asked.update(name for path in (*self._real, *self._above) for name in self._names(path))
         self._rows = [*rows, *rows_of_both(database, asked)]
-        self.is_unclear = not self._find_winners()
+        self._above_removed = _ancestors(removed_paths(database))
+        self.is_unclear = not self._find_winners(self._rows, self._old, self._new)
 
     def links_change(self) -> bool:
         """Whether another set of symlinks stands for directories than before, or may."""
@@ -124,7 +127,7 @@ class _Look:
             for path, sides in targets.items()
         )
 
-    def _find_winners(self) -> bool:
+    def _find_winners(self, rows: Iterable[Row], old: dict[str, Row], new: dict[str, Row]) -> bool:
         """What each side has at each path; False where that looks like a collision."""
         if not self._links:
             self._old = {row[PATH]: row for row in self._rows if row[SIDES] & OLD}
@@ -133,9 +136,12 @@ class _Look:
                 return True  # as nearly always: nowhere do two packages of a side meet
             self._old, self._new = {}, {}
         real_path = self._resolver.real_path if self._links else str
-        for row in sorted(self._rows, key=itemgetter(NAME)):
+        removed: set[str] = set()
+        for row in sorted(rows, key=itemgetter(NAME)):
             path = real_path(row[PATH])
-            for side, winners in ((OLD, self._old), (NEW, self._new)):
+            if row[KIND] == EntryKind.NOTHING:
+                removed.add(path)
+            for side, winners in ((OLD, old), (NEW, new)):
                 if row[SIDES] & side:
                     first = winners.setdefault(path, row)
                     if first is not row:
@@ -143,6 +149,10 @@ class _Look:
                         if winner is None:
                             return False
                         winners[path] = winner
+        for path in removed:
+            for winners in (old, new):
+                if path in winners and winners[path][KIND] == EntryKind.NOTHING:
+                    del winners[path]
         return True
 
     def _better(self, path: str, first: Row, second: Row, side: int) -> Row | None:
@@ -219,11 +229,18 @@ class _Look:
     def _below(self, path: str) -> int:
         sides = 0
         for name in [*self._names(path), *(link for link, target in self._links.items() if target == path)]:
-            sides |= sides_below(self._database, name)
+            sides |= sides_below(self._database, name) if name not in self._above_removed else self._left_below(name)
         for link in self._links:  # a link's own target may be below this directory
             if link.startswith(f"{path}/"):
                 sides |= OLD | NEW
         return sides
+
+    def _left_below(self, directory: str) -> int:
+        """As `sides_below` says it, where triggers removed something there: of what is left."""
+        old: dict[str, Row] = {}
+        new: dict[str, Row] = {}
+        self._find_winners(rows_below(self._database, directory), old, new)
+        return (OLD if old else 0) | (NEW if new else 0)
 
 
 def _is_leaf(row: Row | None) -> bool:

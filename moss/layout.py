@@ -24,6 +24,9 @@ class EntryKind(IntEnum):
     BLOCK_DEVICE = 5
     FIFO = 6
     SOCKET = 7
+    NOTHING = 8
+    """No number of the stone format's: there is nothing at this path, whatever packages have there. A trigger
+    removed it, and only what triggers wrote has such entries."""
 
 
 INSTALLABLE_KINDS = frozenset({EntryKind.REGULAR, EntryKind.SYMLINK, EntryKind.DIRECTORY})
@@ -67,6 +70,10 @@ def symlink(path: str, link_target: str, uid: int = 0, gid: int = 0) -> Entry:
 
 def directory(path: str, permissions: int = 0o755, uid: int = 0, gid: int = 0) -> Entry:
     return Entry(path, EntryKind.DIRECTORY, stat.S_IFDIR | permissions, uid, gid)
+
+
+def nothing(path: str) -> Entry:
+    return Entry(path, EntryKind.NOTHING, 0)
 
 
 def path_fault(path: str) -> str | None:

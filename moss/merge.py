@@ -3,7 +3,9 @@
 - A directory may be in any number of packages, whatever each says of it: what is said beats what is
   only implied (0755 root:root), and two that say different things are a collision.
 - The same file (content, mode, owner) or the same symlink in two packages is fine.
-- What a trigger wrote at a path beats what packages have there.
+- What a trigger wrote at a path beats what packages have there; what it removed is not there. A directory
+  that was removed is there again where something is below it.
+- Symlinks that triggers made move nobody's paths: packages are laid out as they were without them.
 - A path below another package's directory symlink (`lib64/x` where `lib64 -> lib`) moves to where the
   link points.
 - Anything else at one path is a collision, unless one of the packages replaces the other.
@@ -73,7 +75,12 @@ def merge(
     collision there is.
     """
     rows = [(name, entry) for name, entries in layouts for entry in entries]
-    follow = Resolver({entry.path: entry.link_target for _, entry in rows if entry.link_target is not None})
+    links = {
+        entry.path: entry.link_target
+        for name, entry in rows
+        if entry.link_target is not None and not is_made_by_trigger(name)
+    }
+    follow = Resolver(links)
     moved = [(name, follow.moved(entry)) for name, entry in rows]
     moved.sort(key=lambda row: tree_order(row[1].path))  # stable: packages stay in order
     return Merged(list(unite(moved, replaces)), follow.followed)
@@ -86,6 +93,7 @@ def unite(rows: Iterable[tuple[str, Entry]], replaces: Replaces) -> Iterator[Ent
     Raises LayoutCollision with every collision there is, after the last row.
     """
     collisions: list[Collision] = []
+    nothing = EntryKind.NOTHING
     leaves: list[tuple[str, str]] = []
     """What is no directory and a beginning of the path, with its package; the outermost first."""
     won: tuple[str, Entry] | None = None
@@ -97,11 +105,11 @@ def unite(rows: Iterable[tuple[str, Entry]], replaces: Replaces) -> Iterator[Ent
             else:
                 won = winner
             continue
-        if won is not None:
+        if won is not None and won[1].kind is not nothing:
             collisions += _above(won, leaves)
             yield won[1]
         won = row
-    if won is not None:
+    if won is not None and won[1].kind is not nothing:
         collisions += _above(won, leaves)
         yield won[1]
     if collisions:

@@ -20,7 +20,7 @@ from tests.omitting import omissions_in, omitted
 OWN_ENTRIES = {".stateID", ".system-model.kdl"}
 """What moss itself puts into a tree."""
 
-REGULAR, SYMLINK, DIRECTORY = 1, 2, 3
+REGULAR, SYMLINK, DIRECTORY, NOTHING = 1, 2, 3, 8
 EMPTY = "99aa06d3014798d86001c324468d497f"
 """XXH3-128 of nothing."""
 
@@ -40,7 +40,7 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
         " hex(asset.digest) || hex(asset.xattrs), link_target"
         " FROM selection JOIN package ON package.id = selection.package"
         " JOIN layout ON layout.package = package.id LEFT JOIN asset ON asset.id = layout.asset"
-        " WHERE selection.generation = ? ORDER BY package.name, path",
+        " WHERE selection.generation = ? ORDER BY made_by IS NOT NULL, package.name, path",
         (generation,),
     ).fetchall()
     filters = database.execute(
@@ -49,7 +49,9 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
     ).fetchall()
     database.close()
     rows = _left(rows, omissions_in(filters[0][0]) if filters else [])
-    links = {path: target for _, path, kind, *_, target in rows if kind == SYMLINK}
+    links = {
+        path: target for name, path, kind, *_, target in rows if kind == SYMLINK and not name.startswith("trigger(")
+    }
     tree: dict[str, Expected] = {}
     for _, path, kind, mode, uid, gid, digest, target in rows:
         parent, name = posixpath.split(path)
@@ -59,6 +61,7 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
         if known is not None and kind == DIRECTORY and found[1:4] == (0o755, 0, 0):
             continue
         tree[real] = found
+    tree = {path: found for path, found in tree.items() if found[0] != NOTHING}
     for path in list(tree):
         parent = posixpath.dirname(path)
         while parent and parent not in tree:

@@ -16,6 +16,7 @@ from moss.cli.outliving import load_what_is_needed_later
 from moss.cli.parameters import Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, duration, plain, wrapped
+from moss.cli.trigger_words import changed_in_words
 from moss.db import trees
 from moss.errors import Locked, MossError, Recovered
 from moss.fetch.network import Network
@@ -213,6 +214,7 @@ def _triggers_text(runs: Sequence[TriggerRun], page: Page) -> str:
     ran = [f"{plain(one.name)} {duration(one.seconds)}" for one in runs if one.seconds and not one.reused]
     left = [plain(one.name) for one in runs if one.outcome == "ignored"]
     said = [f"Triggers that ran: {', '.join(ran)}."] if ran else []
+    said += [f"The trigger {text}." for one in runs if not one.reused for text in changed_in_words(one)]
     said += [f"Left out, as you said: {', '.join(left)}; the next change runs them."] if left else []
     return "".join(f"{line}\n" for text in said for line in wrapped(text, page.width or 1000))
 

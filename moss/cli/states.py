@@ -10,8 +10,9 @@ from moss.cli.parameters import Argument
 from moss.cli.plan_text import difference_rows, rows_text
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, labelled, moment, plain, table
+from moss.cli.trigger_words import changed_in_words
 from moss.db.facts import facts_of
-from moss.db.triggers import TriggerRun, runs_of
+from moss.db.triggers import TriggerRun, runs_of, with_changed
 from moss.errors import NotFound
 from moss.facts import Fact, FactKind
 from moss.generation import Generation, JournalEntry, Selected
@@ -46,7 +47,7 @@ def state_show(
             raise NotFound("there is no generation yet", remedies=["moss install PACKAGE"])
         found, packages = queries.generation_packages(system, number)
         facts = facts_of(system.record, number)
-        triggers = list(runs_of(system.record, number).values())
+        triggers = with_changed(system.record, number, runs_of(system.record, number).values())
         edited = edits(session, system) if number == system.active else ()
     return Answer(
         lambda page: generation_text(found, packages, facts, triggers, edited, page),
@@ -147,6 +148,7 @@ def generation_text(
             ("Edited", f"{', '.join(map(plain, edited))}: moss sync follows it" if edited else ""),
             ("Planned for", _facts_in_short(facts)),
             ("Triggers", ", ".join(_trigger_in_short(one) for one in triggers)),
+            *(("", text) for one in triggers for text in changed_in_words(one)),
             ("Holds", count(len(packages), "package")),
         ),
         page,

@@ -1,10 +1,15 @@
 """What a generation boots with, out of its layout; and where the person said that $BOOT is."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from moss.db.connection import Database
-from moss.db.packages import Asset
+from moss.db.packages import Asset, replacements
+from moss.generation import PackageId
+from moss.layout import Entry, EntryKind
+from moss.merge import better
 from moss.root import GenerationId
 
 KERNELS, MODULES = "lib/kernel", "lib/modules"
@@ -89,13 +94,33 @@ def _files(
     database: Database, generation: GenerationId, where: str, values: Sequence[str]
 ) -> Iterator[BootFile]:
     rows = database.connection.execute(
-        "SELECT layout.path, asset.digest, asset.permissions, asset.uid, asset.gid, asset.xattrs, asset.size"
-        " FROM layout JOIN selection USING (package) JOIN asset ON asset.id = layout.asset"
+        "SELECT layout.path, layout.package, name, kind, mode, layout.uid, layout.gid, link_target, asset.digest,"
+        " permissions, asset.uid, asset.gid, xattrs, size"
+        " FROM layout JOIN selection USING (package) JOIN package ON package.id = layout.package"
+        " LEFT JOIN asset ON asset.id = layout.asset"
         f" WHERE {where} AND selection.generation = ? ORDER BY layout.path, layout.package",
         (*values, generation),
-    )
-    for path, *asset, size in rows:
-        yield BootFile(path, Asset(*asset), size)
+    ).fetchall()
+    for path, at_path in groupby(rows, key=itemgetter(0)):
+        *asset, size = _winner(database, list(at_path))[8:]
+        if size is not None:
+            yield BootFile(path, Asset(*asset), size)
+
+
+def _winner(database: Database, rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """Of what packages and triggers have at one path, what the generation has: as merging its layout says it."""
+    won = rows[0]
+    for row in rows[1:]:
+        replaces = replacements(database, [PackageId(won[1]), PackageId(row[1])])
+        one, other = _named(won), _named(row)
+        if better(one, other, replaces) is other:
+            won = row
+    return won
+
+
+def _named(row: tuple[Any, ...]) -> tuple[str, Entry]:
+    path, _, name, kind, mode, uid, gid, target, digest = row[:9]
+    return name, Entry(path, EntryKind(kind), mode, uid, gid, digest, target)
 
 
 def said_place(database: Database) -> tuple[str, str] | None:

@@ -43,9 +43,10 @@ def rows_below(
 def links_of(
     database: Database, packages: Sequence[PackageId], path_filter: FilterId = NO_FILTER
 ) -> dict[str, str]:
-    """Every symlink of these packages with its target."""
+    """Every symlink of these packages with its target, but for those that triggers made."""
     rows = database.connection.execute(
         "SELECT layout.path, link_target FROM json_each(?1) AS chosen"
+        " CROSS JOIN package ON package.id = chosen.value AND made_by IS NULL"
         f" CROSS JOIN layout ON layout.package = chosen.value AND kind = 2 {_where(path_filter)}",
         (json.dumps(packages), path_filter),
     )

@@ -108,6 +108,25 @@ def sides_below(database: Database, directory: str) -> int:
     return found
 
 
+def removed_paths(database: Database) -> list[str]:
+    """The paths that triggers removed in one of the selections."""
+    rows = database.connection.execute(
+        "SELECT DISTINCT path FROM compared CROSS JOIN layout INDEXED BY layout_removed"
+        " ON layout.package = compared.package WHERE kind = 8"
+    )
+    return [str(path) for (path,) in rows]
+
+
+def rows_below(database: Database, directory: str) -> list[Row]:
+    """Every entry that packages of the selections have below this directory."""
+    return database.connection.execute(
+        f"SELECT {_COLUMNS} FROM layout JOIN compared ON compared.package = layout.package AND {_STAYS}"
+        " JOIN package ON package.id = layout.package LEFT JOIN asset ON asset.id = layout.asset"
+        " WHERE layout.path > ? AND layout.path < ?",
+        (f"{directory}/", f"{directory}0"),
+    ).fetchall()
+
+
 def paths_by_filter(database: Database) -> list[str]:
     """Every path of packages of both selections that one filter leaves out and the other does not."""
     found = database.connection.execute(

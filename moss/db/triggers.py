@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from moss.db.connection import Database
+from moss.db.cuts import not_omitted
 from moss.db.packages import record_package
 from moss.digest import ContentDigest, PackageDigest
 from moss.generation import PackageId
@@ -12,7 +13,18 @@ from moss.merge import name_of_made
 from moss.package import Metadata, Relations
 from moss.root import GenerationId
 from solver.model import Relation
-from solver.values import value
+from solver.values import replace, value
+
+
+@value
+class Changed:
+    """A file or symlink of a package that a generation has not as the package has it, because of a trigger."""
+
+    path: str
+    """Below /usr."""
+    package: str
+    removed: bool
+    """Not there; otherwise what the trigger wrote is there instead."""
 
 
 @value
@@ -30,6 +42,8 @@ class TriggerRun:
     """What it wrote; None: nothing below /usr."""
     reused: bool = False
     """It did not run: what it wrote for the generation before is as good. Known only to who decided so."""
+    changed: tuple[Changed, ...] = ()
+    """What packages have and this trigger removed or wrote over; told by `with_changed`."""
 
 
 def runs_of(database: Database, generation: GenerationId | None) -> dict[str, TriggerRun]:
@@ -42,6 +56,26 @@ def runs_of(database: Database, generation: GenerationId | None) -> dict[str, Tr
         name: TriggerRun(name, inputs, outcome, output, seconds, None if package is None else PackageId(package))
         for name, inputs, outcome, output, seconds, package in rows
     }
+
+
+def with_changed(database: Database, generation: GenerationId, runs: Iterable[TriggerRun]) -> list[TriggerRun]:
+    """The same, each with what it changed of the generation's packages."""
+    rows = database.connection.execute(
+        "SELECT package.made_by, mine.path, other.name, mine.kind = 8 FROM selection"
+        " JOIN package ON package.id = selection.package AND package.made_by IS NOT NULL"
+        " CROSS JOIN layout AS mine ON mine.package = package.id"
+        " CROSS JOIN layout AS theirs ON theirs.path = mine.path AND theirs.kind <> 3"
+        " JOIN selection AS beside ON beside.package = theirs.package AND beside.generation = ?1"
+        " JOIN package AS other ON other.id = theirs.package AND other.made_by IS NULL"
+        " WHERE selection.generation = ?1"
+        f" AND {not_omitted('(SELECT path_filter FROM generation WHERE id = ?1)', 'theirs')}"
+        " ORDER BY mine.path, other.name",
+        (generation,),
+    )
+    changed: dict[str, list[Changed]] = {}
+    for name, path, package, removed in rows:
+        changed.setdefault(name, []).append(Changed(path, package, bool(removed)))
+    return [replace(run, changed=tuple(changed.get(run.name, ()))) for run in runs]
 
 
 def has_runs(database: Database, generation: GenerationId | None) -> bool:

@@ -25,7 +25,7 @@ from moss.errors import MossError
 from moss.examine import Reading, entries_of
 from moss.fetch.verify import open_uri
 from moss.generation import PackageId, Reason
-from moss.layout import Entry, EntryKind
+from moss.layout import Entry, EntryKind, nothing
 from moss.merge import LayoutCollision, Resolver, merge
 from moss.model import SystemModel, Wish, with_times
 from moss.model_text import ModelTextError, read_model
@@ -136,11 +136,10 @@ def _said(usr: str) -> tuple[_Said | None, str | None]:
 
 
 def _made(system: System, there: _There, usr: str) -> list[_Known]:
-    """What triggers wrote, as far as it is there still: a package of each one's."""
+    """What triggers wrote, or removed: a package of each one's."""
     by_trigger: dict[str, list[Entry]] = {}
     for path, trigger in sorted(there.written.items()):
-        if path in there.entries:
-            by_trigger.setdefault(trigger, []).append(there.entries[path])
+        by_trigger.setdefault(trigger, []).append(there.entries.get(path) or nothing(path))
     found = []
     for trigger, layout in sorted(by_trigger.items()):
         digest = digest_of_made(trigger, (), layout)

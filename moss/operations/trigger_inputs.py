@@ -3,13 +3,16 @@
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 from moss.db import layouts
 from moss.db.connection import Database
+from moss.db.packages import replacements
 from moss.db.paths import Holding
 from moss.digest import content_digest_of_file
 from moss.errors import TriggerFailed
-from moss.layout import Entry, regular
+from moss.layout import Entry, EntryKind, regular
+from moss.merge import Replaces, better
 from moss.triggers.order import waiting
 from moss.triggers.running import Ended
 from moss.triggers.values import Run, Trigger
@@ -39,9 +42,18 @@ class TriggerInputs:
     def commands(self, name: str) -> list[Command]:
         """What the trigger has to do, now that those before it are done."""
         matcher = self.matchers[name]
-        entries = {entry.path: entry for prefix in set(matcher.prefixes) for entry in self._below(prefix)}
-        entries |= {entry.path: entry for other in sorted(self.waiting[name]) for entry in self.made.get(other, ())}
-        return commands_of(matcher, (entries[path] for path in sorted(entries)))
+        return commands_of(matcher, self._entries(name, matcher.prefixes))
+
+    def _entries(self, name: str, prefixes: Iterable[str]) -> list[Entry]:
+        """What is there for the trigger, as far as its path begins with one of these; in the order of a tree."""
+        entries = {entry.path: entry for prefix in set(prefixes) for entry in self._below(prefix)}
+        entries |= {entry.path: entry for other in self._in_order(name) for entry in self.made.get(other, ())}
+        there = (entries[path] for path in sorted(entries))
+        return [entry for entry in there if entry.kind is not EntryKind.NOTHING]
+
+    def _in_order(self, name: str) -> list[str]:
+        """What the trigger waits for, each after what it waits for itself."""
+        return sorted(self.waiting[name], key=lambda other: (len(self.waiting[other]), other))
 
     def inputs(self, name: str, commands: Iterable[Command]) -> str:
         """The digest of all that the trigger's outcome depends on."""
@@ -53,6 +65,9 @@ class TriggerInputs:
                 hasher.update(repr(regular(path, content_digest_of_file(file))).encode())
         for command in commands:
             hasher.update(command.digest().encode())
+        matcher = self.matchers[name]
+        for entry in filter(matcher.may_delete, self._entries(name, matcher.delete_prefixes)):
+            hasher.update(repr(tuple(entry)).encode(errors="surrogateescape"))
         return digest_of(trigger)[:_OWN] + hasher.hexdigest()[_OWN:]
 
     def says_the_same(self, name: str, inputs: str) -> bool:
@@ -82,7 +97,19 @@ class TriggerInputs:
             if directory
             else layouts.rows_of(self.record, *self._chosen)
         )
-        return (entry for _, entry in rows)
+        return (entry for _, entry in self._winners(rows))
+
+    def _winners(self, rows: Iterable[tuple[str, Entry]]) -> Iterable[tuple[str, Entry]]:
+        """What a tree has at each path, where packages and triggers have something there."""
+        found: dict[str, tuple[str, Entry]] = {}
+        for row in rows:
+            known = found.get(row[1].path)
+            found[row[1].path] = row if known is None else better(known, row, self._replaces) or known
+        return found.values()
+
+    @cached_property
+    def _replaces(self) -> Replaces:
+        return replacements(self.record, self._chosen.packages)
 
 
 def _below_usr(path: str) -> str:

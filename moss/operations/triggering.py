@@ -18,9 +18,19 @@ from functools import partial
 from moss.arriving import expect, have_arrived
 from moss.db import cuts, generations, packages
 from moss.db.paths import Holding
-from moss.db.triggers import TriggerRun, digest_of_made, made_in, record_made, record_runs, runs_of, set_made
+from moss.db.triggers import (
+    TriggerRun,
+    digest_of_made,
+    made_in,
+    record_made,
+    record_runs,
+    runs_of,
+    set_made,
+    with_changed,
+)
 from moss.errors import CorruptData, TriggerFailed
 from moss.generation import FilterId, PackageId
+from moss.layout import Entry, EntryKind
 from moss.merge import LayoutCollision
 from moss.operations.system import System
 from moss.operations.trees import change_tree
@@ -86,7 +96,7 @@ def run_triggers(
             because=fault.because,
             remedies=["say in one trigger's file that it runs after the other", "moss … --ignore-trigger NAME"],
         ) from fault
-    return tuple(sorted(runs, key=lambda run: run.name))
+    return tuple(with_changed(system.record, number, sorted(runs, key=lambda run: run.name)))
 
 
 class _Look(TriggerInputs):
@@ -141,15 +151,31 @@ class _Look(TriggerInputs):
             return None
         if self._other_filter and old.package is not None:
             return None
+        if old.package is not None and self._meets(packages.layout_of(self.record, old.package)):
+            return None
         if not self._is_touched(trigger) and self.says_the_same(name, old.inputs):
             return replace(old, reused=True)
         return replace(old, reused=True) if self.inputs(name, self.commands(name)) == old.inputs else None
+
+    def _meets(self, made: Sequence[Entry]) -> bool:
+        """Whether packages have something else now where a trigger changed what they had: it was made of that."""
+        paths = self._changed_paths
+        if not paths.isdisjoint(entry.path for entry in made):
+            return True
+        leaves = {entry.path for entry in made if entry.kind is not EntryKind.DIRECTORY}
+        return any(above in leaves for path in paths for above in _above(path))
 
     def _is_touched(self, trigger: Trigger) -> bool:
         """Whether anything that it may be about has come, gone or changed."""
         if self._other_filter or self._changed_paths.intersection(self.programs(trigger)):
             return True
-        return any(map(self.matchers[trigger.name].is_about, self._changed))
+        matcher = self.matchers[trigger.name]
+        return any(matcher.is_about(entry) or matcher.may_delete(entry) for entry in self._changed)
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path
 
 
 def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
@@ -177,12 +203,7 @@ def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
         place = sandboxes[end.name]
         upper, *below = (os.path.join(place.base, one) for one in (place.upper, *place.seen_before, place.tree))
         captured = capture(upper, below, end.name, owner=None if system.effects.apply_owners else os.geteuid())
-        if captured.removed:
-            raise TriggerFailed(
-                f"the trigger {end.name} removed /usr/{captured.removed[0]}, which a package has",
-                remedies=[f"do without it this time: --ignore-trigger {end.name}"],
-            )
-        look.made[end.name] = captured.entries
+        look.made[end.name] = captured.layout
         run = TriggerRun(end.name, inputs[end.name], "done", end.output, end.seconds)
         written[end.name] = _Written(run, captured, tuple(look.waiting[end.name]))
         system.reporter.progress(len(written), len(due), "triggers")
@@ -216,7 +237,7 @@ def _record(
     try:
         with system.record.transaction():
             for one in written:
-                package = _record_one(system, one) if one.captured.entries else None
+                package = _record_one(system, one) if one.captured.layout else None
                 runs.append(replace(one.run, package=package))
             made = [run.package for run in runs if run.package is not None]
             set_made(system.record, number, [*staying, *made])
@@ -236,13 +257,13 @@ def _record(
 
 
 def _record_one(system: System, written: _Written) -> PackageId:
-    digest = digest_of_made(written.run.name, written.wins_over, written.captured.entries)
+    digest = digest_of_made(written.run.name, written.wins_over, written.captured.layout)
     known = packages.unpacked(system.record, digest)
     if known is not None:
         return known
     captured, name = written.captured, written.run.name
     sizes = {content: os.path.getsize(path) for content, path in captured.contents}
-    return record_made(system.record, name, digest, written.wins_over, captured.entries, sizes)
+    return record_made(system.record, name, digest, written.wins_over, captured.layout, sizes)
 
 
 def _store(system: System, package: PackageId, path_filter: FilterId, written: _Written, store: Store) -> None:

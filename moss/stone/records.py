@@ -45,7 +45,7 @@ FILE_TYPE = {
     EntryKind.FIFO: stat.S_IFIFO,
     EntryKind.SOCKET: stat.S_IFSOCK,
 }
-_KINDS = {int(kind): kind for kind in EntryKind}
+_KINDS = {int(kind): kind for kind in FILE_TYPE}
 
 
 def decode_layout(plain: bytes, records: int, place: Place) -> tuple[Entry, ...]:

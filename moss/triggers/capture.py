@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from moss.digest import ContentDigest, content_digest_of_file
 from moss.errors import TriggerFailed
-from moss.layout import Entry, EntryKind, path_fault
+from moss.layout import Entry, EntryKind, nothing, path_fault
 from moss.root import DECLARED_ENTRIES
 from moss.xattrs import found_on, names_on
 from solver.values import value
@@ -25,9 +25,14 @@ class Captured:
     entries: tuple[Entry, ...]
     """By path."""
     removed: tuple[str, ...]
-    """Paths of files and symlinks, and of directories with all that was in them; by path."""
+    """Paths of files, symlinks and directories; what was below a directory that is gone, too. By path."""
     contents: tuple[tuple[ContentDigest, str], ...]
     """Of each new file's content one file that has it."""
+
+    @property
+    def layout(self) -> tuple[Entry, ...]:
+        """All of it as entries, by path."""
+        return tuple(sorted((*self.entries, *map(nothing, self.removed))))
 
 
 def capture(upper: str, below: Sequence[str], trigger: str, *, owner: int | None = None) -> Captured:
@@ -37,7 +42,7 @@ def capture(upper: str, below: Sequence[str], trigger: str, *, owner: int | None
     found.walk(upper, "")
     contents = {entry.digest: path for entry, path in found.files if entry.digest is not None}
     entries = [entry for entry, _ in found.files] + found.others
-    return Captured(tuple(sorted(entries)), tuple(sorted(found.removed)), tuple(contents.items()))
+    return Captured(tuple(sorted(entries)), tuple(sorted(set(found.removed))), tuple(contents.items()))
 
 
 class _Found:
@@ -58,9 +63,11 @@ class _Found:
         under = self._under(path)
         if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
             if under is not None:
-                self.removed.append(path)
+                self._gone(path)
             return
         self._check(path, status)
+        if not stat.S_ISDIR(status.st_mode):
+            self._all_gone_below(path)
         if stat.S_ISDIR(status.st_mode):
             self._directory(one, path, status, under)
         elif stat.S_ISLNK(status.st_mode):
@@ -76,11 +83,26 @@ class _Found:
         if was is not None and not stat.S_ISDIR(was.st_mode):
             was = None
         elif was is not None and any(name in _OPAQUE for name in names_on(one.path)):
-            self.removed += [f"{path}/{name}" for name in self._names_under(path) if name not in os.listdir(one.path)]
+            for name in set(self._names_under(path)) - set(os.listdir(one.path)):
+                self._gone(f"{path}/{name}")
         uid, gid = self._owners(status)
         if was is None or (was.st_mode, was.st_uid, was.st_gid) != (status.st_mode, status.st_uid, status.st_gid):
             self.others.append(Entry(path, EntryKind.DIRECTORY, status.st_mode, uid, gid))
         self.walk(one.path, f"{path}/")
+
+    def _gone(self, path: str) -> None:
+        if path in DECLARED_ENTRIES:
+            raise self._refused(path, "removed", "it is moss's own")
+        self.removed.append(path)
+        self._all_gone_below(path)
+
+    def _all_gone_below(self, path: str) -> None:
+        """What was in a directory; nothing where it is none."""
+        under = self._under(path)
+        if under is None or os.path.islink(under) or not os.path.isdir(under):
+            return
+        for name in self._names_under(path):
+            self._gone(f"{path}/{name}")
 
     def _file(self, one: os.DirEntry[str], path: str, status: os.stat_result) -> Entry:
         digest = content_digest_of_file(one.path)
@@ -115,10 +137,13 @@ class _Found:
         elif stat.S_IFMT(status.st_mode) not in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
             fault = "it is a device, a pipe or a socket"
         if fault is not None:
-            raise TriggerFailed(
-                f"the trigger {self._trigger} wrote /usr/{path!r}, which no generation can have: {fault}",
-                remedies=[f"moss … --ignore-trigger {self._trigger}", "ask who made the trigger"],
-            )
+            raise self._refused(path, "wrote", fault)
+
+    def _refused(self, path: str, did: str, fault: str) -> TriggerFailed:
+        return TriggerFailed(
+            f"the trigger {self._trigger} {did} /usr/{path!r}, which no generation can have: {fault}",
+            remedies=[f"moss … --ignore-trigger {self._trigger}", "ask who made the trigger"],
+        )
 
 
 def _listed(directory: str) -> list[str]:

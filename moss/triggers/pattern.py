@@ -65,6 +65,12 @@ def filled_pattern(text: str, captures: Mapping[str, str]) -> re.Pattern[str]:
     return re.compile("".join(written), re.DOTALL)
 
 
+def loose_pattern(text: str) -> Pattern:
+    """A pattern that is matched by whatever one with captures filled in matches, and by all that is below that."""
+    loose = _NAMED.sub("**", text)
+    return Pattern(loose, re.compile(f"{_glob(loose)}(/.*)?", re.DOTALL), (), _prefix(loose))
+
+
 def _glob(text: str) -> str:
     if "(" in text or ")" in text:
         raise PatternError("it has a bracket that belongs to no capture: write (name:glob)")

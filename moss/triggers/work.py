@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from moss.layout import Entry
-from moss.triggers.pattern import Pattern, parse_pattern, substituted
+from moss.triggers.pattern import Pattern, loose_pattern, parse_pattern, substituted
 from moss.triggers.values import Delete, Handler, PathType, Run, Trigger
 from solver.values import replace, value
 
@@ -53,15 +53,22 @@ class Matcher:
             _Wanted(parse_pattern(watch.pattern), watch.type, tuple(map(trigger.handler, watch.handlers)))
             for watch in trigger.watches
         )
+        self._deletes = tuple(
+            loose_pattern(path)
+            for _, handler in trigger.handlers
+            if isinstance(handler, Delete)
+            for path in handler.paths
+        )
 
     @property
     def prefixes(self) -> tuple[str, ...]:
         """Below /usr, without it: every path that may match begins with one of these."""
-        return tuple(
-            watch.pattern.prefix.removeprefix(_USR) if watch.pattern.prefix.startswith(_USR) else ""
-            for watch in self._watches
-            if watch.pattern.prefix.startswith(_USR) or _USR.startswith(watch.pattern.prefix)
-        )
+        return _below_usr(watch.pattern for watch in self._watches)
+
+    @property
+    def delete_prefixes(self) -> tuple[str, ...]:
+        """The same of what its handlers may delete."""
+        return _below_usr(self._deletes)
 
     def calls(self, entry: Entry) -> Iterator[Handler]:
         """The handlers that an entry calls for, their captures filled in."""
@@ -76,6 +83,9 @@ class Matcher:
     def is_about(self, entry: Entry) -> bool:
         return next(self.calls(entry), None) is not None
 
+    def may_delete(self, entry: Entry) -> bool:
+        return any(one.expression.fullmatch(_USR + entry.path) for one in self._deletes)
+
 
 def commands_of(matcher: Matcher, entries: Iterable[Entry]) -> list[Command]:
     """What a trigger has to do for a generation with these entries, which come in the order of a tree."""
@@ -84,6 +94,15 @@ def commands_of(matcher: Matcher, entries: Iterable[Entry]) -> list[Command]:
         for handler in matcher.calls(entry):
             called.setdefault(handler, {})[entry.path] = entry
     return [Command(matcher.trigger.name, handler, tuple(inputs.values())) for handler, inputs in called.items()]
+
+
+def _below_usr(patterns: Iterable[Pattern]) -> tuple[str, ...]:
+    prefixes = [one.prefix for one in patterns]
+    return tuple(
+        prefix.removeprefix(_USR) if prefix.startswith(_USR) else ""
+        for prefix in prefixes
+        if prefix.startswith(_USR) or _USR.startswith(prefix)
+    )
 
 
 def _filled(handler: Handler, captures: Mapping[str, str]) -> Handler:

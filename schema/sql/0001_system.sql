@@ -68,9 +68,9 @@ CREATE TABLE leaving (
 CREATE TABLE layout (
     package INTEGER NOT NULL REFERENCES package (id) ON DELETE CASCADE,
     path TEXT NOT NULL CHECK (path <> ''),
-    -- 1 regular file, 2 symlink, 3 directory, as in the stone format.
-    kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3)),
-    -- The whole st_mode.
+    -- 1 regular file, 2 symlink, 3 directory, as in the stone format. 8: a trigger removed what is here.
+    kind INTEGER NOT NULL CHECK (kind IN (1, 2, 3, 8)),
+    -- The whole st_mode; of what was removed 0.
     mode INTEGER NOT NULL,
     uid INTEGER NOT NULL CHECK (uid >= 0),
     gid INTEGER NOT NULL CHECK (gid >= 0),
@@ -83,6 +83,7 @@ CREATE TABLE layout (
     CHECK ((kind = 2) = (link_target IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX layout_path ON layout (path);
+CREATE INDEX layout_removed ON layout (package, path) WHERE kind = 8;
 CREATE INDEX layout_asset ON layout (asset) WHERE asset IS NOT NULL;
 
 -- What was so of a machine when generations were planned: each set once, however many were planned by it.

@@ -295,6 +295,59 @@ def test_what_a_package_has_gives_way_to_what_a_trigger_writes(world: World, tmp
     assert own.read("share/items/one") == "1\n"
 
 
+def test_what_a_trigger_removes_or_replaces_is_on_record_and_told(world: World, tmp_path: Path) -> None:
+    text = """
+name: failing
+handlers:
+    away: {delete: [/usr/share/doc, /usr/share/$(what)/gone*]}
+    write: {run: /usr/bin/sh, args: [-c, 'cd /usr/share; echo mine > kept/one; busybox rm kept/two; test ! -e doc']}
+paths:
+    /usr/share/(what:gon?)/*: {handlers: [away, write]}
+"""
+    own = failing(world, tmp_path, text)
+    files: dict[str, Content] = {f"share/{path}": path for path in ("gone/gone1", "gone/here", "kept/one", "kept/two")}
+    own.publish("files", files)
+    own.refresh()
+    outcome = own.install("failing", "files", "unrelated")
+    (run,) = (one for one in outcome.triggers if one.name == "failing")
+    assert [(one.path, one.package, one.removed) for one in run.changed] == [
+        ("share/doc/unrelated", "unrelated", True), ("share/gone/gone1", "files", True),
+        ("share/kept/one", "files", False), ("share/kept/two", "files", True),
+    ]  # fmt: skip
+    made = {"share/gone/here": "gone/here", "share/kept/one": "mine\n"}
+    assert shared(own) == made
+    with own.open() as system:
+        assert verify(system).is_clean
+        keep_house(system, 2)
+    assert differences(own.root) == []
+    assert reused(own.install("two"))["failing"] and shared(own) == made
+    own.publish("files", files | {"share/gone/gone2": ""}, release=2)
+    own.publish("unrelated", {"share/doc/unrelated": "y"}, release=2)
+    own.refresh()
+    assert not reused(own.install("files >= 1.0-2"))["failing"], "what it deletes has come"
+    assert shared(own) == made
+    with own.open() as system:
+        keep_house(system, 2)
+    assert not reused(own.install("unrelated >= 1.0-2"))["failing"], "what it removed is another file now"
+    assert differences(own.root) == [] and shared(own) == made
+    own.remove("failing")
+    assert shared(own) == {path: str(text) for path, text in files.items()} | {
+        "share/gone/gone2": "", "share/doc/unrelated": "y",
+    }  # fmt: skip
+    with own.open() as system:
+        activate(system, propose_rollback(system))
+        assert verify(system).is_clean
+    assert shared(own) == made and differences(own.root) == []
+
+
+def shared(world: World) -> dict[str, str]:
+    usr = world.root / "usr"
+    tops = [usr / "share" / name for name in ("gone", "kept", "doc")]
+    found = [path for top in tops for path in sorted(top.rglob("*")) if path.is_file()]
+    assert all(top.exists() == any(path.is_relative_to(top) for path in found) for top in tops), "no empty directory"
+    return {str(path.relative_to(usr)): path.read_text() for path in found}
+
+
 def test_inhibitors_hold(world: World, tmp_path: Path) -> None:
     own = failing(world, tmp_path, FAILING + "inhibitors: {environment: [chroot]}\n")
     outcome = own.install("failing")

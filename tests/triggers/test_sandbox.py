@@ -100,10 +100,10 @@ def test_what_is_removed_is_told(tree: Path) -> None:
     factory = "/usr/share/factory"
     end = run(place, shell(f"busybox rm -r /usr/share/old/a {factory}; busybox mkdir {factory}"))
     assert end.failure is None, end
-    assert caught(place).removed == ("share/factory/etc", "share/old/a")
+    assert caught(place).removed == ("share/factory/etc", "share/factory/etc/passwd", "share/old/a")
     gone = sandbox(tree, "two", [place])
     assert run(gone, shell("test ! -e /usr/share/old/a && busybox rm -r /usr/share/old")).failure is None
-    assert caught(gone).removed == ("share/old",), "of what was there for it"
+    assert caught(gone).removed == ("share/old", "share/old/b"), "of what was there for it"
     again = sandbox(tree, "three", [gone, place])
     assert run(again, shell("busybox mkdir /usr/share/old && echo c > /usr/share/old/c")).failure is None
     assert [entry.path for entry in caught(again).entries] == ["share/old", "share/old/c"]
@@ -117,7 +117,22 @@ def test_deleting_goes_by_patterns(tree: Path) -> None:
     assert caught(place).removed == ("share/old/a", "share/old/b")
     whole = sandbox(tree, "two")
     assert run(whole, Delete(("/usr/share/old", "/usr/share/old/**"))).failure is None
-    assert caught(whole).removed == ("share/old",)
+    assert caught(whole).removed == ("share/old", "share/old/a", "share/old/b", "share/old/x y*")
+
+
+def test_a_directory_that_becomes_a_file_is_gone_with_all_that_was_in_it(tree: Path) -> None:
+    place = sandbox(tree)
+    end = run(place, shell("cd /usr/share; busybox rm -r old; echo x > old; busybox rm .././.stateID 2>&1; true"))
+    assert end.failure is None, end
+    found = caught(place)
+    assert found.removed == ("share/old/a", "share/old/b")
+    assert [entry.path for entry in found.entries] == ["share/old"]
+    assert [entry.kind.name for entry in found.layout] == ["REGULAR", "NOTHING", "NOTHING"]
+    (tree / ".stateID").write_text("3\n")
+    own = sandbox(tree, "two")
+    assert run(own, shell("busybox rm /usr/.stateID")).failure is None
+    with pytest.raises(TriggerFailed, match=r"removed .* which no generation can have: it is moss's own"):
+        caught(own)
 
 
 def test_one_after_another_until_one_fails(tree: Path) -> None:
