@@ -113,10 +113,12 @@ def test_without_its_cache_the_repositories_come_back_as_the_text_has_them(world
 def test_what_triggers_wrote_is_theirs_again(world: World) -> None:
     world.publish("shell-1", shell_files())
     world.publish("maker-1", PACKAGES["maker-1"])
+    taker = "name: taker\nhandlers: {away: {delete: /usr/bin/app}}\npaths: {/usr/bin/*: {handlers: away}}\n"
+    world.publish("taker-1", {"share/moss/triggers/tx.d/taker.yaml": taker})
     world.moss("repo", "update")
-    world.moss("install", "-y", "shell", "maker", "app")
+    world.moss("install", "-y", "shell", "maker", "taker", "app")
     before = world.recorded()
-    assert [path for *_, path in before["of triggers"]] == ["share/made"]
+    assert [path for *_, path in before["of triggers"]] == ["share/made", "bin/app"]
     world.lose_record()
     world.moss("verify", "--fix", "-y")
     assert world.recorded() == before
@@ -125,7 +127,9 @@ def test_what_triggers_wrote_is_theirs_again(world: World) -> None:
     assert "other" in (world.root / "usr/share/made").read_text(), "the trigger ran again"
     assert differences(world.root) == []
     world.moss("remove", "-y", "maker")
-    assert not (world.root / "usr/share/made").exists()
+    assert not (world.root / "usr/share/made").exists() and not (world.root / "usr/bin/app").exists()
+    world.moss("remove", "-y", "taker")
+    assert (world.root / "usr/bin/app").read_text() == "one" and differences(world.root) == []
 
 
 @pytest.mark.parametrize("damage", ["gone", "garbage", "cut", "a directory", "wrong"])
