@@ -7,7 +7,7 @@ Where the set of directory links changes, or anything looks like a collision, th
 tree is made in full, and the merge says what is wrong.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from moss.db.connection import Database
@@ -107,8 +107,11 @@ class _Look:
             self._above = _ancestors(self._real)
             asked.update(name for path in (*self._real, *self._above) for name in self._names(path))
         self._rows = [*rows, *rows_of_both(database, asked)]
-        self._above_removed = _ancestors(removed_paths(database))
-        self.is_unclear = not self._find_winners(self._rows, self._old, self._new)
+        self._removed = removed_paths(database)
+        self._above_removed = _ancestors(self._removed)
+        winners = self._winners_of(self._rows)
+        self.is_unclear = winners is None
+        self._old, self._new = winners or ({}, {})
 
     def links_change(self) -> bool:
         """Whether another set of symlinks stands for directories than before, or may."""
@@ -127,33 +130,31 @@ class _Look:
             for path, sides in targets.items()
         )
 
-    def _find_winners(self, rows: Iterable[Row], old: dict[str, Row], new: dict[str, Row]) -> bool:
-        """What each side has at each path; False where that looks like a collision."""
-        if not self._links:
-            self._old = {row[PATH]: row for row in self._rows if row[SIDES] & OLD}
-            self._new = {row[PATH]: row for row in self._rows if row[SIDES] & NEW}
-            if len(self._old) + len(self._new) == sum(_COUNTED[row[SIDES]] for row in self._rows):
-                return True  # as nearly always: nowhere do two packages of a side meet
-            self._old, self._new = {}, {}
+    def _winners_of(self, rows: Sequence[Row]) -> tuple[dict[str, Row], dict[str, Row]] | None:
+        """What each side has at each path; None where that looks like a collision."""
+        old, new = {}, {}
+        if not self._links and not self._removed:
+            old = {row[PATH]: row for row in rows if row[SIDES] & OLD}
+            new = {row[PATH]: row for row in rows if row[SIDES] & NEW}
+            if len(old) + len(new) == sum(_COUNTED[row[SIDES]] for row in rows):
+                return old, new  # as nearly always: nowhere do two packages of a side meet
+            old, new = {}, {}
         real_path = self._resolver.real_path if self._links else str
-        removed: set[str] = set()
         for row in sorted(rows, key=itemgetter(NAME)):
             path = real_path(row[PATH])
-            if row[KIND] == EntryKind.NOTHING:
-                removed.add(path)
             for side, winners in ((OLD, old), (NEW, new)):
                 if row[SIDES] & side:
                     first = winners.setdefault(path, row)
                     if first is not row:
                         winner = self._better(path, first, row, side)
                         if winner is None:
-                            return False
+                            return None
                         winners[path] = winner
-        for path in removed:
+        for path in map(real_path, self._removed):
             for winners in (old, new):
                 if path in winners and winners[path][KIND] == EntryKind.NOTHING:
                     del winners[path]
-        return True
+        return old, new
 
     def _better(self, path: str, first: Row, second: Row, side: int) -> Row | None:
         one, other = (first[NAME], entry_of(first, path)), (second[NAME], entry_of(second, path))
@@ -237,9 +238,10 @@ class _Look:
 
     def _left_below(self, directory: str) -> int:
         """As `sides_below` says it, where triggers removed something there: of what is left."""
-        old: dict[str, Row] = {}
-        new: dict[str, Row] = {}
-        self._find_winners(rows_below(self._database, directory), old, new)
+        winners = self._winners_of(rows_below(self._database, directory))
+        if winners is None:
+            return OLD | NEW
+        old, new = winners
         return (OLD if old else 0) | (NEW if new else 0)
 
 
