@@ -19,6 +19,7 @@ from moss.fetch.arriving import Wanted
 from moss.fetch.files import fetch_files
 from moss.fetch.uris import relative_to, uri_of_path
 from moss.foreign.apt import IndexFile
+from moss.operations.apt_expiry import keep_read
 from moss.operations.apt_packages import PackagesSource
 from moss.operations.apt_release import release_of
 from moss.operations.system import System
@@ -58,8 +59,10 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
     wanted = [one for suite in source.suites for one in _wanted(source, suite, releases[suite], bases)]
     digest = hashlib.sha256("\n".join([str(source), *(one.digest for _, one in wanted)]).encode()).hexdigest()
     if known is not None and known.digest == digest:
+        keep_read(system, repository, releases)
         return AptAnswer(None, now)
     files = _fetched(system, wanted)
+    keep_read(system, repository, releases)
     return AptAnswer(PackagesSource(digest, tuple(files), source.wanted_architecture), now)
 
 

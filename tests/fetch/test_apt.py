@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from moss.cli import beginning
-from moss.debian.release import parse_release, valid_until
+from moss.debian.release import parse_release
 from moss.errors import CorruptData
 from moss.foreign import openpgp
 from tests.debian import signing
@@ -25,6 +25,7 @@ from tests.fetch.conftest import QUICK
 from tests.fetch.stores import Ended, Machine
 from tests.simulator import Server
 from tests.simulator.behaviour import endless, other, status, wrong_bytes
+from tests.simulator.server import Exchange
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("gpg") is None, reason="gpg is not installed"),
@@ -300,6 +301,32 @@ def test_what_has_expired_is_used_only_where_a_person_says_for_how_long(
     assert machine.moss("repo", "update").code == 6
 
 
+def test_a_newer_release_whose_indexes_do_not_come_makes_nothing_fresher(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(folder, people[0], valid=NOW + 3600)
+    assert add(machine, server, people[0].keyring).code == 0
+    publish(folder, people[0], "2.0", date=NOW + 60, valid=NOW + 30 * 86400)
+    server.always(f"{DIST}/main/binary-amd64/Packages.gz", status(404))
+    assert machine.moss("repo", "update").code == 3
+    machine.must("install", "-n", "hello")
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 2 * 86400)
+    ended = machine.moss("install", "-n", "hello")
+    assert ended.code == 6 and "was valid until" in said(ended)
+    server.always(f"{DIST}/main/binary-amd64/Packages.gz", Exchange.honest)
+    machine.must("repo", "update")
+    machine.must("install", "-n", "hello")
+    monkeypatch.setattr(time, "time", lambda: real() + 31 * 86400)
+    assert machine.moss("install", "-n", "hello").code == 6
+    renewed = people[0].signed(release(folder, date=NOW + 120, valid=NOW + 60 * 86400))
+    (folder / DIST / "InRelease").write_bytes(renewed)
+    assert machine.must("repo", "update", "--json").data[0]["changed"] is False  # type: ignore[index]
+    machine.must("install", "-n", "hello")
+    (machine.root / ".moss/trust/debian/apt/read").write_text("{")
+    assert machine.moss("install", "-n", "hello").code == 7
+
+
 def test_a_package_with_other_bytes_is_not_taken(ready: Machine, server: Server) -> None:
     server.always(f"debian/{Packaged('hello', '1.0').filename}", other(b"!<arch>\n"))
     ended = ready.moss("install", "-y", "hello")
@@ -381,7 +408,7 @@ def test_times_are_read_as_debian_writes_them(text: str, moment: int | None) -> 
             parse_release(release, "the Release")
     else:
         assert parse_release(release, "the Release").date == moment
-        assert valid_until(["Date: x", f"Valid-Until: {text}\n"], "the Release") == moment
+        assert parse_release(f"Valid-Until: {text}\n{release}", "the Release").valid_until == moment
 
 
 @pytest.mark.parametrize("text", ["Date: x\nSHA256:\n", "Suite: a\nSuite: b\n", "no field\n", "SHA256:\n bad\n"])
