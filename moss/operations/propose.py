@@ -6,20 +6,22 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from moss.capability import Capability, CapabilityKind
 from moss.db import candidates, generations, packages
+from moss.db import facts as recorded
 from moss.db.repositories import repositories
 from moss.debian.source import asked_architectures
 from moss.errors import MossError
+from moss.facts import is_about_facts
 from moss.generation import Reason, Selected
-from moss.in_force import InForce
+from moss.in_force import Holds, InForce
 from moss.offers import open_universe
-from moss.operations.facts import machine_architecture, with_facts
+from moss.operations.facts import facts_of, machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
-from moss.operations.reasons import describe_removal, describe_unwanted
+from moss.operations.reasons import asked_in, describe_gone, describe_removal, describe_unwanted
 from moss.operations.stated import stated
 from moss.operations.subscriptions import judge, omissions_of, subscriptions_of
 from moss.operations.system import System
@@ -35,14 +37,17 @@ from solver import (
     NoAnswerError,
     Problem,
     Recommended,
+    Relation,
     Solution,
     Subscribed,
     Supplements,
     Unneeded,
     Wished,
+    parse_formula,
     solve,
 )
 from solver import Reason as ChoiceReason
+from solver.facts import Facts
 from solver.reasons import one_by_one
 from solver.values import later, replace
 
@@ -156,7 +161,7 @@ def _plan(
         installs=changed.installs,
         changes=changed.changes,
         removals=tuple(
-            Removal(one.metadata, _why_removed(problem, solution, one, subscriptions))
+            Removal(one.metadata, _why_removed(system, problem, solution, one, subscriptions))
             for metadata in changed.removals
             for one in [next(selected for selected in here if selected.metadata == metadata)]
         ),
@@ -211,14 +216,35 @@ def _needed(reason: Needed | Recommended) -> Reason:
     return later(Reason, whole, wish=None, package=by, subscription=None)
 
 
-def _why_removed(problem: Problem, solution: Solution, selected: Selected, subscriptions: InForce) -> str:
+def _why_removed(
+    system: System, problem: Problem, solution: Solution, selected: Selected, subscriptions: InForce
+) -> str:
     reasons = solution.removal_reasons.get(selected.candidate_key, ())
-    wanted_by = selected.reason.subscription
-    if wanted_by is not None and all(isinstance(reason, Lost | Unneeded) for reason in reasons):
-        holds = judge(problem, [choice.key for choice in solution.chosen])
-        if not subscriptions.wants(wanted_by, selected.reason.needs or "", holds):
-            return describe_unwanted(wanted_by, subscriptions)
+    if not all(isinstance(reason, Lost | Unneeded) for reason in reasons):
+        return describe_removal(reasons[0])
+    holds = judge(problem, [choice.key for choice in solution.chosen])
+    wanted_by, needs = selected.reason.subscription, selected.reason.needs or ""
+    if wanted_by is not None and not subscriptions.wants(wanted_by, needs, holds):
+        return describe_unwanted(wanted_by, needs, subscriptions, _gone(system, problem, holds))
+    if any(isinstance(reason, Unneeded) for reason in reasons) and needs and selected.reason.package is None:
+        supplemented = describe_gone(asked_in(parse_formula(needs)), _gone(system, problem, holds))
+        if supplemented:
+            return f"it went with {needs}: {supplemented}"
     return describe_removal(reasons[0]) if reasons else "nothing needs it any more"
+
+
+def _gone(system: System, problem: Problem, holds: Holds) -> Callable[[Relation], bool]:
+    """Whether the machine or the packages had something before the change, and have it no more."""
+    before = Facts(one.capability for one in recorded.facts_of(system.record, system.active))
+    after = Facts(one.capability for one in facts_of(system))
+    held = judge(problem, problem.installed)
+
+    def is_gone(relation: Relation) -> bool:
+        if is_about_facts(relation.name):
+            return before.has(relation) and not after.has(relation)
+        return held(relation) and not holds(relation)
+
+    return is_gone
 
 
 def _coming_back(request: ChangeRequest, here: list[Selected]) -> list[str]:

@@ -34,6 +34,7 @@ class Shop:
         conflicts: Sequence[str] = (),
         breaks: Sequence[str] = (),
         replaces: Sequence[str] = (),
+        supplements: Sequence[str] = (),
         repository: str = "shop",
     ) -> None:
         about = Relations(
@@ -43,6 +44,7 @@ class Shop:
             conflicts=relations(conflicts),
             breaks=relations(breaks),
             replaces=relations(replaces),
+            supplements=formulas(supplements),
         )
         files = {f"share/{name}/{version}": version}
         write_package(self.repository / repository, metadata(name, version, relations=about), files)

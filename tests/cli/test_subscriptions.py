@@ -79,7 +79,7 @@ def test_a_driver_comes_with_steam_and_goes_with_it(shop: Shop, moss: Moss) -> N
     assert found["on"] is True and found["because"] == "nvidia-driver & (steam | wine) holds"
     assert [one["name"] for one in found["brings"]] == ["libs32", "nvidia-driver-32bit"]  # type: ignore[attr-defined]
     told = done(shop, moss, "remove", "steam")
-    assert "nvidia-driver-32bit 1-1 the subscription 32bit-graphics no longer wants it" in told
+    assert "nvidia-driver-32bit 1-1 the subscription 32bit-graphics no longer wants it: steam is gone" in told
     assert "libs32 1-1 nothing needs it any more" in told
     assert names(shop, moss) == {"nvidia-driver"}
 
@@ -167,7 +167,37 @@ def test_another_machine_has_another_driver(shop: Shop, moss: Moss, tmp_path: Pa
     done(shop, moss, "sync", "--facts", str(intel))
     assert standing(shop, moss, "vaapi", "--facts", str(intel))["because"] == "modalias(pci:v00008086*) holds"
     told = done(shop, moss, "sync", "--facts", str(other))
-    assert "intel-media-driver 1-1 the subscription vaapi no longer wants it" in told
+    because = "the subscription vaapi no longer wants it: the device modalias(pci:v00008086*) is gone"
+    assert f"intel-media-driver 1-1 {because}" in told
+
+
+def test_what_goes_with_a_device_goes_and_names_it(shop: Shop, moss: Moss, tmp_path: Path) -> None:
+    shop.add("card-tool", "1", supplements=["modalias(pci:v00001234*)"])
+    shop.add("plugin", "1", supplements=["steam"])
+    shop.open()
+    has, lacks = tmp_path / "has", tmp_path / "lacks"
+    has.write_text("arch(x86_64)\nmodalias(pci:v00001234d1)\n")
+    lacks.write_text("arch(x86_64)\n")
+    done(shop, moss, "install", "vim", "steam", "--facts", str(has))
+    assert {"card-tool", "plugin"} <= names(shop, moss)
+    told = done(shop, moss, "sync", "--facts", str(lacks))
+    gone = "it went with modalias(pci:v00001234*): the device modalias(pci:v00001234*) is gone"
+    assert f"card-tool 1-1 {gone}" in told
+    assert "plugin 1-1 it went with steam: steam is gone" in done(shop, moss, "remove", "steam", "--facts", str(lacks))
+
+
+def test_what_leads_to_a_subscription_through_another_is_named(shop: Shop, moss: Moss) -> None:
+    define(
+        shop,
+        "30-chain.kdl",
+        'subscription "games" { when "steam" }\n'
+        'subscription "pad" { when "subscription(games)" { not "wine" }; want "git" }\n',
+    )
+    done(shop, moss, "install", "steam", "vim")
+    assert "git 1-1 the subscription pad no longer wants it: steam is gone" in done(shop, moss, "remove", "steam")
+    done(shop, moss, "install", "steam")
+    told = done(shop, moss, "install", "wine")
+    assert "git 1-1 the subscription pad no longer wants it" in told and "is gone" not in told
 
 
 def test_paths_are_left_out_while_one_is_off(shop: Shop, moss: Moss) -> None:
