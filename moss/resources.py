@@ -36,10 +36,13 @@ def tour_directory() -> str:
     return _first_of(os.path.join(_PACKAGE, "_data", "tour"), os.path.join(_PACKAGE, os.pardir, "fixtures", "tour"))
 
 
-def debian_triggers() -> str:
-    """Triggers for a root of Debian's packages, as they go into /etc/moss/triggers."""
+@cache
+def debian_trigger(name: str) -> bytes:
+    """A trigger for a Debian package, by its path below /usr/share/moss/triggers."""
     own = os.path.join(_PACKAGE, "_data", "triggers", "debian")
-    return _first_of(own, os.path.join(_PACKAGE, os.pardir, "fixtures", "triggers", "debian"))
+    directory = _first_of(own, os.path.join(_PACKAGE, os.pardir, "fixtures", "triggers", "debian"))
+    with open(os.path.join(directory, name), "rb") as file:
+        return file.read()
 
 
 def initrd_directory() -> str:

@@ -18,10 +18,14 @@ from moss.foreign.recipes import (
     NameList,
     Recipe,
     Text,
+    TriggerFile,
 )
 from moss.layout import Entry, EntryKind, regular, symlink
+from moss.resources import debian_trigger
 from moss.stone.spool import ContentSpool
 from moss.xattrs import CAPABILITY, attributes_in, capability_value, xattrs_of
+
+_TRIGGERS = "share/moss/triggers"
 
 
 def cook(package: str, placed: Placed, spool: ContentSpool, notices: Notices) -> None:
@@ -66,6 +70,8 @@ class _Cooking:
             case Accounts(lines):
                 path = f"lib/sysusers.d/moss-{self._package}.conf"
                 self._add_file(path, "".join(f"{line}\n" for line in lines).encode())
+            case TriggerFile(file):
+                self._add_file(f"{_TRIGGERS}/{file}", debian_trigger(file))
             case _:
                 assert_never(recipe)
         return None

@@ -85,7 +85,15 @@ class Accounts:
     lines: tuple[str, ...]
 
 
-Recipe = Copy | Concatenation | NameList | Text | Link | Directory | Alternative | Capabilities | Accounts
+@value
+class TriggerFile:
+    """A trigger that does what the package's own maintainer script, or its dpkg trigger, does; of those that come with
+    moss, as a path below /usr/share/moss/triggers."""
+
+    file: str
+
+
+Recipe = TriggerFile | Copy | Concatenation | NameList | Text | Link | Directory | Alternative | Capabilities | Accounts
 
 
 def _alternatives(path: str, *links: str) -> tuple[Alternative, ...]:
@@ -105,7 +113,27 @@ _PAM = {
 
 _CAP_NET_RAW = 1 << 13
 
-RECIPES: dict[str, tuple[Recipe, ...]] = {
+_TRIGGERS = {
+    "ca-certificates": ("sys.d/ca-certificates.yaml",),
+    "desktop-file-utils": ("tx.d/desktop.yaml",),
+    "dracut-core": ("tx.d/initrd.yaml",),
+    "fontconfig": ("sys.d/fontconfig.yaml",),
+    "gtk-update-icon-cache": ("tx.d/icons.yaml",),
+    "initramfs-tools-core": ("tx.d/initrd.yaml",),
+    "kmod": ("tx.d/depmod.yaml",),
+    "libc-bin": ("sys.d/ldconfig.yaml",),
+    "libgdk-pixbuf-2.0-0": ("tx.d/gdk-pixbuf.yaml",),
+    "libglib2.0-0": ("tx.d/gio-modules.yaml", "tx.d/glib-schemas.yaml"),
+    "libglib2.0-0t64": ("tx.d/gio-modules.yaml", "tx.d/glib-schemas.yaml"),
+    "man-db": ("sys.d/man-db.yaml",),
+    "python3-minimal": ("tx.d/python.yaml",),
+    "shared-mime-info": ("tx.d/mime.yaml",),
+    "systemd": ("sys.d/journal-catalog.yaml", "sys.d/sysusers.yaml", "sys.d/tmpfiles.yaml", "sys.d/units.yaml"),
+    "udev": ("tx.d/hwdb.yaml",),
+}
+"""Each comes with the package whose program it runs."""
+
+_MADE: dict[str, tuple[Recipe, ...]] = {
     "base-files": (
         Copy("/usr/share/base-files/profile", "/etc/profile"),
         Copy("/usr/share/base-files/motd", "/etc/motd"),
@@ -174,3 +202,9 @@ RECIPES: dict[str, tuple[Recipe, ...]] = {
         ),
     ),
 }
+
+RECIPES: dict[str, tuple[Recipe, ...]] = {
+    package: (*_MADE.get(package, ()), *map(TriggerFile, _TRIGGERS.get(package, ())))
+    for package in sorted({*_MADE, *_TRIGGERS})
+}
+"""What is added to a package, by its name."""

@@ -4,12 +4,10 @@ import os
 
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX as APT
-from moss.effects import Effects, as_moss_error
 from moss.errors import CorruptData, NetworkFailure, NotFound, TrustFailure, UsageError
 from moss.operations.machine_sources import Source
 from moss.operations.repositories import add_repository, update_repositories
 from moss.operations.system import System
-from moss.resources import debian_triggers
 
 MACHINES_OWN = "apt"
 """The source that means: as this machine's apt has it."""
@@ -32,8 +30,8 @@ def refuse_used(system: System) -> None:
 
 
 def begin(system: System, sources: list[Source]) -> bool:
-    """Add the sources that are not there yet, read what they offer, and put Debian's triggers in place where Debian's
-    packages come; whether they do. What was done stays when a later source fails: the same command goes on."""
+    """Add the sources that are not there yet and read what they offer; whether Debian's packages are among it. What
+    was done stays when a later source fails: the same command goes on."""
     known = {one.name for one in repositories(system.record)}
     for one in sources:
         if one.name not in known:
@@ -41,12 +39,7 @@ def begin(system: System, sources: list[Source]) -> bool:
     again = [one.name for one in sources if one.name in known]
     if again:
         update_repositories(system, again)
-    is_debian = any(one.uri.startswith(APT) for one in repositories(system.record))
-    triggers = system.root.below("etc", "moss", "triggers")
-    if is_debian and not os.path.isdir(triggers):
-        with as_moss_error(f"write {triggers}"):
-            _put_triggers(system, triggers)
-    return is_debian
+    return any(one.uri.startswith(APT) for one in repositories(system.record))
 
 
 def _add(system: System, source: Source) -> None:
@@ -73,30 +66,3 @@ def _keyring(system: System, source: Source) -> str:
     path = os.path.join(folder, f"{source.name}.gpg")
     system.effects.replace_file(path, source.keys)
     return path
-
-
-def _put_triggers(system: System, directory: str) -> None:
-    """The admin's folder of triggers comes whole, or not at all: where it is, init leaves it alone."""
-    effects, aside = system.effects, f"{directory}.moss-new"
-    parent = os.path.dirname(directory)
-    if os.path.isdir(aside):
-        effects.remove_tree(aside)
-    for missing in (os.path.dirname(parent), parent):
-        if not os.path.isdir(missing):
-            effects.mkdir(missing)
-            effects.fsync(os.path.dirname(missing))
-    _write_folder(effects, debian_triggers(), aside)
-    effects.rename(aside, directory)
-    effects.fsync(parent)
-
-
-def _write_folder(effects: Effects, source: str, target: str) -> None:
-    effects.mkdir(target)
-    for entry in sorted(os.scandir(source), key=lambda one: one.name):
-        name = os.path.join(target, entry.name)
-        if entry.is_dir():
-            _write_folder(effects, entry.path, name)
-            continue
-        with open(entry.path, "rb") as file:
-            effects.write_new(name, file.read(), sync=True)
-    effects.fsync(target)

@@ -18,6 +18,8 @@ from moss.triggers.running import Ended
 from moss.triggers.values import Run, Trigger
 from moss.triggers.work import Command, Matcher, commands_of, digest_of
 
+_ALTERNATIVES = "etc/"
+"""Links that lead there are made when a system is, or in a sandbox."""
 _LINKS_FOLLOWED = 10
 _LINES_TOLD = 12
 _OWN = 16
@@ -81,6 +83,15 @@ class TriggerInputs:
             if isinstance(handler, Run) and "$(" not in handler.program:
                 found += self._way_to(_below_usr(handler.program))
         return list(dict.fromkeys(found))
+
+    def missing_program(self, trigger: Trigger) -> str | None:
+        """The first of its programs that the tree does not have, as its file names it."""
+        for _, handler in trigger.handlers:
+            if isinstance(handler, Run) and "$(" not in handler.program:
+                *_, last = self._way_to(_below_usr(handler.program))
+                if not last.startswith(_ALTERNATIVES) and not os.path.lexists(os.path.join(self.usr, last)):
+                    return handler.program
+        return None
 
     def _way_to(self, path: str) -> Iterator[str]:
         for _ in range(_LINKS_FOLLOWED):

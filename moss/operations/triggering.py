@@ -113,7 +113,7 @@ class _Look(TriggerInputs):
     ) -> None:
         held = Holding(real, cuts.filter_of(system.record, number))
         super().__init__(system.record, os.path.join(system.root.spare, "usr"), held, triggers)
-        self._root, self._before = system.root.path, before
+        self._root, self._before, self._reporter = system.root.path, before, system.reporter
         old = set(generations.package_ids_of(system.record, base))
         old -= set(made_in(system.record, old))
         self._changed = [entry for _, entry in packages.entries_of(system.record, sorted(old ^ set(real)))]
@@ -147,6 +147,9 @@ class _Look(TriggerInputs):
         reason = inhibitor(trigger.inhibitors, self._root, self.usr)
         if reason is not None:
             return TriggerRun(name, "", "inhibited", reason)
+        program = self.missing_program(trigger)
+        if program is not None:
+            return self._without(name, program)
         if old is None or old.outcome != "done" or not self.waiting[name] <= kept.keys():
             return None
         if self._other_filter and old.package is not None:
@@ -164,6 +167,13 @@ class _Look(TriggerInputs):
             return True
         leaves = {entry.path for entry in made if entry.kind is not EntryKind.DIRECTORY}
         return any(above in leaves for path in paths for above in _above(path))
+
+    def _without(self, name: str, program: str) -> TriggerRun:
+        """What becomes of a trigger whose program no package brings: told where there would be work for it."""
+        reason = f"no package of this generation has {program}"
+        if self.commands(name):
+            self._reporter.warning(f"the trigger {name} has not run: {reason}")
+        return TriggerRun(name, "", "inhibited", reason)
 
     def _is_touched(self, trigger: Trigger) -> bool:
         """Whether anything that it may be about has come, gone or changed."""

@@ -18,7 +18,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.measuring import MOSS, Measured, row, run, typical
+from tests.bench.measuring import MOSS, Measured, row, run, typical, without_triggers
 from tests.bundle.machines import NAMES
 from tests.debian.closure import AptUnavailable, closure
 
@@ -43,6 +43,7 @@ def measure(scratch: Path, debs: list[str], packages: list[str], runs: int) -> N
     stones, root = scratch / "stones", scratch / "root"
     run([*MOSS, "-q", "convert", *debs, "-o", stones])
     run([*MOSS, "-q", "index", stones])
+    without_triggers(root)
     run([*MOSS, "-q", "-D", root, "repo", "add", "debian", stones / "stone.index", "--unsigned"])
     run([*MOSS, "-q", "-D", root, "install", "-y", *packages])
     run([*MOSS, "-q", "-D", root, "key", "make"])
@@ -63,6 +64,8 @@ def measure(scratch: Path, debs: list[str], packages: list[str], runs: int) -> N
         for name, command in pairs.items():
             for made in (ours, theirs):
                 shutil.rmtree(made, ignore_errors=True)
+            if "sync --from" in command:
+                without_triggers(ours)
             os.sync()
             steps.setdefault(name, []).append(run(["bash", "-o", "pipefail", "-c", command]))
     entries = sum(len(names) + len(files) for _, names, files in os.walk(root / "usr"))

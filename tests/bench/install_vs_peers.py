@@ -3,8 +3,8 @@
     python tests/bench/install_vs_peers.py [--runs N] [PACKAGE…]
 
 All as whole processes in one run, on one file system. moss installs from stones that were converted
-before; dpkg the same debs with their maintainer scripts taken out. ostree commits, and checks out as
-hard links, the tree that came of it, nix adds each package's files to a store and makes a profile of
+before, and runs no triggers; dpkg the same debs with their maintainer scripts taken out. ostree commits,
+and checks out as hard links, the tree that came of it, nix adds each package's files to a store and makes a profile of
 them: both are given files that are unpacked already. A peer that is not on the machine is passed over.
 """
 
@@ -20,7 +20,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.debs_vs_dpkg import SCRIPTS, with_dpkg, without_scripts
-from tests.bench.measuring import MOSS, Measured, row, run, together, typical
+from tests.bench.measuring import MOSS, Measured, row, run, together, typical, without_triggers
 from tests.debian.closure import ESSENTIAL, AptUnavailable, closure
 
 WANTED = [
@@ -85,6 +85,7 @@ def with_moss(place: Path, stones: Path, _: list[Path], newer: list[Path]) -> Pa
     shutil.copytree(stones, repository, copy_function=os.link)
     names = sorted({stone.name.split("_")[0] for stone in newer} | set(WANTED))
     run([*MOSS, "-q", "index", repository])
+    without_triggers(root)
     run([*MOSS, "-q", "-D", root, "repo", "add", "debian", repository / "stone.index", "--unsigned"])
     os.sync()
     install = run([*MOSS, "-q", "-D", root, "install", "-y", *names])

@@ -26,6 +26,15 @@ class Measured:
     """Of all processes together, each page counted once (PSS), sampled every 20 ms."""
 
 
+def without_triggers(root: Path) -> None:
+    """No trigger runs in this root: the peers run none, and no maintainer script."""
+    triggers = PROJECT / "fixtures" / "triggers" / "debian"
+    for file in triggers.rglob("*.yaml"):
+        mask = root / "etc/moss/triggers" / file.relative_to(triggers)
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        mask.symlink_to("/dev/null")
+
+
 def run(command: Sequence[str | Path]) -> Measured:
     """Run to its end; a failure ends the benchmark with what it printed.
 

@@ -346,7 +346,6 @@ def test_a_root_in_one_command(tmp_path: Path, server: Server, folder: Path, peo
     ended = machine.moss(*words)
     assert ended.code == 0, ended.err
     assert (machine.root / "usr/share/hello/1.0").exists()
-    assert (machine.root / "etc/moss/triggers/tx.d/depmod.yaml").exists()
     again = machine.moss(*words)
     assert again.code == 2 and "is a system already" in said(again)
 

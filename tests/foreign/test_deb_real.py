@@ -117,6 +117,7 @@ def test_every_file_is_there_with_content_owner_and_mode(real: dict[str, Real], 
         "bin/awk",
         "bin/nawk",
         "bin/pager",
+        "share/moss/triggers/",
     )
     assert all(path.startswith(recipes) for path in added), added
 

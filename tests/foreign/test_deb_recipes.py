@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from moss.foreign.deb import Notice
-from moss.foreign.recipes import RECIPES, Alternative, Copy
+from moss.foreign.recipes import RECIPES, Alternative, Copy, TriggerFile
 from moss.layout import EntryKind
+from moss.triggers.reading import read_trigger
+from moss.triggers.values import Scope
 from moss.xattrs import capability_value, xattrs_of
 from tests.foreign.debmaker import Deb, Item, Read, converted, folder, link
 
@@ -103,9 +105,9 @@ def test_what_the_package_says_of_a_path_outside_usr_stays(tmp_path: Path) -> No
 
 
 def test_a_recipe_that_does_not_fit_is_said(tmp_path: Path) -> None:
-    warnings, read = made(tmp_path, "libc-bin", Item("./usr/bin/x", b""))
+    warnings, read = made(tmp_path, "less", Item("./usr/bin/x", b""))
     assert [str(notice) for notice in warnings] == [
-        "moss's recipe for libc-bin does not fit: the package has no file /usr/share/libc-bin/nsswitch.conf"
+        "moss's recipe for less does not fit: the package has no file /usr/bin/less"
     ]
     assert list(read.entries) == ["bin/x"]
 
@@ -132,6 +134,30 @@ def test_recipes_name_paths_that_can_be(package: str) -> None:
             assert recipe.link.startswith(("/usr/bin/", "/usr/sbin/"))
             assert recipe.path.startswith(("/usr/bin/", "/usr/sbin/"))
             assert recipe.link != recipe.path
+
+
+def test_a_trigger_comes_with_the_package_whose_program_it_runs(tmp_path: Path) -> None:
+    _, read = made(tmp_path, "libc-bin", Item("./usr/share/libc-bin/nsswitch.conf", b"passwd: files\n"))
+    trigger = read_trigger(read.contents["share/moss/triggers/sys.d/ldconfig.yaml"], "ldconfig.yaml", Scope.SYSTEM)
+    assert trigger.name == "ldconfig"
+
+
+def test_packages_that_bring_one_trigger_can_be_in_one_generation(tmp_path: Path) -> None:
+    path = "share/moss/triggers/tx.d/initrd.yaml"
+    entries = {made(tmp_path, package)[1].entries[path] for package in ("dracut-core", "initramfs-tools-core")}
+    assert len(entries) == 1
+
+
+def test_a_package_that_ships_the_trigger_itself_keeps_its_own(tmp_path: Path) -> None:
+    own = Item("./usr/share/moss/triggers/tx.d/depmod.yaml", b"name: depmod\n")
+    _, read = made(tmp_path, "kmod", own)
+    assert read.contents["share/moss/triggers/tx.d/depmod.yaml"] == b"name: depmod\n"
+
+
+def test_every_trigger_for_debian_comes_with_some_package() -> None:
+    top = Path(__file__).parents[2] / "fixtures/triggers/debian"
+    brought = {one.file for recipes in RECIPES.values() for one in recipes if isinstance(one, TriggerFile)}
+    assert brought == {str(path.relative_to(top)) for path in top.rglob("*.yaml")}
 
 
 def test_scripts_that_were_not_run_are_named_with_what_they_seem_to_do(tmp_path: Path) -> None:

@@ -129,6 +129,18 @@ def test_what_triggers_write_is_part_of_the_generation(world: World) -> None:
         assert not list((world.root / ".moss").glob("triggers/*"))
 
 
+def test_one_whose_program_no_package_has_waits_for_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    outcome = world.install("triggers", "one")
+    assert {run.name: run.outcome for run in outcome.triggers} == dict.fromkeys(("list", "count", "other"), "inhibited")
+    assert outcome.triggers[0].output == "no package of this generation has /usr/bin/sh"
+    assert world.read("share/all") is None
+    world.install("shell")
+    assert (world.read("share/all"), world.read("share/count")) == ("1\n", "1\n")
+    world.remove("shell")
+    assert world.read("share/all") is None, "what it wrote goes with what made it"
+
+
 def test_they_run_again_where_what_they_are_about_has_changed(world: World) -> None:
     outcome = world.install("two")
     assert reused(outcome) == {"list": False, "count": False, "other": False}
