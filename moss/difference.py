@@ -89,9 +89,11 @@ class _Look:
         self._links = {link: self._resolver.real_path(f"{link}/x")[:-2] for link in directory_links}
         self._old: dict[str, Row] = {}
         self._new: dict[str, Row] = {}
-        # A link to /usr itself, or one below another, gives paths more names than are handled here.
+        # A link to /usr itself, one below another, or one below where another leads gives paths more names than are
+        # handled here.
         self.is_unclear = any(
-            not target or self._resolver.real_path(link) != link for link, target in self._links.items()
+            not target or self._resolver.real_path(link) != link or self._is_below_a_target(link)
+            for link, target in self._links.items()
         )
         if self.is_unclear:
             return
@@ -112,6 +114,9 @@ class _Look:
         winners = self._winners_of(self._rows)
         self.is_unclear = winners is None
         self._old, self._new = winners or ({}, {})
+
+    def _is_below_a_target(self, path: str) -> bool:
+        return any(path.startswith(f"{target}/") for target in self._links.values())
 
     def links_change(self) -> bool:
         """Whether another set of symlinks stands for directories than before, or may."""

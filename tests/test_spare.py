@@ -453,3 +453,18 @@ def test_plans_name_what_the_engine_made(tmp_path: Path, plain: Repository) -> N
         plan = plan_for(system, plain, ("p0-0",))
         outcome = commit(system, plan)
     assert outcome.generation == plan.result == check_invariants(root)
+
+
+def test_a_link_below_where_another_leads_gives_paths_further_names(tmp_path: Path) -> None:
+    """`c -> f` and `f/c -> f/f`: what is said of `c/c/c` is in `f/f/c`, and stays there when `f/f/file` comes."""
+    repository = Repository(tmp_path / "packages")
+    repository.publish("links", metadata("links"), {"c": Link("f"), "f/c": Link("f"), "f/e/file": "e"})
+    repository.publish("through", metadata("through"), {"c/c/c/file": "t"})
+    repository.publish("more", metadata("more"), {"f/f/file": "m"})
+    root = tmp_path / "root"
+    base = ["links", "through"]
+    for chosen in (base, [*base, "more"], base, [*base, "more"], base):
+        make(root, repository, *chosen)
+        assert differences(root) == []
+        tidy(root, repository, keep=1)
+        check_with_spare(root)
