@@ -193,7 +193,7 @@ def moss(*words: str) -> None:
 
 def inside(root: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     """Run a program of the root in it."""
-    script = 'mount -t proc proc "$1/proc"; exec chroot "$@"'
+    script = 'mount -t proc proc "$1/proc"; mount -t sysfs sysfs "$1/sys"; exec chroot "$@"'
     clean = ["env", "-i", "PATH=/usr/bin:/usr/sbin", "HOME=/", "PYTHONDONTWRITEBYTECODE=1"]
     words = [*clean, "unshare", "-m", "sh", "-c", script, "sh", str(root), *command]
     return subprocess.run(words, capture_output=True, text=True, check=False)
