@@ -289,19 +289,19 @@ def _state_data(state: RepositoryState) -> dict[str, object]:
         "vouched_by": repository.vouching.by.value,
         "pinned": repository.vouching.pinned or None,
         "max_staleness_days": repository.vouching.max_staleness,
-        "verified": None if state.verified is None else _verified_data(state.verified, state.stale_days),
+        "stale_days": state.stale_days,
+        "verified": None if state.verified is None else _verified_data(state.verified),
         "package_count": None if revision is None else revision.package_count,
         "refreshed_at": None if revision is None else moment_data(revision.refreshed_at),
         "index_digest": None if revision is None else revision.digest,
     }
 
 
-def _verified_data(found: "Verified", stale_days: int) -> dict[str, object]:
+def _verified_data(found: "Verified") -> dict[str, object]:
     return {
         "root_version": found.root_version,
         "version": found.version,
         "expires_at": moment_data(found.expires_at),
         "expiring": found.expiring,
         "checked_at": moment_data(found.checked_at),
-        "stale_days": stale_days,
     }

@@ -289,6 +289,7 @@ def test_what_has_expired_is_used_only_where_a_person_says_for_how_long(
         ended = machine.moss(*words)
         assert ended.code == 6 and "repo trust debian --max-staleness 3" in said(ended), words
     assert "expired 3 days ago" in machine.must("repo", "list").out
+    assert machine.must("repo", "list", "--json").data[0]["stale_days"] == 3  # type: ignore[index]
     assert "3 days ago; 0 are accepted" in " ".join(machine.moss("doctor").out.split())
     machine.must("repo", "trust", "debian", "--max-staleness", "3")
     kept = machine.root / ".moss/trust/debian/apt/stable.release"
