@@ -11,7 +11,6 @@ from moss.effects import as_moss_error, moss_error_of
 from moss.errors import NoSpace, NotFound, UsageError
 from moss.facts import Fact
 from moss.facts_file import parse_facts
-from moss.stone import replacing
 
 _LARGEST_FACTS = 4 << 20
 _LARGEST_TEXT = 4 << 20
@@ -49,6 +48,8 @@ def input_file(path: str) -> Iterator[BinaryIO]:
 def output_file(path: str, *, as_json: bool) -> Iterator[tuple[IO[bytes], str | None]]:
     """Where to write, and a directory for what is written aside. A file takes its place when the block ends
     well; '-' is standard output, which then cannot carry an answer under --json as well."""
+    from moss.stone import replacing  # with it zstandard and all of the format come along; who reads needs none of it
+
     if path != "-":
         directory = os.path.dirname(path) or "."
         with _writing(path):

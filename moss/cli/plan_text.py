@@ -134,8 +134,12 @@ def rows_text(rows: Iterable[Row], page: Page) -> list[str]:
 def grouped(label: str, things: Iterable[tuple[str, str]]) -> list[Row]:
     """One row for each reason, in the order in which reasons first appear."""
     by_reason: dict[str, list[str]] = {}
+    rows: dict[str, list[str]] = {}  # by a reason as it was told, of which there are few
     for thing, reason in things:
-        by_reason.setdefault(plain(reason), []).append(plain(thing))
+        row = rows.get(reason)
+        if row is None:
+            row = rows[reason] = by_reason.setdefault(plain(reason), [])
+        row.append(plain(thing))
     return [Row(label, tuple(found), reason) for reason, found in by_reason.items()]
 
 
@@ -351,9 +355,10 @@ def _row_line(label: str, item: str, reason: str, what: int, page: Page) -> str:
 
 
 def _cut(items: tuple[str, ...], width: int, page: Page) -> list[str]:
-    lines = packed(items, width)
-    if page.verbose or len(lines) <= _MOST_LINES:
-        return lines
+    if page.verbose or len(items) <= _most_items(width):
+        lines = packed(items, width)
+        if page.verbose or len(lines) <= _MOST_LINES:
+            return lines
     # What does not fit whole fits no better with the count behind it: begin there.
     kept = max(_most_that_fit(items, width), 1)
     while True:
@@ -364,7 +369,12 @@ def _cut(items: tuple[str, ...], width: int, page: Page) -> list[str]:
         kept -= 1
 
 
+def _most_items(width: int) -> int:
+    """More than these never go into the lines that a row may have, however short they are."""
+    return _MOST_LINES * (width // 3 + 1)
+
+
 def _most_that_fit(items: tuple[str, ...], width: int) -> int:
     """How many of the first items go into the lines that a row may have, without a count behind."""
-    lines = packed(items[: _MOST_LINES * max(width // 3, 1)], width)
+    lines = packed(items[: _most_items(width)], width)
     return min(sum(line.count(", ") for line in lines[:_MOST_LINES]) + _MOST_LINES, len(items) - 1)

@@ -66,6 +66,8 @@ _ESCAPES |= {ord("\n"): "\\n", ord("\t"): "\\t", ord("\r"): "\\r", 0x1B: "\\e"}
 
 def plain(text: str) -> str:
     """The text with everything that could act on a terminal spelt out, on one line."""
+    if text.isascii() and text.isprintable():
+        return text
     escaped = text.translate(_ESCAPES)
     if escaped.isascii():
         return escaped

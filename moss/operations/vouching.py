@@ -199,6 +199,8 @@ def sources_of(system: System, chosen: Sequence[Chosen]) -> tuple[Source, ...]:
 
 def _stale_days(system: System, repository: Repository) -> int:
     if repository.vouching.by is Voucher.KEYRING:
+        if not os.path.isdir(system.root.trust_of(repository.name)):
+            return 0  # nothing was verified here: it lies in apt's own lists
         from moss.operations.apt_expiry import refuse_stale as refuse_stale_release  # only where Debian mirrors are
         from moss.operations.apt_expiry import stale_days  # only where Debian mirrors are
 

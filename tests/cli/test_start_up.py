@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Place
 from tests.cli.terminals import environment
+from tests.debian.indexes import Packaged, write_index
 
 # What takes long to import, and who may.
 HEAVY = (
@@ -108,6 +110,26 @@ def test_a_dry_run_needs_nothing_that_makes_a_generation(read_only_place: Place)
     modules = modules_of("-D", str(read_only_place.root), "install", "greeting", "--dry-run")
     assert heavy(modules) == {"pysolvers"}
     assert not modules & {*FOR_CHANGES, "pathlib", "urllib.parse", "difflib", "platform", "moss.operations.conflicts"}
+
+
+def test_planning_for_another_machine_reads_its_facts_and_nothing_else(read_only_place: Place, tmp_path: Path) -> None:
+    facts = tmp_path / "other.facts"
+    root = ("-D", str(read_only_place.root))
+    modules_of(*root, "facts", "-o", str(facts))
+    line = (*root, "install", "greeting", "--dry-run")
+    more = modules_of(*line, "--facts", str(facts)) - modules_of(*line)
+    assert more == {"moss.cli.files", "moss.facts_file"}
+
+
+def test_a_plan_from_lists_that_apt_verified_asks_nothing_of_a_release(place: Place, tmp_path: Path) -> None:
+    packaged = Packaged("packaged")
+    index = write_index(tmp_path / "mirror", packaged.paragraph(), ending="")
+    (tmp_path / "lists").mkdir()
+    index.rename(tmp_path / "lists/host.example_debian_dists_stable_main_binary-amd64_Packages")
+    root = ("-D", str(place.root))
+    modules_of(*root, "repo", "add", "debian", f"apt+file:{tmp_path}/lists")
+    modules = modules_of(*root, "install", "packaged", "--dry-run")
+    assert not modules & {"moss.operations.apt_expiry", "moss.debian.release", "urllib.parse"}
 
 
 def test_going_back_needs_no_solver(place: Place) -> None:
