@@ -1,6 +1,5 @@
 """What triggers did for a generation, and what they wrote."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from moss.db.connection import Database
@@ -130,6 +129,8 @@ def record_system_runs(database: Database, runs: Iterable[TriggerRun], names: It
 def digest_of_made(trigger: str, wins_over: Iterable[str], layout: Iterable[Entry]) -> PackageDigest:
     """Of all that is recorded of what a trigger wrote: the same is one row, however often it is written."""
     said = (trigger, sorted(wins_over), [tuple(entry) for entry in layout])
+    import hashlib  # who only looks needs none of it
+
     return PackageDigest(hashlib.sha256(repr(said).encode(errors="surrogateescape")).hexdigest())
 
 
