@@ -113,6 +113,10 @@ class Session:
             self._display.clear()
             self._tell(text(self.page))
 
+    def clear(self) -> None:
+        """Take progress off the terminal, which is another program's now."""
+        self._display.clear()
+
     def confirm(self, question: str) -> None:
         """Ask; Declined unless the answer is yes, NeedsConfirmation where there is nobody to ask."""
         if self.settings.yes:

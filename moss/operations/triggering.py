@@ -194,7 +194,7 @@ def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
     inputs: dict[str, str] = {}
     names = [one.name for one in due]
     sandboxes: dict[str, Sandbox] = {}
-    system.reporter.stage(f"running {len(due)} triggers")
+    system.reporter.stage("running one trigger" if len(due) == 1 else f"running {len(due)} triggers")
 
     def prepare(name: str) -> Job | None:
         before = [other for other in reversed(written) if other in look.waiting[name]]

@@ -7,7 +7,7 @@
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from moss.db import journal
@@ -24,9 +24,11 @@ from moss.switch import check_switchable
 from moss.triggers.trial import Trial, Tried, outcome, parts_of, try_out
 
 
-def try_plan(system: System, plan: Plan, command: Sequence[str], environment: Mapping[str, str]) -> Tried:
-    """What came of the command. The system is as before, whatever came of it; MossError where the generation cannot
-    be made."""
+def try_plan(
+    system: System, plan: Plan, command: Sequence[str], environment: Mapping[str, str], begins: Callable[[], None]
+) -> Tried:
+    """What came of the command, before which `begins` is called. The system is as before, whatever came of it;
+    MossError where the generation cannot be made."""
     with as_moss_error(f"try generation {plan.result}"), ExitStack() as open_files:
         check_switchable(system.root, plan.base)
         propose_skeleton(system.root.path, system.root.usr)
@@ -34,6 +36,7 @@ def try_plan(system: System, plan: Plan, command: Sequence[str], environment: Ma
             with Store(system.root.store, system.effects) as store:
                 make_staged(system, plan, entry, (), store, open_files)
             try:
+                begins()
                 return _try(system, os.path.join(system.root.spare, "usr"), command, environment)
             finally:
                 current = journal.under_way(system.record)

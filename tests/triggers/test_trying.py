@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import snapshot
+from tests.cli.terminals import on_a_terminal
 from tests.cli.test_json import judge
 from tests.conftest import PROJECT
 from tests.triggers.shells import needs_busybox
@@ -32,6 +33,14 @@ SCRIPT = (
     "busybox cat /usr/share/all /etc/mine; echo new > /etc/mine; echo x > /usr/share/new;"
     " busybox rm /usr/share/items/one; busybox cat; exit 7"
 )
+
+SLOW = """
+name: slow
+handlers:
+    slow: {run: /usr/bin/sh, args: [-c, busybox sleep 1]}
+paths:
+    /usr/share/items/*: {handlers: [slow]}
+"""
 
 
 def test_the_command_runs_in_what_would_come_and_nothing_stays(world: World) -> None:
@@ -65,6 +74,16 @@ def test_without_a_change_it_is_the_system_as_it_is(world: World) -> None:
 def test_a_change_that_changes_nothing_is_tried_in_the_active_generation(world: World) -> None:
     done = moss(world, "try", "install", "one", "--", "true")
     assert done.stdout.splitlines()[1:] == ["The change would change nothing: it ran in the active generation."]
+
+
+def test_progress_is_off_the_terminal_when_the_command_begins(world: World) -> None:
+    world.publish("slow", {"share/moss/triggers/tx.d/slow.yaml": SLOW})
+    world.refresh()
+    words = ("-D", str(world.root), "try", "install", "slow", "--", "/usr/bin/sh", "-c", "echo MINE")
+    seen = on_a_terminal(words)
+    before, _, _ = seen.screen.partition("MINE")
+    assert "trigger" in before, "there was progress"
+    assert not before.rpartition("\r")[2].replace("\x1b[K", ""), repr(before[-200:])
 
 
 def test_how_it_ends(world: World) -> None:
