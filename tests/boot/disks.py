@@ -208,9 +208,23 @@ _MENU = b"Reboot Into Firmware"
 def run_machine(command: list[str], *, until: bytes, keys: bytes = b"", kill_after: float | None = None) -> str:
     """Run QEMU until its console says what is waited for, and on until it ends; with `kill_after`, it is killed
     that many seconds later, as a power cut would. The line that was waited for."""
+    found = re.search(until, console_of(command, until=until, keys=keys, kill_after=kill_after))
+    assert found is not None
+    return found[0].decode().strip()
+
+
+def console_of(
+    command: list[str],
+    *,
+    until: bytes,
+    keys: bytes = b"",
+    kill_after: float | None = None,
+    seconds: float = _SECONDS,
+) -> bytes:
+    """The same; all that the console said, without what moves a terminal's cursor."""
     machine = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert machine.stdout is not None and machine.stdin is not None
-    said, deadline, found = b"", time.monotonic() + _SECONDS, None
+    said, deadline, found = b"", time.monotonic() + seconds, None
     try:
         while time.monotonic() < deadline:
             if select.select([machine.stdout], [], [], 0.2)[0]:
@@ -230,8 +244,9 @@ def run_machine(command: list[str], *, until: bytes, keys: bytes = b"", kill_aft
     finally:
         machine.kill()
         machine.wait(30)
-    assert found, f"the machine said:\n{_CONTROL.sub(b'', said).decode(errors='replace')[-3000:]}"
-    return found[0].decode().strip()
+    plain = _CONTROL.sub(b"", said)
+    assert found, f"the machine said:\n{plain.decode(errors='replace')[-3000:]}"
+    return plain
 
 
 def _run(*command: object) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from moss.operations.activate import activate, propose_rollback
-from tests.boot import disks, power_cuts
+from tests.boot import disks
 from tests.boot.disks import COMMAND_LINE, Disk
 from tests.boot.menus import Machine
 from tests.debian.closure import AptUnavailable
@@ -121,12 +121,3 @@ def test_a_power_cut_within_the_switch_is_mended_by_the_next_boot(
     assert recovered(disk)[0] == next_boot
     assert disk.machine.menu() == [next_boot, 3 - next_boot]
     assert set(os.listdir(disk.machine.root / ".moss/root")) == {str(3 - next_boot)}
-
-
-@pytest.mark.skipif(power_cuts.why_not() is not None, reason=str(power_cuts.why_not()))
-def test_power_cuts_during_an_update_leave_a_machine_that_boots_to_a_recorded_generation(tmp_path: Path) -> None:
-    try:
-        results = power_cuts.main(3, tmp_path)
-    except AptUnavailable as fault:
-        pytest.skip(str(fault))
-    assert len(results) == 3
