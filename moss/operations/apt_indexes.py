@@ -61,7 +61,7 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
     if known is not None and known.digest == digest:
         keep_read(system, repository, releases)
         return AptAnswer(None, now)
-    files = _fetched(system, wanted)
+    files = _fetched(system, repository.name, wanted)
     keep_read(system, repository, releases)
     return AptAnswer(PackagesSource(digest, tuple(files), source.wanted_architecture), now)
 
@@ -95,12 +95,16 @@ def _components(folders: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in folders if "debian-installer" not in name)
 
 
-def _fetched(system: System, wanted: Sequence[tuple[str, Wanted]]) -> list[IndexFile]:
-    """The indexes as files of the cache, under names that say how they are compressed."""
-    directory = os.path.join(system.root.cache, "apt")
-    for place in (system.root.downloads, directory):
+def _fetched(system: System, repository: str, wanted: Sequence[tuple[str, Wanted]]) -> list[IndexFile]:
+    """The indexes as files of the cache, under names that say how they are compressed. One that is there from before
+    is not fetched again: of several suites seldom more than one has changed."""
+    directory = os.path.join(system.root.cache, "apt", repository)
+    for place in (system.root.downloads, os.path.dirname(directory), directory):
         if not os.path.isdir(place):
             system.effects.mkdir(place, 0o700)
+    for name, one in wanted:
+        if os.path.exists(os.path.join(directory, name)):  # where it is looked for, and verified like any other
+            system.effects.rename(os.path.join(directory, name), os.path.join(system.root.downloads, one.digest))
     with ExitStack() as files:
         for file in fetch_files(
             [one for _, one in wanted],

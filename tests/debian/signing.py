@@ -48,7 +48,8 @@ class Signer:
 
 def release(mirror: Path, *, date: int, valid: int | None = None, suite: str = "stable", more: str = "") -> str:
     """What there is to be signed of a mirror; `more` are fields, or lines of its list."""
-    top = mirror / SUITE
+    top = mirror / "dists" / suite
+    top = top if top.is_dir() else mirror / SUITE
     listed = "".join(
         f" {hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size} {path.relative_to(top)}\n"
         for path in sorted(top.rglob("Packages*"))

@@ -217,6 +217,41 @@ def test_a_mirror_in_the_midst_of_an_update_has_its_indexes_by_digest(
     assert ended.code == 3 and "the index says" in said(ended), "without it the mirror has another file"
 
 
+def test_of_several_suites_those_that_changed_are_fetched(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
+) -> None:
+    top = folder / "debian"
+    for suite, version in (("stable", "1.0"), ("updates", "2.0")):
+        mirror(top, [Packaged(f"hello-{suite}", version)], suite=suite)
+
+    def sign(date: int) -> None:
+        for suite in ("stable", "updates"):
+            text = signing.release(top, date=date, suite=suite)
+            (top / f"dists/{suite}/InRelease").write_bytes(people[0].signed(text))
+
+    sign(NOW)
+    assert add(machine, server, people[0].keyring, "--suite", "updates").code == 0
+    mirror(top, [Packaged("hello-updates", "3.0")], suite="updates")
+    sign(NOW + 60)
+    (cached,) = (machine.root / ".moss/cache/apt/debian").glob(f"{index_of(top, 'stable')}*")
+    server.forget()
+    machine.must("repo", "update")
+    assert [one.path for one in server.asked if "Packages" in one.path] == [
+        "debian/dists/updates/main/binary-amd64/Packages.gz"
+    ]
+    assert "3.0" in machine.must("info", "hello-updates").out and machine.must("info", "hello-stable")
+    cached.write_bytes(b"damaged")
+    mirror(top, [Packaged("hello-updates", "4.0")], suite="updates")
+    sign(NOW + 120)
+    machine.must("repo", "update")
+    assert cached.read_bytes() != b"damaged", "it is fetched again"
+
+
+def index_of(top: Path, suite: str) -> str:
+    (found,) = (top / "dists" / suite).rglob("Packages.gz")
+    return hashlib.sha256(found.read_bytes()).hexdigest()
+
+
 def test_a_release_may_have_its_signatures_beside_it(
     machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
 ) -> None:
