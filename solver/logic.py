@@ -23,7 +23,7 @@ class Formulas(Choices):
         self._true = 0
         self._known = Facts(request.known)
         self.facts = self._known.texts
-        self.facts_matter = pool.mentions(self.facts)
+        self.facts_matter = pool.mentions(self._known)
 
     def true(self) -> int:
         """A literal that nothing speaks against."""

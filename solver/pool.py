@@ -7,7 +7,6 @@ one table is all there is, both read it off.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from fnmatch import fnmatchcase
 from typing import assert_never
 
 from solver.capabilities import Capabilities
@@ -191,15 +190,14 @@ class Pool(Joined):
             universe.replaces_start, universe.replaces
         )
 
-    def mentions(self, facts: Sequence[str]) -> bool:
-        """Whether any relation of any package may be about one of these facts."""
-        for universe in self.universes if facts else ():
-            patterns = [text for text in universe.open_texts() if "*" in text or "?" in text]
-            for fact in facts:
-                if universe.capability(fact.encode()) >= 0:
-                    return True
-                if any(fnmatchcase(fact, pattern) for pattern in patterns):
-                    return True
+    def mentions(self, facts: Facts) -> bool:
+        """Whether any relation of any package may be about one of these facts: each pattern is looked up among the
+        facts that begin as it does, since there may be thousands of patterns and of devices."""
+        for universe in self.universes if facts.texts else ():
+            if any(universe.capability(fact.encode()) >= 0 for fact in facts.texts):
+                return True
+            if any(facts.matching(text) for text in universe.open_texts() if "*" in text or "?" in text):
+                return True
         return False
 
     def supplementers(self, capability: bytes) -> list[int]:

@@ -28,11 +28,14 @@ def why(
 
 def why_not(
     session: Session,
-    wish: Annotated[str, Argument(metavar="PACKAGE", help="A name, or a version ('vim < 9').")],
+    wish: Annotated[
+        str, Argument(metavar="PACKAGE", help="A name, a version ('vim < 9'), or a path ('/usr/share/doc/vim').")
+    ],
 ) -> Answer:
-    """Beside everything you asked for already. Exits with 4 where it cannot be had."""
+    """Beside everything you asked for already; of a path, which subscription leaves it out. Exits with 4 where it
+    cannot be had, or is left out."""
     with session.reading() as system:
-        found = insight.bars(system, wish)
+        found = insight.path_bars(system, wish) if wish.startswith("/") else insight.bars(system, wish)
     return Answer(
         lambda page: barred_text(found, page),
         lambda: {

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from moss.db.connection import Database
-from moss.db.packages import Asset, has_digest
+from moss.db.packages import Asset, has_digest, metadata_of
 from moss.digest import EMPTY_CONTENT, ContentDigest, PackageDigest
 from moss.generation import FilterId, PackageId
 from moss.path_filter import NOTHING_OMITTED, PathFilter, as_plain, from_plain, left_out, matcher
@@ -273,6 +273,26 @@ def omission_at(database: Database, generation: GenerationId, path: str) -> int 
         return None
     row = database.connection.execute(f"SELECT omission {there.format(omitted)} LIMIT 1", values).fetchone()
     return None if row is None else int(row[0])
+
+
+def holders_at(
+    database: Database, generation: GenerationId | None, path: str
+) -> list[tuple[str, str, int | None]]:
+    """The packages of a generation that have a path, or something below it: each one's label, the path itself or
+    one below it, and which omission of the generation's filter takes that; None where it stays. By package, what
+    stays first."""
+    rows = database.connection.execute(
+        "SELECT layout.package, layout.path, omission FROM selection CROSS JOIN layout"
+        " ON layout.package = selection.package LEFT JOIN omitted ON omitted.package = layout.package"
+        " AND omitted.path = layout.path AND omitted.path_filter = ?1 WHERE generation = ?2"
+        " AND (layout.path = ?3 OR layout.path > ?3 || '/' AND layout.path < ?3 || '0')"
+        " ORDER BY layout.package, omission IS NOT NULL, layout.path",
+        (filter_of(database, generation), generation, path),
+    )
+    first = dict[int, tuple[str, int | None]]()
+    for package, place, omission in rows:
+        first.setdefault(int(package), (str(place), None if omission is None else int(omission)))
+    return [(metadata_of(database, PackageId(one)).label, *found) for one, found in first.items()]
 
 
 def sizes_left_out(database: Database, generation: GenerationId | None) -> dict[int, int]:

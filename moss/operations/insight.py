@@ -100,6 +100,16 @@ def bars(system: System, text: str) -> Barred:
     )
 
 
+def path_bars(system: System, path: str) -> Barred:
+    """Why a path is not there, or who has it. NotFound where no installed package has it."""
+    from moss.operations.missing import path_stands  # paths are asked for rarely
+
+    found = path_stands(system, path)
+    if found.holders:
+        return Barred(found.path, "", (), "", f"it is there, of {' and '.join(found.holders)}")
+    return Barred(found.path, f"{found.path} is left out.", found.left_out, found.remedy, "")
+
+
 def dependents(system: System, text: str, *, installed_only: bool = False) -> tuple[Dependent, ...]:
     """Who needs or recommends it, among what is installed and on offer. NotFound for a name nobody has."""
     wanted = Wish.parse(text).wanted

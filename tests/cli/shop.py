@@ -1,6 +1,6 @@
 """A repository of small packages with every relation, and a system that uses it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from moss.cli.main import main
@@ -35,6 +35,7 @@ class Shop:
         breaks: Sequence[str] = (),
         replaces: Sequence[str] = (),
         supplements: Sequence[str] = (),
+        files: Mapping[str, str] | None = None,
         repository: str = "shop",
     ) -> None:
         about = Relations(
@@ -46,8 +47,8 @@ class Shop:
             replaces=relations(replaces),
             supplements=formulas(supplements),
         )
-        files = {f"share/{name}/{version}": version}
-        write_package(self.repository / repository, metadata(name, version, relations=about), files)
+        content = dict(files or {}) or {f"share/{name}/{version}": version}
+        write_package(self.repository / repository, metadata(name, version, relations=about), content)
 
     def open(self) -> None:
         """Read what there is now."""

@@ -210,6 +210,31 @@ def test_paths_are_left_out_while_one_is_off(shop: Shop, moss: Moss) -> None:
     assert (shop.root / "usr/share/vim/1").exists()
 
 
+def test_a_path_says_who_leaves_it_out(shop: Shop, moss: Moss) -> None:
+    shop.add("dict", "1", files={"share/locale/de/d": "d", "share/locale/fr/d": "f", "share/doc/dict/README": "r"})
+    shop.open()
+    done(shop, moss, "install", "vim", "dict")
+    there = moss(*shop.said("why-not", "/usr/share/vim/1"))
+    assert there.exit_code == 0 and "it is there, of vim 1-1" in flat(there)
+    done(shop, moss, "unsubscribe", "docs")
+    done(shop, moss, "subscribe", "locale", "de")
+    for path, pattern in (("/usr/share/vim/1", "share/vim/**"), ("/usr/share/doc/dict/", "share/doc/**")):
+        told = moss(*shop.said("why-not", path))
+        assert told.exit_code == 4, told
+        assert "is left out. because the subscription docs leaves it out of " in flat(told)
+        assert f"by {pattern} moss subscribe docs brings it back." in flat(told)
+    told = moss(*shop.said("why-not", "/usr/share/vim"))  # goes with all below it
+    assert told.exit_code == 4 and "out of vim 1-1" in flat(told)
+    told = moss(*shop.said("why-not", "/usr/share/locale/fr/d"))
+    assert "the subscription locale leaves it out of dict 1-1, by share/locale/??/**" in flat(told)
+    assert "moss subscribe locale de … brings it back" in flat(told)
+    assert moss(*shop.said("why-not", "/usr/share/locale/de/d")).exit_code == 0
+    assert moss(*shop.said("why-not", "/usr/share/locale")).exit_code == 0
+    nobody = moss(*shop.said("why-not", "/usr/share/nothing"))
+    assert nobody.exit_code == 3 and "no installed package has /usr/share/nothing" in flat(nobody)
+    assert moss(*shop.said("why-not", "/usr/../etc")).exit_code == 2
+
+
 def test_values_are_checked_and_replaced(shop: Shop, moss: Moss) -> None:
     ended = moss(*shop.said("subscribe", "locale", "german", "-y"))
     assert ended.exit_code == 2 and "values look like one of these: ??, ??_*" in flat(ended)
