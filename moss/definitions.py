@@ -45,7 +45,8 @@ def parse_definitions(text: str, file: str, origin: str) -> tuple[Definition, ..
             continue
         if one.name in found:
             faults.append(document.error(f"{one.name} is defined a second time", node.start))
-        found[one.name] = replace(one, origin=origin)
+        at = document.error("", node.start)
+        found[one.name] = replace(one, origin=origin, place=f"{file}:{at.line}:{at.column}")
     if faults:
         raise _refusal([f"{file}:{one.line}:{one.column}: {one.message}" for one in faults], file) from faults[0]
     return tuple(found.values())
@@ -161,14 +162,14 @@ class _Reader:
             self.fault('paths needs patterns: paths "share/doc/**"', node)
         for one in node.arguments:
             if isinstance(one.value, str) and (why := _pattern_fault(one.value, keeps)):
-                self.fault(why, one)
+                self.fault(f"the pattern {one.value!r}: {why}", one)
         return replace(definition, paths=(*definition.paths, *(PathRule(one, keeps) for one in patterns)))
 
     def exceptions(self, definition: Definition, node: Node) -> Definition:
         patterns = self.strings(node, properties=())
         for one in node.arguments:
             if isinstance(one.value, str) and (why := _pattern_fault(one.value, False)):
-                self.fault(why, one)
+                self.fault(f"the pattern {one.value!r}: {why}", one)
         return replace(definition, exceptions=(*definition.exceptions, *patterns))
 
     def recommends(self, definition: Definition, node: Node) -> Definition:

@@ -76,6 +76,8 @@ class Definition:
     """Whether packages are brought that others only recommend; where any that is on says no, none is."""
     origin: str = ""
     """Where it is written, for the person: a repository's name, or a file."""
+    place: str = ""
+    """The same to the point: file, line and column; the file is `REPOSITORY/FILE` for a repository's."""
 
 
 def subscription_named(relation: Relation) -> str | None:

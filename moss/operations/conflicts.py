@@ -1,9 +1,10 @@
 """A conflict of the solver's as the error that a person reads: why not, and what would work instead."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from moss.errors import Repair, Unsatisfiable
+from moss.in_force import InForce
 from moss.problem import ChangeRequest
 from solver import (
     Conflict,
@@ -12,18 +13,22 @@ from solver import (
     Pin,
     Problem,
     Request,
+    Subscription,
     Wish,
     describe_difference,
     explain,
     with_repairs,
 )
 from solver import Repair as SolverRepair
+from solver.explain import Sentence
 
 _MOST_SHOWN = 3
 
 
-def unsatisfiable(request: ChangeRequest, problem: Problem, conflict: Conflict) -> Unsatisfiable:
-    """The sentences of every conflict, and repairs that were tried, as commands, the best first."""
+def unsatisfiable(request: ChangeRequest, problem: Problem, conflict: Conflict, found: InForce) -> Unsatisfiable:
+    """The sentences of every conflict, those of subscriptions with the places where these are defined, and repairs
+    that were tried, as commands, the best first."""
+    places = {one.name: one.definition.place for one in found.standings}
     told = explain(conflict)
     repairs = [
         Repair(_command(request, problem, repair), describe_difference(repair.solution))
@@ -32,10 +37,17 @@ def unsatisfiable(request: ChangeRequest, problem: Problem, conflict: Conflict) 
     shown = tuple(repair for repair in repairs if repair.command)[:_MOST_SHOWN]
     return Unsatisfiable(
         "; ".join(dict.fromkeys(explanation.headline for explanation in told)),
-        because=dict.fromkeys(sentence.text for explanation in told for sentence in explanation.because),
+        because=dict.fromkeys(_placed(sentence, places) for one in told for sentence in one.because),
         closing=f"{_closing(told)}; nothing was changed.",
         repairs=shown,
     )
+
+
+def _placed(sentence: Sentence, places: Mapping[str, str]) -> str:
+    """A sentence, and where the subscription is defined that it tells of."""
+    asked = {rule.asked.name for rule in sentence.rules if isinstance(rule.asked, Subscription)}
+    where = [place for name in sorted(asked) if (place := places.get(name))]
+    return f"{sentence.text}, says {' and '.join(where)}" if where else sentence.text
 
 
 def _closing(told: Sequence[Explanation]) -> str:

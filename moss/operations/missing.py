@@ -45,7 +45,8 @@ def path_stands(system: System, text: str) -> PathStands:
 
 def _remedy(system: System, names: list[str]) -> str:
     values = {one.name: one.values for one in generations.model_of(system.record, system.active).switches}
-    commands = [" ".join(("moss subscribe", name, *values.get(name, ()), *(["…"] if values.get(name) else []))) for name in names]
+    more = {name: (*said, "…") for name, said in values.items() if said}
+    commands = [" ".join(("moss subscribe", name, *more.get(name, ()))) for name in names]
     return f"{' and '.join(commands)} {'brings' if len(commands) == 1 else 'bring'} it back"
 
 

@@ -63,7 +63,7 @@ def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFA
     if isinstance(answer, Conflict):
         from moss.operations.conflicts import unsatisfiable  # most requests can be met
 
-        raise unsatisfiable(request, problem, answer)
+        raise unsatisfiable(request, problem, answer, found)
     seconds = time.perf_counter() - started
     levels = tuple((level.measure.value, level.cost) for level in answer.levels)
     proof = Proof(answer.proven, seconds, levels, choosing.order)

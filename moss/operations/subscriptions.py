@@ -136,7 +136,8 @@ def _notes(found: InForce) -> list[str]:
         for one in found.unknown
     ]
     if found.circular:
-        circle = ", ".join(found.circular)
+        places = {one.name: one.definition.place for one in found.standings}
+        circle = ", ".join(f"{name} ({places[name]})" for name in found.circular)
         notes.append(f"these subscriptions hang on each other in a circle, and none is on by it: {circle}")
     notes += [f"the condition of the subscription {name} is too large and never holds" for name in found.too_large]
     return notes

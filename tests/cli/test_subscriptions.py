@@ -142,6 +142,27 @@ def test_a_conflict_names_the_subscription_and_the_repair_works(shop: Shop, moss
     assert "moss remove emacs && moss subscribe must" in told and "moss unsubscribe" not in told
 
 
+def test_two_definitions_that_contradict_are_told_with_their_places(shop: Shop, moss: Moss) -> None:
+    shop.add("steam", "2")
+    shop.open()
+    left = define(shop, "40-left.kdl", '\nsubscription "left" { default #false; require "steam (>= 2)" }\n')
+    right = define(shop, "50-right.kdl", '  subscription "right" { default #false; require "steam (< 2)" }\n')
+    done(shop, moss, "subscribe", "right")
+    ended = moss(*shop.said("subscribe", "left", "-y"))
+    told = flat(ended)
+    assert ended.exit_code == 4
+    assert f"because the subscription left requires steam (>= 2), says {left}:2:1" in told
+    assert f"and the subscription right requires steam (< 2), says {right}:1:3" in told
+
+
+def test_a_circle_is_told_with_the_places(shop: Shop, moss: Moss) -> None:
+    text = 'subscription one { when "subscription(two)"; want git }\nsubscription two { when "subscription(one)" }\n'
+    path = define(shop, "60-circle.kdl", text)
+    ended = moss(*shop.said("install", "vim", "-y"))
+    assert ended.exit_code == 0
+    assert f"in a circle, and none is on by it: one ({path}:1:1), two ({path}:2:1)" in flat(ended)
+
+
 def test_what_is_removed_and_still_wanted_comes_back_and_that_is_told(shop: Shop, moss: Moss) -> None:
     done(shop, moss, "install", "nvidia-driver", "steam")
     told = done(shop, moss, "remove", "nvidia-driver-32bit")
