@@ -267,6 +267,7 @@ def main() -> int:
     found: list[Swept] = []
     for swept in all_swept(options.operations, options.every, options.jobs, options.request):
         found.append(swept)
+        print(f"{swept.operation}, {swept.history}: {swept.stops.total()} stops", file=sys.stderr, flush=True)
         for fault in swept.faults:
             print(f"{swept.operation}, {HISTORIES[swept.history].__doc__} {fault}", flush=True)
     total = sum(swept.stops.total() for swept in found)
