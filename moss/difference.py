@@ -35,9 +35,6 @@ from moss.layout import Entry, EntryKind, directory
 from moss.merge import Resolver, better
 from solver.values import value
 
-_COUNTED = (0, 1, 1, 2)
-"""On how many sides a row is, by its sum of them."""
-
 
 @value
 class TreeDifference:
@@ -97,7 +94,7 @@ class _Look:
         )
         if self.is_unclear:
             return
-        rows = rows_of_one(database)
+        rows = rows_of_one(database, whole=False)
         more = paths_by_filter(database)
         # Dictionaries keep the order that the rows came in: what is sorted later is nearly so.
         self._stated = dict.fromkeys([row[PATH] for row in rows] + more)
@@ -108,12 +105,11 @@ class _Look:
             self._real = dict.fromkeys(map(self._resolver.real_path, self._stated))
             self._above = _ancestors(self._real)
             asked.update(name for path in (*self._real, *self._above) for name in self._names(path))
-        self._rows = [*rows, *rows_of_both(database, asked)]
+        self._shared = rows_of_both(database, asked)
+        self._rows = [*rows, *self._shared]
         self._removed = removed_paths(database)
         self._above_removed = _ancestors(self._removed)
-        winners = self._winners_of(self._rows)
-        self.is_unclear = winners is None
-        self._old, self._new = winners or ({}, {})
+        self._find_winners()
 
     def _is_below_a_target(self, path: str) -> bool:
         return any(path.startswith(f"{target}/") for target in self._links.values())
@@ -135,15 +131,19 @@ class _Look:
             for path, sides in targets.items()
         )
 
+    def _find_winners(self) -> None:
+        """What each side has at each path; it is unclear where that looks like a collision."""
+        if not self._links and not self._removed and all(map(self._agree, (OLD, NEW), (self._old, self._new))):
+            return
+        self._rows = [*rows_of_one(self._database), *self._shared]
+        winners = self._winners_of(self._rows)
+        self.is_unclear = winners is None
+        self._old, self._new = winners or ({}, {})
+
     def _winners_of(self, rows: Sequence[Row]) -> tuple[dict[str, Row], dict[str, Row]] | None:
         """What each side has at each path; None where that looks like a collision."""
-        old, new = {}, {}
-        if not self._links and not self._removed:
-            old = {row[PATH]: row for row in rows if row[SIDES] & OLD}
-            new = {row[PATH]: row for row in rows if row[SIDES] & NEW}
-            if len(old) + len(new) == sum(_COUNTED[row[SIDES]] for row in rows):
-                return old, new  # as nearly always: nowhere do two packages of a side meet
-            old, new = {}, {}
+        old: dict[str, Row] = {}
+        new: dict[str, Row] = {}
         real_path = self._resolver.real_path if self._links else str
         for row in sorted(rows, key=itemgetter(NAME)):
             path = real_path(row[PATH])
@@ -160,6 +160,12 @@ class _Look:
                 if path in winners and winners[path][KIND] == EntryKind.NOTHING:
                     del winners[path]
         return old, new
+
+    def _agree(self, side: int, winners: dict[str, Row]) -> bool:
+        """Whether, as nearly always, packages of a side that meet say the same; then what is at each path is found."""
+        rows = [row for row in self._rows if row[SIDES] & side]
+        winners.update({row[PATH]: row for row in rows})
+        return len(winners) == len(rows) or all(winners[row[PATH]][WHAT] == row[WHAT] for row in rows)
 
     def _better(self, path: str, first: Row, second: Row, side: int) -> Row | None:
         one, other = (first[NAME], entry_of(first, path)), (second[NAME], entry_of(second, path))

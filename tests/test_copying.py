@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from moss.db import forgetting
 from moss.db.copying import restored, update_copy
 from moss.merge import LayoutCollision
 from moss.observed_effects import Moment, ObservedEffects
@@ -57,11 +58,13 @@ def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def compared(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Without what upkeep still had under way while it copied the record: files leaving the store, and whether
-    the spare is whole. A record that is brought back from its copy makes do with less."""
+    """Without what upkeep still had under way while it copied the record, whether the spare is whole, and without
+    what nobody needs any more. A record that is brought back from its copy makes do with less."""
     found = rows(path)
     found.pop("left_out", None)  # the copy's own
-    return found | {"leaving": [], "spare": [row[:-1] for row in found["spare"]]}
+    needed = {row[6] for row in found["layout"]}
+    assets = [row[:-1] for row in found["asset"] if row[0] in needed]
+    return found | {"asset": assets, "unneeded": [], "leaving": [], "spare": [row[:-1] for row in found["spare"]]}
 
 
 def schema(path: Path) -> list[tuple[object, ...]]:
@@ -81,9 +84,10 @@ def copy_of(root: Path) -> Path:
 
 
 @pytest.mark.slow_too
-def test_the_copy_follows_every_history(tmp_path: Path) -> None:
+def test_the_copy_follows_every_history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(12 if SLOW else 1):
         chance = random.Random(seed)
+        monkeypatch.setattr(forgetting, "ENOUGH", chance.choice((2, 10, 20_000)))
         repository = Repository(tmp_path / f"packages-{seed}")
         labels = fill(repository, chance)
         root = tmp_path / f"root-{seed}"

@@ -13,15 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from moss.architecture import native_architecture
+from moss.db import generations
 from moss.indexing import index
 from moss.operations.commit import commit
-from moss.operations.repositories import add_repository
+from moss.operations.propose import propose
+from moss.operations.repositories import add_repository, update_repositories
 from moss.operations.system import open_to_change
 from moss.operations.upkeep import keep_house
+from moss.operations.verbs import install_request, update_request
 from tests.builders import Content, File, metadata, write_package
 from tests.conftest import PROJECT
 from tests.counting import CountingEffects
+from tests.crash.world import PACKAGES
 from tests.test_transactions import Repository, changing, make, plan_for
+from tests.triggers.shells import needs_busybox, shell_files
 
 SIZES = (2_000, 20_000) if os.environ.get("MOSS_SLOW") else (300, 3_000)
 FILES_A_DIRECTORY = 50
@@ -128,3 +134,60 @@ def read_counts(file: Path) -> Counter[str]:
         if len(columns) >= 5 and columns[3].isdecimal() and columns[-1] != "total":
             found[columns[-1]] = int(columns[3])
     return found
+
+
+DEFINITIONS = {
+    "docs": 'subscription "docs" { default #false; paths "share/doc/**" }',
+    "machine": f'subscription "machine" {{ when "arch({native_architecture()})"; want "helper" }}',
+}
+"""One leaves out paths, one goes by what the machine is."""
+
+
+@needs_busybox
+@pytest.mark.slow_too
+def test_triggers_filters_subscriptions_and_the_model_cost_what_the_change_does(tmp_path: Path) -> None:
+    """From reading the index to the end of upkeep, with all of these in use."""
+    effects: list[Counter[str]] = []
+    steps: list[int] = []
+    for size in SIZES:
+        root, folder = tmp_path / f"root-{size}", tmp_path / f"packages-{size}"
+        docs: dict[str, Content] = {f"share/doc/big/{at // FILES_A_DIRECTORY}/{at:05}": f"{at}" for at in range(size)}
+        for name, files in (
+            ("big", {**big(size), **docs}), ("helper", {"bin/helper": "helper"}),
+            ("shell", shell_files()), ("maker", PACKAGES["maker-1"]),
+        ):  # fmt: skip
+            write_package(folder, metadata(name), files)
+        place = root / "etc/moss/subscriptions"
+        place.mkdir(parents=True)
+        for name, definition in DEFINITIONS.items():
+            (place / f"{name}.kdl").write_text(definition)
+        for version in range(1, 7):
+            files = {**small(version), "share/doc/small/a": f"{version}"}
+            write_package(folder, metadata("small", str(version)), files)
+            index(str(folder))
+            counting, counted = CountingEffects(), 0
+            with open_to_change(str(root), command="moss update", effects=counting) as system:
+
+                def count() -> bool:
+                    nonlocal counted
+                    counted += 1
+                    return False
+
+                system.record.connection.set_progress_handler(count, 10)
+                if version == 1:
+                    add_repository(system, "main", str(folder / "stone.index"), unsigned=True)
+                update_repositories(system)
+                model = generations.model_of(system.record, system.active)
+                wanted = ("big", "small", "shell", "maker")
+                request = update_request(model) if version > 1 else install_request(model, wanted)
+                outcome = commit(system, propose(system, request))
+                keep_house(system, 2)
+            assert not (root / "usr/share/doc/small/a").exists() and not (root / "usr/share/doc/big").exists()
+            assert [run.name for run in outcome.triggers] == ["maker"]
+            assert (root / "usr/share/made").read_text().split() == ["busybox", "helper", "sh", "small"]
+        del counting.by_kind["mkdir"]
+        effects.append(counting.by_kind)
+        steps.append(counted)
+    assert effects[0] == effects[1]
+    assert steps[0] > 1000
+    assert steps[1] < steps[0] * 1.1, f"tens of SQLite's steps: {steps}"

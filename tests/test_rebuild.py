@@ -16,7 +16,7 @@ from moss.operations.system import default_effects
 from moss.reporter import Silence
 from moss.root import Root
 from tests.builders import snapshot
-from tests.test_copying import Telling, rows
+from tests.test_copying import Telling, compared
 from tests.test_transactions import crash_at
 from tests.test_verify import Machine, copied
 from tests.trees import OWN_ENTRIES, differences
@@ -104,7 +104,7 @@ DAMAGES: list[Callable[[Machine], None]] = [
 def test_the_record_comes_back_from_its_copy(
     machine: Machine, damage: Callable[[Machine], None], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before = rows(settle(machine))
+    before = compared(settle(machine))
     damage(machine)
     if damage is not contradictory:  # that one is found only by who looks for it
         capfd.readouterr()
@@ -117,7 +117,7 @@ def test_the_record_comes_back_from_its_copy(
     machine.moss("verify", "--fix", "-y")
     out = capfd.readouterr().out
     assert "generations 1, 2 and 3, with packages, wishes and history" in out
-    assert rows(settle(machine)) == before
+    assert compared(settle(machine)) == before
     machine.moss("verify", exit_code=0)
     if damage is directory_gone:
         machine.moss("repo", "update")

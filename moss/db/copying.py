@@ -4,6 +4,8 @@ The first copy is made aside, whole, and renamed. From then on rows are carried 
 
     package, asset, layout   by package: those that came and those that went; rows per file only of these
     cut, omitted             by cut, likewise
+    wish, pin, hold, switch  by generation, likewise: they are of every generation there ever was
+    leaving, unneeded        not at all: what nobody needs is not carried, and its files are found without that
     all other tables         by difference, row for row: they are small
 
 The copy has the record's tables, and of its indexes and triggers only the texts, in a table of its own (`left_out`):
@@ -26,6 +28,13 @@ from moss.errors import CorruptData
 
 _BY_PACKAGE = ("package", "asset", "layout")
 _BY_CUT = ("cut", "omitted")
+_BY_GENERATION = ("wish", "pin", "hold", "switch")
+_NOT_CARRIED = ("leaving", "unneeded")
+_ASSETS = (
+    "SELECT id, digest, permissions, uid, gid, xattrs, size, 0 FROM record.asset"
+    " WHERE EXISTS (SELECT 1 FROM record.layout WHERE layout.asset = asset.id)"
+)
+"""Those that some layout has, all settled."""
 
 
 def update_copy(record: Database, path: str, effects: Effects) -> None:
@@ -57,7 +66,9 @@ def _copy_whole(record: Database, path: str, effects: Effects) -> None:
             _make_tables(copy)
             for table in _tables(copy):
                 copy.execute(f"DELETE FROM main.{table}")
-                copy.execute(f"INSERT INTO main.{table} SELECT * FROM record.{table}")
+                if table not in _NOT_CARRIED:
+                    rows = _ASSETS if table == "asset" else f"SELECT * FROM record.{table}"
+                    copy.execute(f"INSERT INTO main.{table} {rows}")
     effects.chmod(aside, 0o600)
     effects.fsync(aside)
     effects.rename(aside, path)
@@ -99,8 +110,9 @@ def _carry_over(record: Database, path: str) -> bool:
                 return False
             with copy:
                 _carry_packages(copy)
+                _carry_models(copy)
                 for table in _tables(copy):
-                    if table not in (*_BY_PACKAGE, *_BY_CUT):
+                    if table not in (*_BY_PACKAGE, *_BY_CUT, *_BY_GENERATION, *_NOT_CARRIED):
                         _carry_table(copy, table)
                 _carry_cuts(copy)
     except (apsw.CorruptError, apsw.NotADBError, apsw.ConstraintError, apsw.SQLError):
@@ -168,9 +180,19 @@ def _carry_packages(copy: apsw.Connection) -> None:
         copy.execute("INSERT INTO main.package SELECT * FROM record.package WHERE id = ?", (package,))
         copy.execute("INSERT INTO main.layout SELECT * FROM record.layout WHERE package = ?", (package,))
     copy.execute("DELETE FROM main.asset WHERE id IN (SELECT asset FROM touched)")
-    copy.execute(
-        "INSERT OR REPLACE INTO main.asset SELECT * FROM record.asset WHERE id IN (SELECT asset FROM touched)"
-    )
+    copy.execute(f"INSERT OR REPLACE INTO main.asset {_ASSETS} AND id IN (SELECT asset FROM touched)")
+
+
+def _carry_models(copy: apsw.Connection) -> None:
+    """What a generation was to be is never changed, and its number is never given again. Before the generations."""
+    gone = _numbers(copy, "SELECT id FROM main.generation EXCEPT SELECT id FROM record.generation")
+    come = _numbers(copy, "SELECT id FROM record.generation EXCEPT SELECT id FROM main.generation")
+    for table in _BY_GENERATION:
+        for generation in gone:
+            copy.execute(f"DELETE FROM main.{table} WHERE generation = ?", (generation,))
+        for generation in come:
+            insert = f"INSERT INTO main.{table} SELECT * FROM record.{table} WHERE generation = ?"
+            copy.execute(insert, (generation,))
 
 
 def _carry_cuts(copy: apsw.Connection) -> None:

@@ -4,6 +4,9 @@ from moss.db.connection import Database
 from moss.db.cuts import is_present
 from moss.db.packages import Asset, has_digest
 
+ENOUGH = 20_000
+"""Unneeded assets: a megabyte or two."""
+
 _IDENTITY = "digest, permissions, uid, gid, xattrs"
 _HAD = (
     "EXISTS (SELECT 1 FROM selection JOIN generation ON generation.id = selection.generation"
@@ -41,9 +44,10 @@ def forget_unused(database: Database) -> set[Asset]:
             " WHERE id IN (SELECT asset FROM suspect)"
         )
         connection.execute(
-            "DELETE FROM asset WHERE id IN (SELECT asset FROM suspect)"
-            " AND NOT EXISTS (SELECT 1 FROM layout WHERE layout.asset = asset.id)"
+            "INSERT OR IGNORE INTO unneeded SELECT asset FROM suspect"
+            " WHERE NOT EXISTS (SELECT 1 FROM layout WHERE layout.asset = suspect.asset)"
         )
+        _settle(database)
         connection.execute(
             f"DELETE FROM leaving WHERE EXISTS (SELECT 1 FROM asset WHERE {has_digest('leaving.digest')}"
             " AND (permissions, uid, gid, xattrs)"
@@ -51,6 +55,21 @@ def forget_unused(database: Database) -> set[Asset]:
             f" AND {is_present('asset.id')})"
         )
         return {Asset(*row) for row in connection.execute(f"SELECT {_IDENTITY} FROM leaving")}
+
+
+def _settle(database: Database) -> None:
+    """Once enough assets are unneeded, as many as have come about, let those go that no layout has; then all that
+    stay are the settled ones."""
+    execute = database.connection.execute
+    ((unneeded,),) = execute("SELECT count(*) FROM unneeded")
+    if unneeded < ENOUGH:
+        return
+    execute(
+        "DELETE FROM asset WHERE id IN (SELECT asset FROM unneeded)"
+        " AND NOT EXISTS (SELECT 1 FROM layout WHERE layout.asset = asset.id)"
+    )
+    execute("DELETE FROM unneeded")
+    execute("UPDATE asset SET young = 0 WHERE young = 1")
 
 
 def have_left(database: Database) -> None:

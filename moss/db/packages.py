@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from moss.plan import Chosen
 
 
+_MUCH = 100_000
+"""Rows written by one process: what comes when so many were goes to the settled assets at once."""
+
+
 class Asset(NamedTuple):
     """A file object in the store: content and metadata together, since hard links share both."""
 
@@ -37,7 +41,8 @@ def asset_of(entry: Entry) -> Asset:
 
 def has_digest(digest: str) -> str:
     """The condition that a row of `asset` has this content, by which it is also found; `digest` is a text of SQL."""
-    return f"(substr(asset.digest, 1, 4) = substr({digest}, 1, 4) AND asset.digest = {digest})"
+    same = f"substr(asset.digest, 1, 4) = substr({digest}, 1, 4) AND asset.digest = {digest}"
+    return f"(asset.young = 1 AND {same} OR asset.young = 0 AND {same})"
 
 
 def unpacked(database: Database, digest: PackageDigest) -> PackageId | None:
@@ -122,9 +127,10 @@ def _insert_layout(
         ((*entry, None if entry.digest is None else sizes[entry.digest]) for entry in layout),
     )
     connection.execute(
-        "INSERT INTO asset (digest, permissions, uid, gid, xattrs, size)"
-        " SELECT DISTINCT digest, mode & 4095, uid, gid, xattrs, size FROM arriving WHERE kind = 1"
-        " ORDER BY digest, mode"
+        "INSERT INTO asset (digest, permissions, uid, gid, xattrs, size, young)"
+        " SELECT DISTINCT digest, mode & 4095, uid, gid, xattrs, size, ? FROM arriving WHERE kind = 1"
+        " ORDER BY digest, mode",
+        (int(connection.total_changes() < _MUCH),),
     )
     connection.execute(
         "INSERT INTO layout (package, path, kind, mode, uid, gid, asset, link_target)"
@@ -198,7 +204,7 @@ def _entries(
 def owners_of(database: Database, asset: Asset) -> list[tuple[str, str]]:
     """The packages on record that have this asset: each one's label, and one of its paths that it is at."""
     rows = database.connection.execute(
-        "SELECT package, min(path) FROM asset JOIN layout ON layout.asset = asset.id"
+        "SELECT package, min(path) FROM asset CROSS JOIN layout ON layout.asset = asset.id"
         f" WHERE {has_digest('?1')} AND permissions = ?2 AND asset.uid = ?3 AND asset.gid = ?4 AND xattrs = ?5"
         " GROUP BY package ORDER BY package",
         asset,

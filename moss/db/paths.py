@@ -50,11 +50,13 @@ def compare(database: Database, old: Holding, new: Holding) -> None:
 
 Row = tuple[Any, ...]
 """As SQLite gives it, since values of tens of thousands cost more than looking for them: path, sides, package name,
-then from `WHAT` on what is there: kind, mode, uid, gid, digest, link target, attributes. See `entry_of`."""
+then in `WHAT` what is there: kind, mode, uid, gid, the asset's number, link target; then the asset's digest and
+attributes. See `entry_of`."""
 PATH, SIDES, NAME, KIND = range(4)
-WHAT = slice(KIND, None)
+WHAT = slice(KIND, 9)
 
-_COLUMNS = "path, side, name, kind, mode, layout.uid, layout.gid, asset.digest, link_target, asset.xattrs"
+_WHAT = "path, side, name, kind, mode, layout.uid, layout.gid, layout.asset, link_target"
+_COLUMNS = f"{_WHAT}, asset.digest, asset.xattrs"
 # Read package by package, which is ten times as quick as looking up each path.
 _ALONE = (
     f"SELECT {_COLUMNS} FROM compared CROSS JOIN package ON package.id = compared.package"
@@ -75,9 +77,19 @@ _SHARED = (
 )
 
 
-def rows_of_one(database: Database) -> list[Row]:
-    """Every entry of the packages that are in only one of the selections."""
-    return database.connection.execute(_ALONE).fetchall()
+_GOING = (
+    f"SELECT {_WHAT}, NULL, NULL FROM compared CROSS JOIN package ON package.id = compared.package"
+    f" CROSS JOIN layout ON layout.package = compared.package WHERE alone AND side = {OLD} AND {_STAYS}"
+)
+
+
+def rows_of_one(database: Database, *, whole: bool = True) -> list[Row]:
+    """Every entry of the packages that are in only one of the selections. Without `whole` those of the old selection
+    do not say their assets' digests and attributes: nearly always nobody asks what goes."""
+    execute = database.connection.execute
+    if whole:
+        return execute(_ALONE).fetchall()
+    return execute(_GOING).fetchall() + execute(f"{_ALONE} AND side = {NEW}").fetchall()
 
 
 def rows_of_both(database: Database, paths: Iterable[str]) -> list[Row]:
@@ -91,7 +103,7 @@ def rows_of_both(database: Database, paths: Iterable[str]) -> list[Row]:
 
 def entry_of(row: Row, path: str) -> Entry:
     """What a row says is there, at the path where it really is."""
-    _, _, _, kind, mode, uid, gid, digest, target, xattrs = row
+    _, _, _, kind, mode, uid, gid, _, target, digest, xattrs = row
     return Entry(path, _KINDS[kind], mode, uid, gid, digest, target, xattrs or NO_XATTRS)
 
 
@@ -141,8 +153,8 @@ def paths_by_filter(database: Database) -> list[str]:
 def empty_files(database: Database, generation: GenerationId) -> list[str]:
     """Every path at which a package of the generation has a file of zero length."""
     rows = database.connection.execute(
-        "SELECT layout.path FROM asset JOIN layout ON layout.asset = asset.id"
-        " JOIN selection ON selection.package = layout.package AND generation = ?1"
+        "SELECT layout.path FROM asset CROSS JOIN layout ON layout.asset = asset.id"
+        " CROSS JOIN selection ON selection.package = layout.package AND generation = ?1"
         f" WHERE {has_digest('?2')} AND {not_omitted('?3')}",
         (generation, EMPTY_CONTENT, filter_of(database, generation)),
     )

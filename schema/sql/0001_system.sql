@@ -43,15 +43,25 @@ CREATE TABLE asset (
     gid INTEGER NOT NULL CHECK (gid >= 0),
     -- Extended attributes in the canonical form of moss/xattrs.py; empty for nearly every file.
     xattrs BLOB NOT NULL,
-    size INTEGER NOT NULL CHECK (size >= 0)
+    size INTEGER NOT NULL CHECK (size >= 0),
+    -- In which of the two indexes it is. What comes lies anywhere in an index by digest, and a change would touch
+    -- every page of a large one: so it comes into a small one, and all of that goes over when there is enough of it.
+    young INTEGER NOT NULL CHECK (young IN (0, 1))
 ) STRICT;
--- What comes and goes lies anywhere in this index: with few bytes of each digest it has half the pages.
-CREATE INDEX asset_digest ON asset (substr(digest, 1, 4));
+CREATE INDEX asset_young ON asset (substr(digest, 1, 4)) WHERE young = 1;
+CREATE INDEX asset_settled ON asset (substr(digest, 1, 4)) WHERE young = 0;
 -- Each file object has one row: what is there already is passed over.
 CREATE TRIGGER asset_once BEFORE INSERT ON asset WHEN EXISTS (
-    SELECT 1 FROM asset WHERE substr(digest, 1, 4) = substr(new.digest, 1, 4)
+    SELECT 1 FROM asset WHERE young = 1 AND substr(digest, 1, 4) = substr(new.digest, 1, 4)
+    AND (digest, permissions, uid, gid, xattrs) = (new.digest, new.permissions, new.uid, new.gid, new.xattrs)
+    UNION ALL SELECT 1 FROM asset WHERE young = 0 AND substr(digest, 1, 4) = substr(new.digest, 1, 4)
     AND (digest, permissions, uid, gid, xattrs) = (new.digest, new.permissions, new.uid, new.gid, new.xattrs)
 ) BEGIN SELECT RAISE(IGNORE); END;
+
+-- Assets that no layout had any more when they were written down here: what none has goes with what settles next.
+CREATE TABLE unneeded (
+    asset INTEGER PRIMARY KEY
+) STRICT;
 
 -- Assets that no cut has any more, from before their files leave the store until they have left it:
 -- what a crash keeps from going goes with the next upkeep.
