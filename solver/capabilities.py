@@ -15,6 +15,7 @@ from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches
 from solver.joined import Joined
 from solver.model import Operator
 from solver.names import BYTEWISE, Name, Names, Offer
+from solver.universe import Universe
 from solver.version import Scheme
 
 # Packages, and how many of them come before the others.
@@ -27,6 +28,7 @@ _COMPARE: dict[Operator, Callable[[Any, bytes], bool]] = {
     Operator.GE: operator.ge,
     Operator.GT: operator.gt,
 }
+_COMPARE_NUMBERED: list[Callable[[Any, bytes], bool]] = [_COMPARE[sign or Operator.EQ] for sign in OPERATORS]
 
 
 class Capability:
@@ -92,7 +94,10 @@ class Capabilities:
 
     def relation(self, relation: int) -> Matches:
         """What matches a numbered relation."""
-        universe, local, index = self._joined.at_relation(relation)
+        return self.relation_of(*self._joined.at_relation(relation))
+
+    def relation_of(self, universe: Universe, local: int, index: int) -> Matches:
+        """What matches a relation of a universe, the `index`-th."""
         number = universe.relation_capability[local]
         capability = self._of_number.get(self._joined.capability_base[index] + number) or self.of(index, number)
         sign, arch = universe.relation_operator[local], universe.relation_arch[local]
@@ -104,7 +109,13 @@ class Capabilities:
         same = sign, scheme, wanted, limit
         found = capability.known.get(same)
         if found is None:
-            found = capability.known[same] = self.matching(capability, OPERATORS[sign], {scheme: wanted}, limit)
+            if limit is None and wanted is not None and scheme == capability.scheme:  # nearly always
+                compare = _COMPARE_NUMBERED[sign]
+                offers = capability.offers
+                found = capability.preferring([package for package, _, version in offers if compare(version, wanted)])
+            else:
+                found = self.matching(capability, OPERATORS[sign], {scheme: wanted}, limit)
+            capability.known[same] = found
         return found
 
     def matching(

@@ -5,7 +5,7 @@ A hole stands for what is unlikely and left out; `solver.encode` says how that k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from solver.names import Name
 from solver.pool import Pool
@@ -161,8 +161,9 @@ class Choices:
         """Packages of a name, or that provide a capability, are met."""
         if place not in self.reached:
             self.reached.add(place)
-            for package, kind, relation in self.unmet.pop(place, ()):
-                self.bar_all(package, kind, relation)
+            if place in self.unmet:
+                for package, kind, relation in self.unmet.pop(place):
+                    self.bar_all(package, kind, relation)
 
     # Packages and names
 
@@ -181,9 +182,13 @@ class Choices:
             return state
         state = self.states[name] = NameState(name)
         versions = name.versions
-        self.reach(self.pool.place(*name.where[0]))
+        self.reach(name.where[0][1] if self.pool.plain else self.pool.place(*name.where[0]))
         inside: Sequence[int]
-        if not self.lazy or len(versions) == 1:
+        if len(versions) == 1:
+            self._join(versions[0], state)
+            self.met.append(state)
+            return state
+        if not self.lazy:
             inside = versions
         elif name.installed:
             inside = name.installed
@@ -202,7 +207,8 @@ class Choices:
 
     def _join(self, package: int, state: NameState) -> None:
         """One version of a name is in, unless it is known to be impossible."""
-        if any(other in self.certain for other, _, _ in self.barring.get(package, ())):
+        bars = self.barring.get(package)
+        if bars is not None and any(other in self.certain for other, _, _ in bars):
             self.impossible.add(package)
         if package in self.impossible:
             self.variable[package] = self.false()
@@ -215,12 +221,22 @@ class Choices:
             if not (self.pool.is_multi_version(package) and self.pool.is_multi_version(other)):
                 self.emit([-self.variable[other], -variable], (Kind.ONE_VERSION, *sorted((other, package))))
         state.inside.append(package)
-        for why in self.barred.get(package, ()):
-            self.emit([-variable], why)
-        for other, kind, relation in self.barring.pop(package, ()):
-            self.bar(other, kind, package, relation)
-        for matched in self.watched.pop(package, ()):
-            self.emit([-variable, matched], None)
+        if package in self.barred:
+            for why in self.barred[package]:
+                self.emit([-variable], why)
+        if bars is not None:
+            for other, kind, relation in self.barring.pop(package):
+                self.bar(other, kind, package, relation)
+        if package in self.watched:
+            for matched in self.watched.pop(package):
+                self.emit([-variable, matched], None)
+
+    def states_of(self, literals: Iterable[int]) -> Iterator[NameState]:
+        """The names of those literals that are packages' variables."""
+        for literal in literals:
+            package = self.package_of.get(literal)
+            if package is not None:
+                yield self.states[self.pool.name(package)]
 
     # Holes
 

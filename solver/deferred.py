@@ -6,6 +6,7 @@ belongs to, which is not chosen. Only when that changes is it looked at again.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence, Set
 
 # A package, one of its formulas, and whether it is only recommended.
@@ -17,40 +18,40 @@ class Deferred:
 
     def __init__(self, satisfying: Callable[[Item], Sequence[int]]) -> None:
         self._satisfying = satisfying
-        self._by_support: dict[int, list[Item]] = {}
-        self._by_package: dict[int, list[Item]] = {}
+        self.by_support = defaultdict[int, list[Item]](list)
+        self._by_package = defaultdict[int, list[Item]](list)
 
     def __bool__(self) -> bool:
-        return bool(self._by_support or self._by_package)
+        return bool(self.by_support or self._by_package)
 
     def add(self, item: Item, support: int) -> None:
         """One more, which the package `support` satisfies."""
-        self._by_support.setdefault(support, []).append(item)
+        self.by_support[support].append(item)
 
     def broken(self, chosen: Set[int]) -> list[Item]:
         """Takes out the items that a set of packages does not satisfy."""
-        by_support, by_package = self._by_support, self._by_package
+        by_support, by_package = self.by_support, self._by_package
         loose = [item for p in [p for p in by_support if p not in chosen] for item in by_support.pop(p)]
         loose += [item for p in [p for p in by_package if p in chosen] for item in by_package.pop(p)]
         broken = []
         for item in loose:
             if item[0] not in chosen:
-                by_package.setdefault(item[0], []).append(item)
+                by_package[item[0]].append(item)
                 continue
             support = next((c for c in self._satisfying(item) if c in chosen), None)
             if support is None:
                 broken.append(item)
             else:
-                by_support.setdefault(support, []).append(item)
+                by_support[support].append(item)
         return broken
 
     def decide(self, certain: Set[int], impossible: Set[int], *, all_others: bool) -> list[Item]:
         """Forgets the items that stand whatever is chosen. Takes out those that depend on what is
         chosen: of the packages that are certain, or with `all_others` of every package."""
-        for support in certain & self._by_support.keys():
-            del self._by_support[support]
+        for support in certain & self.by_support.keys():
+            del self.by_support[support]
         out = list[Item]()
-        for waiting in (self._by_support, self._by_package):
+        for waiting in (self.by_support, self._by_package):
             for place, items in list(waiting.items()):
                 kept = list[Item]()
                 for item in items:

@@ -32,6 +32,7 @@ from solver.model import AnyOf, Formula, Relation
 from solver.pool import Pool
 from solver.request import Request
 from solver.rules import Kind
+from solver.universe import Universe
 from solver.version import Scheme
 
 __all__ = ["ALWAYS", "Choice", "Encoder", "Item", "NameState", "Said", "Why"]
@@ -115,65 +116,67 @@ class Encoder(Formulas):
 
     def drain(self) -> None:
         """Takes in every package that was reached, and what it needs in turn."""
-        while self.queue:
-            package = self.queue.pop()
-            if self.certain and self._is_impossible(package):
-                self.impossible.add(package)
-                self.emit([-self.variable[package]], None)
-                continue
-            self._needs(package)
-            self._conflicts(package)
-            self.added.append(package)
+        queue, added, certain, at = self.queue, self.added, self.certain, self.pool.at
+        while queue:
+            package = queue.pop()
+            universe, local, index = at(package)
+            start, end = universe.depends_start[local], universe.depends_start[local + 1]
+            if start < end:
+                base = self.pool.formula_base[index]
+                formulas = [base + number for number in universe.depends[start:end]]
+                if certain and self._is_impossible(formulas):
+                    self.impossible.add(package)
+                    self.emit([-self.variable[package]], None)
+                    continue
+                self._needs(package, formulas)
+            self._conflicts(package, universe, local, index)
+            added.append(package)
 
-    def _is_impossible(self, package: int) -> bool:
+    def _is_impossible(self, formulas: Iterable[int]) -> bool:
         """Whether what is known leaves nothing that a package needs, so that nobody looks at the rest."""
-        universe, local, index = self.pool.at(package)
-        base = self.pool.formula_base[index]
-        start, end = universe.depends_start[local], universe.depends_start[local + 1]
-        for number in universe.depends[start:end]:
-            candidates, _ = self.pool.choices(base + number)
-            if candidates and self.impossible.issuperset(candidates) and not self.facts_matter:
+        choices, impossible = self.pool.choices, self.impossible
+        for formula in formulas:
+            candidates, _ = choices(formula)
+            if candidates and impossible.issuperset(candidates) and not self.facts_matter:
                 return True
         return False
 
-    def _needs(self, package: int) -> None:
-        universe, local, index = self.pool.at(package)
-        base = self.pool.formula_base[index]
-        start, end = universe.depends_start[local], universe.depends_start[local + 1]
+    def _needs(self, package: int, formulas: Iterable[int]) -> None:
         if not self.lazy:
-            for number in universe.depends[start:end]:
-                self.need(package, base + number)
+            for formula in formulas:
+                self.need(package, formula)
             return
-        forced, supports, deferred = self.forced, self._supports, self.deferred
+        forced, supports = self.forced, self._supports
+        choices, deferred = self.pool.choices, self.deferred.by_support
         is_forced = package in forced
-        for number in universe.depends[start:end]:
-            formula = base + number
+        is_forcing = is_forced and not self.facts_matter
+        for formula in formulas:
             support = supports.get(formula)
-            if support is not None and not (is_forced and support not in forced):
+            if support is not None and (support in forced or not is_forced):
                 if support not in forced:
-                    deferred.add((package, formula, False), support)
-            elif not self._is_forced_on(package, formula) and not self.defer((package, formula, False)):
-                if self._expect_first(package, formula) or len(self.pool.choices(formula)[0]) == 1:
+                    deferred[support].append((package, formula, False))
+                continue
+            candidates, _ = choices(formula)
+            if is_forcing and len(candidates) == 1:
+                # The only package that satisfies it is in every solution because this one is.
+                only = supports[formula] = candidates[0]
+                if only not in forced:
+                    self.force(only)
+            elif not self.defer((package, formula, False)):
+                if self._expect_first(package, formula) or len(candidates) == 1:
                     self.need(package, formula)
                 else:
                     self.pending.append((package, formula, False))
-
-    def _is_forced_on(self, package: int, formula: int) -> bool:
-        """Whether the only package that satisfies a formula is in every solution because this one is."""
-        candidates, _ = self.pool.choices(formula)
-        if len(candidates) != 1 or package not in self.forced or self.facts_matter:
-            return False
-        self.force(candidates[0])
-        return True
 
     def force(self, package: int) -> None:
         """The package is in every solution."""
         if package not in self.forced:
             self.forced.add(package)
             self.expected.add(package)
-            closed = self.literal(package)
-            if closed in self.holes:
-                self.widen(closed)
+            if package not in self.variable:
+                closed = self.literal(package)
+                if closed in self.holes:
+                    self.widen(closed)
             self.emit([self.variable[package]], None)
 
     def need(self, package: int, formula: int) -> None:
@@ -288,25 +291,30 @@ class Encoder(Formulas):
         """What was deferred and may yet be broken; nothing is deferred any more."""
         return self.deferred.decide(self.certain, self.impossible, all_others=True)
 
-    def _conflicts(self, package: int) -> None:
+    def _conflicts(self, package: int, universe: Universe, local: int, index: int) -> None:
         """What it conflicts with, now or when somebody meets a name or a capability."""
-        pool, reached = self.pool, self.reached
-        universe, local, index = pool.at(package)
-        base = pool.relation_base[index]
-        for kind, starts, flat in (
-            (Kind.CONFLICTS, universe.conflicts_start, universe.conflicts),
-            (Kind.BREAKS, universe.breaks_start, universe.breaks),
-        ):
-            start, end = starts[local], starts[local + 1]
-            for relation in flat[start:end] if start < end else ():
-                place = pool.place(index, universe.relation_capability[relation])
-                if place in reached:
-                    self.bar_all(package, kind, base + relation)
-                else:
-                    self.unmet.setdefault(place, []).append((package, kind, base + relation))
+        start, end = universe.conflicts_start[local], universe.conflicts_start[local + 1]
+        if start < end:
+            self._speak_against(package, Kind.CONFLICTS, universe.conflicts[start:end], universe, index)
+        start, end = universe.breaks_start[local], universe.breaks_start[local + 1]
+        if start < end:
+            self._speak_against(package, Kind.BREAKS, universe.breaks[start:end], universe, index)
         start, end = universe.provides_start[local], universe.provides_start[local + 1]
-        for capability in universe.provides_capability[start:end] if start < end else ():
-            self.reach(pool.place(index, capability))
+        if start < end:
+            place = self.pool.place
+            for capability in universe.provides_capability[start:end]:
+                self.reach(place(index, capability))
+
+    def _speak_against(
+        self, package: int, kind: Kind, relations: Iterable[int], universe: Universe, index: int
+    ) -> None:
+        place_of, base, reached = self.pool.place, self.pool.relation_base[index], self.reached
+        for relation in relations:
+            place = place_of(index, universe.relation_capability[relation])
+            if place in reached:
+                self.bar_all(package, kind, base + relation)
+            else:
+                self.unmet.setdefault(place, []).append((package, kind, base + relation))
 
     def dependency(self, formula: int, *, gladly: bool) -> Choice:
         """The choice a numbered formula leaves; ALWAYS where a fact satisfies it. `gladly`: some

@@ -93,14 +93,14 @@ class Measures:
         for state in widened:
             self._downgraded(state)
         if self._added is not None:
-            variable = encoder.variable
-            new = (p for p in added if p not in installed and not encoder.is_update(p))
-            self._added += [-variable[p] for p in new]
+            variable, updated = encoder.variable, encoder.updated
+            new = [p for p in added if p not in installed]
+            self._added += [-variable[p] for p in new if not updated or not encoder.is_update(p)]
         if Measure.ALTERED in self.soft:
             variable = encoder.variable
             literals = (variable[p] if p in installed else -variable[p] for p in added)
             self.soft[Measure.ALTERED] += literals
-        if self._unmet or self._unsatisfied:
+        if (self._unmet or self._unsatisfied) and encoder.request.recommends:
             for package in added:
                 self._recommends(package)
 
@@ -236,15 +236,15 @@ class Measures:
 
     def _recommends(self, package: int) -> None:
         """Every recommendation of a package; for Measure.UNMET alone only of a new one."""
-        if not self.encoder.request.recommends:
-            return
-        universe, local, index = self.pool.at(package)
         if self.pool.has_supplements:
             self._supplemented_by(package)
         if package in self.pool.installed_set and not self._unsatisfied:
             return
-        base, encoder = self.pool.formula_base[index], self.encoder
+        universe, local, index = self.pool.at(package)
         start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
+        if start == end:
+            return
+        base, encoder = self.pool.formula_base[index], self.encoder
         for number in dict.fromkeys(universe.recommends[start:end]):
             item = package, base + number, True
             if not encoder.lazy:

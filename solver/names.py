@@ -6,9 +6,11 @@ within a table is the order of all, a name is a range of its table and nothing i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
+from operator import itemgetter
 
 from solver.joined import Joined
+from solver.lookup import Lookup
 from solver.version import Scheme
 
 # A package, the scheme and the sort key of the version it offers.
@@ -17,11 +19,11 @@ Offer = tuple[int, int, bytes | None]
 # Schemes whose sort keys are compared as they are: elsewhere a missing release equals every release.
 BYTEWISE = {int(Scheme.DEB), int(Scheme.INTEGER)}
 EVERYWHERE = ("", "all", "noarch")
-_TURNED = bytes(255 - byte for byte in range(256))
 
 
-# Where a version stands: (priority, architecture, scheme), newest first; and the package and its key.
-_Place = tuple[tuple[int, int, int], bytes, int, bytes]
+# Where a version stands (priority, architecture, scheme), its sort key, and the package.
+_Place = tuple[tuple[int, int, int], bytes, int]
+_PLACE, _SORT_KEY = itemgetter(0), itemgetter(1)
 
 
 class Name:
@@ -54,7 +56,9 @@ class Names:
         self._joined, self._installed = joined, installed
         self._priorities, self._architectures = priorities, architectures
         self.plain = self._is_plain()
-        self._of_package: dict[int, Name] = {}
+        self._of_package = Lookup(self._plain_of_package if self.plain else self._find_of_package)
+        # The name a package has.
+        self.of: Callable[[int], Name] = self._of_package.__getitem__
         self._of_capability: dict[int, Name] = {}
         self._same: dict[int, int] = {}
         self._unwanted: set[int] = set()
@@ -78,13 +82,18 @@ class Names:
             return self._architectures.index(arch)
         return 0 if not self._architectures or arch in EVERYWHERE else None
 
-    def of(self, package: int) -> Name:
-        """The name a package has."""
-        found = self._of_package.get(package)
-        if found is None:
-            universe, local, index = self._joined.at(package)
-            found = self._of_package[package] = self.of_capability(index, universe.name[local])
-        return found
+    def _plain_of_package(self, package: int) -> Name:
+        universe = self._joined.universes[0]
+        number = universe.name[package]
+        first, end = universe.capability_first[number], universe.capability_end[number]
+        if end - first > 1:
+            return self._made(tuple(range(first, end)), ((0, number),))
+        versions = (package,)
+        return Name(versions, versions if package in self._installed else (), ((0, number),))
+
+    def _find_of_package(self, package: int) -> Name:
+        universe, local, index = self._joined.at(package)
+        return self.of_capability(index, universe.name[local])
 
     def of_capability(self, index: int, number: int) -> Name:
         """The packages whose name is a capability of a universe; there may be none."""
@@ -93,7 +102,9 @@ class Names:
         if found is None:
             universe = self._joined.universes[index]
             if self.plain:
-                found = self._of_capability[place] = self._made(tuple(universe.named(number)), ((index, number),))
+                versions = universe.named(number)
+                found = self.of(versions[0]) if versions else Name((), (), ((index, number),))
+                self._of_capability[place] = found
             else:
                 text = universe.text_bytes(universe.capability_text[number])
                 where = self._joined.where(text, (index, number))
@@ -150,19 +161,22 @@ class Names:
                     continue
                 else:
                     alike.append(package)
-                place = urgency[universe.repository[local]], rank, universe.scheme[local]
-                # The highest key first: all bytes turned round, and an end above all of them.
-                placed.append((place, key.translate(_TURNED) + b"\xff", package, key))
+                placed.append(((urgency[universe.repository[local]], rank, universe.scheme[local]), key, package))
+        is_alike = True
         if len(placed) > 1:
             if len(of_version) < len(placed):
-                placed.sort(key=lambda one: (*one[:2], *self._origin(one[2])))
-            else:
-                placed.sort()
-        name = self._made(tuple([package for _, _, package, _ in placed]), where)
-        name.offers = [(package, place[2], key) for place, _, package, key in placed]
+                placed.sort(key=lambda one: self._origin(one[2]))
+            placed.sort(key=_SORT_KEY, reverse=True)  # which keeps the order of equal ones
+            best = placed[0][0]
+            is_alike = all(place == best for place, _, _ in placed)
+            if not is_alike:
+                placed.sort(key=_PLACE)
+        name = self._made(tuple([package for _, _, package in placed]), where)
+        name.offers = [(package, place[2], key) for place, key, package in placed]
         name.alone = not providers
-        places = {place for place, _, _, _ in placed}
-        name.descending = len(places) == 1 and len(of_version) == len(placed) and placed[0][0][2] in BYTEWISE
+        name.descending = (
+            is_alike and len(of_version) == len(placed) and bool(placed) and placed[0][0][2] in BYTEWISE
+        )
         return name
 
     def _first_of_key(self, package: int, alike: Sequence[int]) -> int:

@@ -46,6 +46,7 @@ class Optimiser:
         self.taken: dict[Measure, int] = {}
         self.soft: dict[int, None] = {}
         self.counters: dict[int, Counter] = {}
+        self._following: set[int] = set()  # what has been seen to follow from keeping what is installed
         self.known_cost: list[tuple[Measure, int]] = []
 
     def run(self) -> Optimum | None:
@@ -71,9 +72,12 @@ class Optimiser:
         """Whether there is a model. What is installed is kept as far as it can be, since models that
         drop it at will are many and far from any optimum."""
         kept = {literal: None for measure in _KEEPING for literal in self.measures.soft.get(measure, ())}
+        self._widen_forced(kept)
         while not self._solve(kept):
             core = self.sat.core()
-            if not self._widen(core):
+            if self._widen(core):
+                self._widen_forced(kept)
+            else:
                 dropped = kept.keys() & core
                 if not dropped:
                     return False
@@ -103,6 +107,21 @@ class Optimiser:
                 encoder.complete(chosen, broken)
             if self.is_current:
                 return True
+
+    def _widen_forced(self, kept: Iterable[int]) -> None:
+        """Widens the holes that cannot stay closed where all that is installed stays, as far as propagation
+        sees: a question and its core would find them one by one."""
+        encoder, known = self.encoder, self._following
+        while True:
+            follows = set(self.sat.implied([self.ground.guard, *kept]))
+            fresh = follows - known
+            known |= fresh
+            found = [-literal for literal in fresh if literal in encoder.holes]
+            for state in encoder.states_of(-literal for literal in fresh):
+                if state.outside and all(-encoder.variable[p] in follows for p in state.inside):
+                    found.append(-state.hole)
+            if not self._widen(sorted(found)):
+                return
 
     def _widen(self, core: Sequence[int]) -> bool:
         """Widens the holes of a core; whether there were any."""

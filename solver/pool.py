@@ -6,13 +6,14 @@ one table is all there is, both read it off.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import assert_never
 
 from solver.capabilities import Capabilities
 from solver.compile import NO_TEXT
 from solver.facts import NO_FACTS, Facts
 from solver.joined import Joined
+from solver.lookup import Lookup
 from solver.model import All, AnyOf, Formula, If, Relation, Unless
 from solver.names import Names
 from solver.rules import Candidate
@@ -42,15 +43,20 @@ class Pool(Joined):
         self.priorities, self.architectures = dict(priorities or {}), tuple(architectures)
         self.has_supplements = any(len(universe.supplementer) for universe in self.universes)
         self._of_key: dict[str, int | None] = {}
-        self._candidates: dict[int, Candidate] = {}
         self.installed = self.numbers(installed)
         self.installed_set = frozenset(self.installed)
         self._names = Names(self, self.priorities, self.architectures, self.installed_set)
         self._capabilities = Capabilities(self, self._names)
         self.plain = self._names.plain
         self.name, self.canonical = self._names.of, self._names.canonical
-        self.known_choices: dict[int, tuple[list[int], int]] = {}
-        self._matches: dict[int, list[int]] = {}
+        # Asked over and over. `choices`: what can satisfy a plain formula, and how many of them the first
+        # alternative has; nothing is said of other formulas. `matches`: what matches a relation, packages
+        # of the name first, then those that provide it. `candidate`: a package as sentences need it.
+        self.choices: Callable[[int], tuple[list[int], int]] = Lookup(
+            self._plain_choices if self.plain else self._find_choices
+        ).__getitem__
+        self.matches: Callable[[int], list[int]] = Lookup(self._find_matches).__getitem__
+        self.candidate: Callable[[int], Candidate] = Lookup(self._find_candidate).__getitem__
 
     def numbers(self, keys: Iterable[str]) -> tuple[int, ...]:
         """The packages of these keys, sorted. Raises UnknownPackageError."""
@@ -92,29 +98,27 @@ class Pool(Joined):
             return self._names.of_capability(index, number).versions
         return ()
 
-    def choices(self, formula: int) -> tuple[list[int], int]:
-        """What can satisfy a plain formula, and how many of them the first alternative has. Nothing
-        is said of other formulas."""
-        found = self.known_choices.get(formula)
-        if found is None:
-            found = self.known_choices[formula] = self._find_choices(formula)
-        return found
+    def _plain_choices(self, formula: int) -> tuple[list[int], int]:
+        universe = self.universes[0]
+        if universe.formula_text[formula] != NO_TEXT:
+            return [], 0
+        start, end = universe.choice_start[formula], universe.choice_start[formula + 1]
+        if end - start == 1:
+            return [universe.choice[start]], 1
+        return universe.choice[start:end].tolist(), universe.preferred[formula]
 
     def _find_choices(self, formula: int) -> tuple[list[int], int]:
         universe, local, index = self.at_formula(formula)
         if universe.formula_text[local] != NO_TEXT:
             return [], 0
-        if self.plain:
-            start, end = universe.choice_start[local], universe.choice_start[local + 1]
-            return universe.choice[start:end].tolist(), universe.preferred[local]
-        base, relation = self.relation_base[index], self._capabilities.relation
+        relation = self._capabilities.relation_of
         start, end = universe.part_start[local], universe.part_start[local + 1]
         if end - start == 1:
-            return relation(base + universe.part[start])
+            return relation(universe, universe.part[start], index)
         chosen: dict[int, None] = {}
         first = 0
         for part in universe.part[start:end]:
-            matches, preferred = relation(base + part)
+            matches, preferred = relation(universe, part, index)
             chosen.update(dict.fromkeys(matches))
             first = first or preferred
         return list(chosen), first
@@ -134,13 +138,6 @@ class Pool(Joined):
         base = self.relation_base[index]
         parts = universe.part[universe.part_start[local] : universe.part_start[local + 1]]
         return list(dict.fromkeys(p for part in parts for p in self.matches(base + part)))
-
-    def matches(self, relation: int) -> list[int]:
-        """What matches a relation: packages of the name first, then those that provide it."""
-        found = self._matches.get(relation)
-        if found is None:
-            found = self._matches[relation] = self._find_matches(relation)
-        return found
 
     def _find_matches(self, relation: int) -> list[int]:
         if self.plain:
@@ -277,18 +274,9 @@ class Pool(Joined):
         universe, local, _ = self.at(package)
         return universe.text(universe.key[local])
 
-    def candidate(self, package: int) -> Candidate:
-        """A package as sentences need it."""
-        known = self._candidates.get(package)
-        if known is None:
-            universe, local, _ = self.at(package)
-            known = self._candidates[package] = Candidate(
-                universe.name_of(local),
-                universe.text(universe.version[local]),
-                universe.text(universe.repository[local]),
-                universe.text(universe.key[local]),
-            )
-        return known
+    def _find_candidate(self, package: int) -> Candidate:
+        universe, local, _ = self.at(package)
+        return Candidate(*universe.told(local))
 
     def formula(self, number: int) -> Formula:
         """A numbered formula as a value."""

@@ -126,15 +126,14 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
     before = frozenset(pool.numbers(problem.installed))
     chosen = _without_unneeded(pool, problem, frozenset(optimum.chosen))
     gone, come = before - chosen, chosen - before
-    # In the order of the tables, which is nearly that of the names.
-    value = {package: pool.candidate(package) for package in sorted(chosen | gone)}
+    value = _sorted(pool, chosen | gone)
     changes = _pair(pool, gone, come)
     paired = {package for pair in changes for package in pair}
     return Solution(
-        chosen=_sorted(one for package, one in value.items() if package in chosen),
-        installs=_sorted(one for package, one in value.items() if package in come and package not in paired),
+        chosen=tuple([one for package, one in value.items() if package in chosen]),
+        installs=tuple([one for package, one in value.items() if package in come and package not in paired]),
         changes=tuple(sorted((Change(value[a], value[b]) for a, b in changes), key=attrgetter("before", "after"))),
-        removals=_sorted(value[package] for package in gone - paired),
+        removals=tuple([one for package, one in value.items() if package in gone and package not in paired]),
         levels=tuple(Level(measure, cost) for measure, cost in optimum.costs),
         proven=optimum.proven,
         held=_held(pool, problem.request, chosen),
@@ -145,9 +144,13 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
     )
 
 
-def _sorted(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+def _sorted(pool: Pool, packages: Iterable[int]) -> dict[int, Candidate]:
+    """Packages as values, in their order."""
+    # In the order of the tables, which is nearly that of the names.
+    value = [(pool.candidate(package), package) for package in sorted(packages)]
     key = attrgetter("name", "version", "repository", "key")  # quicker than comparing the values
-    return tuple(sorted(candidates, key=key))
+    value.sort(key=lambda one: key(one[0]))
+    return {package: one for one, package in value}
 
 
 def _without_unneeded(pool: Pool, problem: Problem, chosen: frozenset[int]) -> frozenset[int]:
@@ -163,7 +166,7 @@ def _without_unneeded(pool: Pool, problem: Problem, chosen: frozenset[int]) -> f
 def _pair(pool: Pool, gone: Set[int], come: Set[int]) -> list[tuple[int, int]]:
     """(before, after) where a name comes in another version."""
     pairs = []
-    for package in sorted(come):
+    for package in sorted(come) if gone else ():
         previous = [other for other in pool.name(package).versions if other in gone]
         if previous:
             pairs.append((previous[0], package))

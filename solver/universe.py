@@ -32,6 +32,7 @@ class Universe:
         self.text_start = views["text_start"]
         self.patterns = views["patterns"]
         self.repositories, self.arches = views["repositories"], views["arches"]
+        self._repository_texts: dict[int, str] = {}
         self.capability_text = views["capability_text"]
         self.capability_slot = views["capability_slot"]
         self.capability_first = views["capability_first"]
@@ -145,6 +146,19 @@ class Universe:
     def is_multi_version(self, package: int) -> bool:
         """Whether other versions may be installed beside it."""
         return bool(self.flags[package] & MULTI_VERSION)
+
+    def told(self, package: int) -> tuple[str, str, str, str]:
+        """A package's name, version, repository and key."""
+        source, starts, skip, repository = self._source, self.text_start, self._skip, self.repository[package]
+        if repository not in self._repository_texts:
+            self._repository_texts[repository] = self.text(repository)
+        name, version, key = self.capability_text[self.name[package]], self.version[package], self.key[package]
+        return (
+            source[skip + starts[name] : skip + starts[name + 1]].decode(),
+            source[skip + starts[version] : skip + starts[version + 1]].decode(),
+            self._repository_texts[repository],
+            source[skip + starts[key] : skip + starts[key + 1]].decode(),
+        )
 
     def relation(self, number: int) -> Relation:
         """A numbered relation as a value."""
