@@ -19,9 +19,9 @@ from moss.fetch.arriving import Wanted
 from moss.fetch.files import fetch_files
 from moss.fetch.uris import relative_to, uri_of_path
 from moss.foreign.apt import IndexFile
-from moss.operations.apt_expiry import keep_read
+from moss.operations.apt_expiry import keep_read, refuse_expired, refuse_stale
 from moss.operations.apt_packages import PackagesSource
-from moss.operations.apt_release import release_of
+from moss.operations.apt_release import keep_seen, last_release, release_of, seen_of
 from moss.operations.system import System
 from moss.repository import Repository, Revision, Seen
 from solver.values import value
@@ -50,12 +50,14 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
     seen = known.seen if known is not None and known.uri == repository.uri else Seen()
     releases: dict[str, Release] = {}
     now = Seen()
-    for suite in source.suites:
-        # With several suites each is read: one that is as it was says nothing of what the others list.
-        answer, now = release_of(system, repository, suite, bases, seen if len(source.suites) == 1 else Seen())
+    if len(source.suites) == 1:
+        answer, now = release_of(system, repository, source.suites[0], bases, seen)
         if answer is None:
+            refuse_stale(system, repository)
             return AptAnswer(None, now)
-        releases[suite] = answer
+        releases[source.suites[0]] = answer
+    else:
+        releases = {suite: _release_of_several(system, repository, suite, bases) for suite in source.suites}
     wanted = [one for suite in source.suites for one in _wanted(source, suite, releases[suite], bases)]
     digest = hashlib.sha256("\n".join([str(source), *(one.digest for _, one in wanted)]).encode()).hexdigest()
     if known is not None and known.digest == digest:
@@ -64,6 +66,19 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
     files = _fetched(system, repository.name, wanted)
     keep_read(system, repository, releases)
     return AptAnswer(PackagesSource(digest, tuple(files), source.wanted_architecture), now)
+
+
+def _release_of_several(system: System, repository: Repository, suite: str, bases: Sequence[str]) -> Release:
+    """That one of several suites is as it was says nothing of what the others list: it is known from before then."""
+    answer, seen = release_of(system, repository, suite, bases, seen_of(system, repository, suite))
+    if answer is not None:
+        keep_seen(system, repository, suite, seen)
+        return answer
+    release = last_release(system, repository, suite)
+    assert release is not None, "what was seen of a suite lies beside its Release"
+    if release.valid_until is not None:
+        refuse_expired(system, repository, suite, release.valid_until)
+    return release
 
 
 def _wanted(source: AptSource, suite: str, release: Release, bases: Sequence[str]) -> list[tuple[str, Wanted]]:

@@ -8,6 +8,7 @@
 What was verified last lies in .moss/trust/NAME/apt, outside generations.
 """
 
+import json
 import os
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ from moss.fetch.document import Unchanged, fetch_document
 from moss.fetch.transport import Validators
 from moss.fetch.uris import relative_to, shown
 from moss.foreign.openpgp import signed_text, verify_signatures
-from moss.operations.apt_expiry import day, kept_release, refuse_expired, refuse_stale
+from moss.operations.apt_expiry import day, kept_release, refuse_expired
 from moss.operations.system import System
 from moss.repository import Repository, Seen, Voucher
 
@@ -47,7 +48,8 @@ def keyrings_of(repository: Repository) -> tuple[str, ...]:
 def release_of(
     system: System, repository: Repository, suite: str, bases: Sequence[str], seen: Seen
 ) -> tuple[Release | None, Seen]:
-    """What a suite has now; None where the server says that it is as it was `seen`.
+    """What a suite has now; None where the server says that it is as it was `seen`: whether that is still good is the
+    caller's to ask.
 
     NotFound, NetworkFailure: what the first place said, and the others beside it. TrustFailure, CorruptData.
     """
@@ -74,7 +76,6 @@ def _from(
             raise _no_suite(base, suite) from None
         return _acceptable(system, repository, suite, text, uri.replace("InRelease", "Release")), Seen()
     if isinstance(answer, Unchanged):
-        refuse_stale(system, repository)
         return None, seen
     now = Seen("", uri if answer.validators else "", answer.validators.etag, answer.validators.last_modified)
     return _acceptable(system, repository, suite, _signed(repository, answer.content, shown(uri)), shown(uri)), now
@@ -116,7 +117,7 @@ def _acceptable(system: System, repository: Repository, suite: str, text: bytes,
     if repository.vouching.by is Voucher.NOBODY:
         return release
     _refuse_another_suite(release, suite, uri)
-    _refuse_other_times(release, _last(system, repository, suite), system.clock(), uri)
+    _refuse_other_times(release, last_release(system, repository, suite), system.clock(), uri)
     if release.valid_until is not None:
         refuse_expired(system, repository, suite, release.valid_until)
     _keep(system, repository, suite, text)
@@ -151,7 +152,24 @@ def _refuse_other_times(release: Release, last: Release | None, now: int, uri: s
         )
 
 
-def _last(system: System, repository: Repository, suite: str) -> Release | None:
+def seen_of(system: System, repository: Repository, suite: str) -> Seen:
+    """How the Release was come by that was verified last of a suite, for the next request to say."""
+    release = kept_release(system, repository, suite)
+    try:
+        with open(f"{release}.seen", encoding="utf-8") as file:
+            asked, etag, last_modified = json.loads(file.read())
+    except (FileNotFoundError, ValueError, TypeError):
+        return Seen()
+    return Seen("", str(asked), str(etag), str(last_modified)) if os.path.isfile(release) else Seen()
+
+
+def keep_seen(system: System, repository: Repository, suite: str, seen: Seen) -> None:
+    if repository.vouching.by is not Voucher.NOBODY:  # of those no Release is kept
+        content = json.dumps([seen.asked, seen.etag, seen.last_modified]).encode() + b"\n"
+        system.effects.replace_file(f"{kept_release(system, repository, suite)}.seen", content, mode=0o600)
+
+
+def last_release(system: System, repository: Repository, suite: str) -> Release | None:
     """The Release that was verified last."""
     place = kept_release(system, repository, suite)
     try:

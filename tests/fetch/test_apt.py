@@ -218,7 +218,7 @@ def test_a_mirror_in_the_midst_of_an_update_has_its_indexes_by_digest(
 
 
 def test_of_several_suites_those_that_changed_are_fetched(
-    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...]
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     top = folder / "debian"
     for suite, version in (("stable", "1.0"), ("updates", "2.0")):
@@ -233,18 +233,34 @@ def test_of_several_suites_those_that_changed_are_fetched(
     assert add(machine, server, people[0].keyring, "--suite", "updates").code == 0
     mirror(top, [Packaged("hello-updates", "3.0")], suite="updates")
     sign(NOW + 60)
+    server.forget()
+    machine.must("repo", "update")
+    machine.must("repo", "update")
+    inreleases = [f"debian/dists/{suite}/InRelease" for suite in ("stable", "updates")]
+    assert [one.path for one in server.asked if "Packages" not in one.path] == inreleases * 2
+    assert server.sent[inreleases[0]] == len((folder / inreleases[0]).read_bytes()), "once, and then it was as before"
+    mirror(top, [Packaged("hello-updates", "3.1")], suite="updates")
+    (top / "dists/updates/InRelease").write_bytes(
+        people[0].signed(signing.release(top, date=NOW + 90, suite="updates", valid=NOW + 86400))
+    )
     (cached,) = (machine.root / ".moss/cache/apt/debian").glob(f"{index_of(top, 'stable')}*")
     server.forget()
     machine.must("repo", "update")
     assert [one.path for one in server.asked if "Packages" in one.path] == [
         "debian/dists/updates/main/binary-amd64/Packages.gz"
     ]
-    assert "3.0" in machine.must("info", "hello-updates").out and machine.must("info", "hello-stable")
+    assert "3.1" in machine.must("info", "hello-updates").out and machine.must("info", "hello-stable")
     cached.write_bytes(b"damaged")
     mirror(top, [Packaged("hello-updates", "4.0")], suite="updates")
     sign(NOW + 120)
     machine.must("repo", "update")
     assert cached.read_bytes() != b"damaged", "it is fetched again"
+    real = time.time
+    text = signing.release(top, date=NOW + 150, suite="stable", valid=NOW + 3600)
+    (top / "dists/stable/InRelease").write_bytes(people[0].signed(text))
+    machine.must("repo", "update")
+    monkeypatch.setattr(time, "time", lambda: real() + 86400)
+    assert machine.moss("repo", "update").code == 6, "as it was, and that is good no more"
 
 
 def index_of(top: Path, suite: str) -> str:
