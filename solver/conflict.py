@@ -9,9 +9,11 @@ from solver.encode import Encoder, Said, Why
 from solver.model import Formula, Relation, relations_of
 from solver.pool import Pool
 from solver.request import Request, Subscription, Wish
+from solver.rotation import Rotation
 from solver.rules import Asked, Candidate, Kind, Rule
 from solver.sat import Sat
 from solver.solution import Conflict
+from solver.values import value
 
 _MOST_CONFLICTS = 5
 FROM_REQUEST = {
@@ -119,23 +121,33 @@ def _minimal(
 ) -> list[Said]:
     """The core without what it does not need, each rule left out once, in order. The rules are
     encoded again, in full and alone, so this also checks the core independently."""
-    clauses, definitions = _exactly(pool, request, core, start)
-    assert _smaller(clauses, definitions, core, backend, budget) is not None, "a core is a core"
+    exactly = _exactly(pool, request, core, start)
+    assert isinstance(_smaller(exactly, core, backend, budget), _Smaller), "a core is a core"
+    rotation = Rotation(exactly.clauses, exactly.definitions)
+    # What was found necessary once stays necessary in every smaller core.
+    necessary = set[Said]()
     at = 0
     while at < len(core):
-        smaller = _smaller(clauses, definitions, core[:at] + core[at + 1 :], backend, budget)
-        if smaller is None:
-            at += 1
-        else:
-            # What was found necessary before stays necessary in every smaller core.
-            core = smaller
+        if core[at] not in necessary:
+            without = _smaller(exactly, core[:at] + core[at + 1 :], backend, budget)
+            if isinstance(without, _Smaller):
+                core = without.rules
+                continue
+            rotation.necessary(core[at], without, set(core), necessary)
+        at += 1
     return core
 
 
-def _exactly(
-    pool: Pool, request: Request, core: list[Said], start: Callable[[Encoder], None]
-) -> tuple[dict[Said, list[list[int]]], list[list[int]]]:
-    """The clauses of some rules, nothing left out, and the definitions they use."""
+@value
+class _Exactly:
+    """The clauses of some rules, nothing left out, the definitions they use, and the last variable."""
+
+    clauses: dict[Said, list[list[int]]]
+    definitions: list[list[int]]
+    top: int
+
+
+def _exactly(pool: Pool, request: Request, core: list[Said], start: Callable[[Encoder], None]) -> _Exactly:
     clauses: dict[Said, list[list[int]]] = {said: [] for said in core}
     definitions: list[list[int]] = []
 
@@ -150,28 +162,34 @@ def _exactly(
     for said in core:
         if said[0] not in (Kind.WISHED, Kind.KEPT, Kind.SUBSCRIBED, Kind.NO_OLDER):
             encoder.restate(said)
-    return clauses, definitions
+    return _Exactly(clauses, definitions, encoder.top)
+
+
+@value
+class _Smaller:
+    """Rules that cannot hold together."""
+
+    rules: list[Said]
 
 
 def _smaller(
-    clauses: dict[Said, list[list[int]]],
-    definitions: list[list[int]],
+    exactly: _Exactly,
     rules: list[Said],
     backend: str,
     budget: Callable[[], bool] | None,
-) -> list[Said] | None:
-    """Some of the rules that cannot hold together; None where all can."""
-    sat = Sat(backend, budget)
-    every = [*definitions, *(clause for said in rules for clause in clauses[said])]
-    top = max((abs(literal) for clause in every for literal in clause), default=0)
+) -> _Smaller | list[int]:
+    """Some of the rules that cannot hold together; a model where all can."""
+    sat, top = Sat(backend, budget), exactly.top
+    clauses, definitions = exactly.clauses, exactly.definitions
     for clause in definitions:
         sat.add(clause)
     for number, said in enumerate(rules, top + 1):
         for clause in clauses[said]:
             sat.add([-number, *clause])
     if sat.solve(range(top + 1, top + 1 + len(rules))):
-        return None
-    return [rules[number - top - 1] for number in sorted(sat.core())]
+        model = sat.model()[:top]
+        return model + [-variable for variable in range(len(model) + 1, top + 1)]
+    return _Smaller([rules[number - top - 1] for number in sorted(sat.core())])
 
 
 def _rule(pool: Pool, why: Said) -> Rule:

@@ -66,8 +66,8 @@ class Sat:
 
     def model(self) -> list[int]:
         """After `solve` said yes: every variable as a literal, in order."""
-        model: list[int] = self._model(self._solver)
-        return model
+        model: list[int] | None = self._model(self._solver)
+        return model or []  # None where no clause has a variable
 
     def implied(self, assumptions: Sequence[int]) -> list[int]:
         """The literals that follow from assumptions, as far as propagation sees. Those that hold

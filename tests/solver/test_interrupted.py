@@ -100,3 +100,14 @@ def test_ctrl_c_is_heard_while_a_hard_problem_is_solved() -> None:
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=10)
     assert error.rstrip().endswith(b"KeyboardInterrupt")
+
+
+def test_a_long_chain_whose_end_is_missing_is_explained_with_a_few_questions() -> None:
+    links = 3000
+    chain = [Package(f"{at}", f"link{at}", "1", depends=(Relation(f"link{at + 1}"),)) for at in range(links)]
+    problem = Problem((Universe.of(chain),), (), Request(wishes=(Wish(Relation("link0")),)))
+    asked = count()
+    answer = solve(problem, lambda: next(asked) >= 0)
+    assert isinstance(answer, Conflict)
+    assert len(answer.rules) == links + 1
+    assert next(asked) < 20
