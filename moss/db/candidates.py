@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from moss.db.connection import Database
+from moss.db.offering import Offered, Offering, offered
 from moss.db.statements import metadata_from, statement_of
 from moss.digest import PackageDigest
 from moss.package import Metadata, Published
@@ -23,14 +23,12 @@ _BRIEFLY = (
     " name, version, release, build_release, architecture, scheme"
 )
 _COLUMNS = f"{_BRIEFLY}, summary, statement, paragraph"
-_INSERT = f"INSERT INTO candidate (id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = f"INSERT INTO candidate (id, {_COLUMNS}, fingerprint) VALUES ({', '.join('?' * 17)})"
 _PROVIDE = "INSERT INTO provided (capability, candidate) VALUES (?, ?)"
 
 _REVISION = "repository, uri, digest, refreshed_at, package_count, index_path, asked, etag, last_modified"
 
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
-
-Row = tuple[str | int | None, ...]
 
 
 @contextmanager
@@ -41,30 +39,25 @@ def replacing(database: Database, repository: str) -> "Iterator[Callable[[Iterab
     end with `record_revision`.
     """
     with database.transaction():
-        forget_repository(database, repository)
         # The revision comes last, when all of it has been read.
         database.connection.execute("PRAGMA defer_foreign_keys = ON")
-        cursor = database.connection.cursor()
-        (first,) = cursor.execute("SELECT coalesce(max(id), 0) + 1 FROM candidate").fetchone() or (1,)
-        numbers = count(int(first))
+        offering = Offering(database, repository, _INSERT, _PROVIDE)
 
-        def offer(offered: "Iterable[Published | Listed]") -> None:
-            rows: list[Row] = []
-            provided: list[tuple[str, int]] = []
-            for one, number in zip(offered, numbers, strict=False):
-                row, capabilities = _published_row(one) if isinstance(one, Published) else _listed_row(one)
-                rows.append((number, repository, *row))
-                provided += [(capability, number) for capability in capabilities]
-            cursor.executemany(_INSERT, rows)
-            cursor.executemany(_PROVIDE, provided)
+        def offer(listed: "Iterable[Published | Listed]") -> None:
+            offering.take([_published_row(one) if isinstance(one, Published) else _listed_row(one) for one in listed])
 
         yield offer
+        offering.finish()
 
 
 def record_revision(database: Database, revision: Revision) -> None:
     seen = revision.seen
     database.connection.execute(
-        f"INSERT INTO revision ({_REVISION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        # No "OR REPLACE", which would take what it offers along.
+        f"INSERT INTO revision ({_REVISION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET uri = excluded.uri, digest = excluded.digest, refreshed_at = excluded.refreshed_at,"
+        " package_count = excluded.package_count, index_path = excluded.index_path, asked = excluded.asked,"
+        " etag = excluded.etag, last_modified = excluded.last_modified",
         (
             revision.repository, revision.uri, revision.digest, revision.refreshed_at, revision.package_count,
             seen.index_path, seen.asked, seen.etag, seen.last_modified,
@@ -81,7 +74,7 @@ def record_unchanged(database: Database, repository: str, at: int, seen: Seen) -
     )
 
 
-def _published_row(published: Published) -> tuple[Row, list[str]]:
+def _published_row(published: Published) -> Offered:
     metadata = published.metadata
     row = (
         candidate_key_of(metadata, published.digest), published.uri, published.digest, published.size,
@@ -89,15 +82,15 @@ def _published_row(published: Published) -> tuple[Row, list[str]]:
         metadata.name, metadata.version, metadata.release, metadata.build_release, metadata.architecture,
         metadata.scheme.name.lower(), metadata.summary, statement_of(metadata), None,
     )  # fmt: skip
-    return row, sorted({provide.name for provide in metadata.relations.provides} - {metadata.name})
+    return offered(row, sorted({provide.name for provide in metadata.relations.provides} - {metadata.name}))
 
 
-def _listed_row(listed: "Listed") -> tuple[Row, list[str]]:
+def _listed_row(listed: "Listed") -> Offered:
     row = (
         listed.key, listed.filename, listed.sha256, listed.size, listed.installed_size,
         listed.name, listed.version, 1, 1, listed.architecture, "deb", listed.summary, None, listed.paragraph,
     )  # fmt: skip
-    return row, listed.provided_names
+    return offered(row, listed.provided_names)
 
 
 def forget_repository(database: Database, name: str) -> None:

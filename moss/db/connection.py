@@ -16,7 +16,7 @@ from solver.values import value
 APPLICATION_ID = 0x6D6F7373  # "moss"
 REMEDY = "moss verify --fix"
 """What mends a damaged record, see moss/operations/rebuild.py."""
-CACHE_VERSION = 4
+CACHE_VERSION = 5
 """Raised when schema/cache/repositories.sql changes; an older cache is made anew."""
 
 

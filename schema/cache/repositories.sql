@@ -20,6 +20,7 @@ CREATE TABLE revision (
 
 -- A package that a repository offers.
 CREATE TABLE candidate (
+    -- In the order of its repository's index.
     id INTEGER PRIMARY KEY,
     repository TEXT NOT NULL REFERENCES revision (repository) ON DELETE CASCADE,
     -- What the solver knows it by: the source's digest where it was converted, else the stone's.
@@ -30,6 +31,8 @@ CREATE TABLE candidate (
     build_release INTEGER NOT NULL,
     architecture TEXT NOT NULL,
     scheme TEXT NOT NULL,
+    -- XXH3 (128 bits) of the row with what it provides: it stays while an index that is read again says the same.
+    fingerprint BLOB NOT NULL,
     summary TEXT NOT NULL,
     -- The rest of what it says of itself, read when someone asks: canonical JSON (see
     -- moss/db/statements.py), or the paragraph of a Debian index.
