@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from moss.bundle.gather import read_asset
 from moss.bundle.packages import CarriedPackage
 from moss.bundle.read import Bundle, Delta
-from moss.db import bundles, packages
+from moss.db import bundles, definitions, packages
 from moss.db.connection import Database
 from moss.db.cuts import content_has_come, lacking_contents, lacking_with_content, present_with_content, size_of
 from moss.db.packages import Asset
@@ -83,6 +83,8 @@ class Arrival:
             self.rows = Rows(*(sum(pair) for pair in zip(self.rows, made, strict=True)))
         origin, signer = self.bundle.manifest.origin, self.bundle.signer
         bundles.raise_counter(database, origin.system, b"" if signer is None else signer.raw, origin.counter)
+        if self.is_whole:
+            definitions.replace_carried(database, self.bundle.manifest.definitions)
         return rows
 
     def unpack(self, database: Database, store: Store, reporter: Reporter) -> None:

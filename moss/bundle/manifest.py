@@ -30,6 +30,8 @@ _SYSTEM = re.compile(r"[0-9a-f]{32}\Z")
 _NAME = re.compile(r"[^\s/\x00-\x1f\x7f.\-][^\s/\x00-\x1f\x7f]{0,254}\Z")
 _VERSION = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}\Z")
 _MOST = (1 << 63) - 1
+_LARGEST_DEFINITIONS = 1 << 20
+"""Characters of one file of definitions: what is read of any."""
 
 T = TypeVar("T")
 
@@ -97,6 +99,8 @@ class Manifest:
     packages: tuple[BundledPackage, ...]
     parts: tuple[Part, ...]
     omissions: PathFilter = NOTHING_OMITTED
+    definitions: tuple[tuple[str, str], ...] = ()
+    """What subscriptions mean there: files and their texts, by precedence."""
 
     def encode(self) -> bytes:
         return json.dumps(self._plain(), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
@@ -121,6 +125,7 @@ class Manifest:
                 for one in self.model.switches
             ],
             "omissions": as_plain(self.omissions),
+            "definitions": [{"file": file, "text": text} for file, text in self.definitions],
             "packages": [_package_plain(package) for package in self.packages],
             "parts": [
                 {
@@ -208,6 +213,7 @@ class _Taken:
             packages,
             tuple(_Taken(one, "a part").part() for one in self._list("parts")),
             self._omissions(),
+            tuple(_Taken(one, "a definition").definition() for one in self._list("definitions")),
         )
 
     def _omissions(self) -> PathFilter:
@@ -250,6 +256,12 @@ class _Taken:
         if len(values) != len(self._list("values")):
             raise _BadValueError(f"{self._where}: 'values' are not all texts")
         return Switch(self._matching("name", _SUBSCRIPTION), setting, values, self._text("why"))
+
+    def definition(self) -> tuple[str, str]:
+        text = self._found.get("text")
+        if not isinstance(text, str) or len(text) > _LARGEST_DEFINITIONS:
+            raise _BadValueError(f"{self._where}: 'text' is no text of at most {_LARGEST_DEFINITIONS:,} characters")
+        return self._text("file"), text
 
     def package(self) -> BundledPackage:
         carried = self._found.get("carried")

@@ -1,6 +1,7 @@
-"""What repositories say that subscriptions mean, as their indexes had it when they were last read."""
+"""What repositories say that subscriptions mean, as their indexes had it when they were last read; on record, what the
+last bundle said."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from moss.db.connection import Database
 
@@ -21,3 +22,15 @@ def texts_of(database: Database) -> dict[str, list[tuple[str, str]]]:
     for repository, name, text in rows:
         found.setdefault(repository, []).append((name, text))
     return found
+
+
+def replace_carried(record: Database, texts: Iterable[tuple[str, str]]) -> None:
+    """What a bundle says whose generation is taken: files and texts, by precedence, in place of all there were."""
+    record.connection.execute("DELETE FROM carried_definition")
+    record.connection.executemany("INSERT INTO carried_definition (file, text) VALUES (?, ?)", texts)
+
+
+def carried(record: Database) -> list[tuple[str, str]]:
+    """Files and texts of the bundle that was taken last, by precedence."""
+    rows = record.connection.execute("SELECT file, text FROM carried_definition ORDER BY position")
+    return [(str(file), str(text)) for file, text in rows]

@@ -14,6 +14,7 @@ from moss.effects import as_moss_error
 from moss.errors import NotFound
 from moss.generation import Generation, Selected
 from moss.operations.queries import generation_packages
+from moss.operations.subscriptions import definition_texts
 from moss.operations.system import System
 from moss.path_filter import NOTHING_OMITTED, PathFilter
 from moss.root import GenerationId
@@ -100,6 +101,7 @@ def export(
             tuple(_bundled(one, proposed.carried) for one in proposed.selected),
             (),
             cuts.omissions_of(system.record, proposed.generation.id),
+            definition_texts(system),
         )
         return Exported(proposed, writer.write(target, manifest, proposed.key), gathered)
 

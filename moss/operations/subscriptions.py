@@ -1,10 +1,11 @@
 """Which subscriptions a system has: what they mean, from the admin's files and from repositories, and how each stands.
 
     /etc/moss/subscriptions/*.kdl  +  what repositories say   ->  definitions   the admin's win by name, then
-                                                                                the higher priority
+                                   +  what a bundle said                        the higher priority, then the bundle's
     definitions + the model + facts                           ->  in force      moss.in_force
 """
 
+import os
 from collections.abc import Iterable
 
 from moss.capability import Capability
@@ -22,6 +23,8 @@ from moss.path_filter import PathFilter
 from moss.subscription import Definition
 from solver import Formula, Problem
 from solver.values import value
+
+_BUNDLE = "bundle that was taken last"
 
 
 @value
@@ -71,23 +74,40 @@ def judge(problem: Problem, keys: Iterable[str]) -> Holds:
 def known_definitions(system: System) -> Known:
     """The definitions that count. UsageError for a broken file of the admin's."""
     found = {one.name: one for one in _of_the_admin(system)}
-    texts = offered.texts_of(system.offers)
+    others = _of_others(system)
     warnings: list[str] = []
-    if not texts:
+    if not others:
         return Known(tuple(found[name] for name in sorted(found)))
     from moss.definitions import parse_definitions  # hardly any system has some, and reading KDL is much to load
 
-    enabled = [one for one in repositories(system.record) if one.enabled]
-    for repository in sorted(enabled, key=lambda one: (-one.priority, one.name)):
-        for name, text in texts.get(repository.name, ()):
-            try:
-                read = parse_definitions(text, f"{repository.name}/{name}", f"repository {repository.name}")
-            except UsageError as fault:
-                warnings.append(f"definitions of the repository {repository.name} are left aside: {fault.message}")
-                continue
-            for one in read:
-                found.setdefault(one.name, one)
+    for origin, name, text in others:
+        try:
+            read = parse_definitions(text, name, origin)
+        except UsageError as fault:
+            warnings.append(f"definitions of the {origin} are left aside: {fault.message}")
+            continue
+        for one in read:
+            found.setdefault(one.name, one)
     return Known(tuple(found[name] for name in sorted(found)), tuple(warnings))
+
+
+def definition_texts(system: System) -> tuple[tuple[str, str], ...]:
+    """All that is known of what subscriptions mean, for another system: files and texts, the admin's first. UsageError
+    for a file of the admin's that is no text."""
+    admin = [(f"admin/{os.path.basename(path)}", read_text(path)) for path in _admins_files(system)]
+    return (*admin, *((name, text) for _, name, text in _of_others(system)))
+
+
+def _of_others(system: System) -> list[tuple[str, str, str]]:
+    """Origins, files and texts of repositories, by precedence, and after them of the bundle that was taken last."""
+    texts = offered.texts_of(system.offers)
+    found = list[tuple[str, str, str]]()
+    if texts:
+        enabled = [one for one in repositories(system.record) if one.enabled]
+        for repository in sorted(enabled, key=lambda one: (-one.priority, one.name)):
+            origin = f"repository {repository.name}"
+            found += [(origin, f"{repository.name}/{name}", text) for name, text in texts.get(repository.name, ())]
+    return [*found, *((_BUNDLE, name, text) for name, text in offered.carried(system.record))]
 
 
 def checked_name(system: System, name: str, known: Known) -> str:
@@ -110,9 +130,13 @@ def checked_name(system: System, name: str, known: Known) -> str:
     )
 
 
+def _admins_files(system: System) -> list[str]:
+    return files_of_definitions(system.root.subscriptions)
+
+
 def _of_the_admin(system: System) -> list[Definition]:
     """Of every file, by the files' names; hidden ones are half-written, or others'."""
-    paths = files_of_definitions(system.root.subscriptions)
+    paths = _admins_files(system)
     if not paths:
         return []
     from moss.definitions import parse_definitions

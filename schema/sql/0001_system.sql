@@ -418,6 +418,15 @@ CREATE TABLE bundle_counter (
     PRIMARY KEY (system, public)
 ) STRICT, WITHOUT ROWID;
 
+-- What subscriptions mean, as the bundle said whose generation was taken last: files in the order of their precedence.
+-- The admin's own files and repositories go before them.
+CREATE TABLE carried_definition (
+    position INTEGER PRIMARY KEY,
+    -- The exporter's file, as the person is told of it.
+    file TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+
 -- Where the person said that boot entries are kept. No row: on the running system they are kept where its
 -- partitions are mounted, on another root there are none.
 CREATE TABLE boot_place (
