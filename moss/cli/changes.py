@@ -106,7 +106,7 @@ def update(
             update_repositories(system)
         request = update_request(stated_model(system), names or [], _installed_names(system))
         already = "everything is up to date"
-        return _change(session, system, request, choosing, at_boot, already, skip_failed=skip_failed)
+        return _change(session, system, request, choosing, at_boot, already, skip_failed=skip_failed, follows=False)
 
 
 def sync(
@@ -145,7 +145,6 @@ def sync(
             plan = replace(propose(system, sync_request(model), choosing), model_text=text)
             return carry_out_plan(session, system, plan, at_boot, already)
     with opened(session, "sync", at_boot=at_boot) as system:
-        _follow_repositories(session, system)
         return _change(session, system, sync_request(stated_model(system)), choosing, at_boot, already)
 
 
@@ -191,7 +190,11 @@ def _change(
     already: str,
     *,
     skip_failed: bool = False,
+    follows: bool = True,
 ) -> Answer:
+    """`follows`: an edited model may name other repositories, and these are agreed on first."""
+    if follows:
+        _follow_repositories(session, system)
     session.stage("choosing packages")
     plan = propose(system, request, choosing)
     failed = _same_as_failed(system, plan)

@@ -214,6 +214,25 @@ def test_repositories_are_said_there_too(system: System, tmp_path: Path) -> None
     assert done.returncode == 2 and "another trust" in done.stderr
 
 
+@pytest.mark.parametrize("words", [("install", "extra"), ("remove", "nano"), ("pin", "nano < 9"), ("sync",)])
+def test_every_change_follows_the_repositories_that_a_person_names(
+    system: System, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    system.moss("install", "-y", "nano")
+    write_package(tmp_path / "more", metadata("extra"), {"bin/extra": "extra"})
+    index(str(tmp_path / "more"))
+    more = f'    more {{ uri "file://{tmp_path}/more/stone.index"; unsigned #true }}\n'
+    system.edit("repositories {\n", f"repositories {{\n{more}")
+    system.edit("    vim\n", "    vim\n    extra\n")
+    dry = system.asked(*words, "-n")
+    assert "names other repositories: + more; a dry run goes by those there are" in " ".join(dry.stderr.split())
+    told = system.moss(*words, "-y")
+    assert "names other repositories: + more" in told
+    assert "extra" in system.programs, "what is edited is followed in the same change"
+    assert '"more"' in system.moss("repo", "list", "--json")
+    assert "names other" not in system.moss("sync", "-n")
+
+
 @pytest.mark.slow_too
 def test_a_crash_anywhere_leaves_the_old_text_or_the_new_one(tmp_path: Path) -> None:
     system = System(tmp_path)
