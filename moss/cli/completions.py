@@ -44,21 +44,31 @@ def _bash() -> str:
         cases.append(f'        "{group}") words="{" ".join(_words_after(group))}" ;;')
     for verb in VERBS:
         names = "|".join(f'"{name}"|"{name} "*' for name in (verb.spelling, *verb.aliases))
-        cases.append(f'        {names}) options="{_options(verb)}" ;;')
-    return _BASH.format(valued=valued, globals=_global_options(), cases="\n".join(cases))
+        asks = " asks=subscriptions" if verb.spelling in _OF_SUBSCRIPTIONS else ""
+        cases.append(f'        {names}) options="{_options(verb)}"{asks} ;;')
+    return _BASH.format(valued=valued, globals=_global_options(), names=_NAMES, cases="\n".join(cases))
 
+
+_OF_SUBSCRIPTIONS = ("subscribe", "unsubscribe", "subscriptions")
+_NAMES = r"sed -n 's/^\([A-Za-z0-9][A-Za-z0-9+._-]*\)\( .*\)\{0,1\}: o[nf].*/\1/p'"
+"""Of what `moss subscriptions` prints, the names: nothing else of a line is for a shell to read."""
 
 _BASH = """\
 _moss() {{
-    local cur=${{COMP_WORDS[COMP_CWORD]}} verb="" word words="" options="" skip=""
+    local cur=${{COMP_WORDS[COMP_CWORD]}} verb="" word words="" options="" skip="" asks=""
+    local -a root=()
     local -i position
     for ((position = 1; position < COMP_CWORD; position++)); do
         word=${{COMP_WORDS[position]}}
         if [[ -n $skip ]]; then
+            if [[ $skip == root ]]; then
+                root=(-D "$word")
+            fi
             skip=""
             continue
         fi
         case $word in
+            -D|--directory) skip=root ;;
             {valued}) skip=yes ;;
             -*) ;;
             *) verb="${{verb:+$verb }}$word" ;;
@@ -72,6 +82,8 @@ _moss() {{
     esac
     if [[ $cur == -* ]]; then
         words="$options {globals}"
+    elif [[ -n $asks ]]; then
+        words=$("${{COMP_WORDS[0]}}" "${{root[@]}}" "$asks" 2>/dev/null | {names})
     fi
     COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }}
@@ -83,6 +95,9 @@ def _fish() -> str:
     lines = ["complete -c moss -f", "function __moss_verb", *_FISH_VERB, "end"]
     for option, text in GLOBAL_OPTIONS:
         lines.append(f"complete -c moss {_fish_option(option)} -d '{_quoted(text)}'")
+    for name in _OF_SUBSCRIPTIONS:
+        asking = _quoted(f"(moss subscriptions 2>/dev/null | {_NAMES})")
+        lines.append(f"complete -c moss -n 'test (__moss_verb) = \"{name}\"' -a '{asking}'")
     for verb in VERBS:
         for name in (verb.spelling, *verb.aliases):
             first, _, second = name.rpartition(" ")
