@@ -5,15 +5,18 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from moss.debian.index import read_index
 from moss.debian.source import AptSource
 from moss.debian.universe import IndexCompiler
 from moss.effects import as_moss_error
 from moss.foreign.apt import IndexFile, digest_of, index_files, plain_pieces
-from moss.operations.indexes import Offer
 from moss.repository import Contents
 from solver.values import value
+
+if TYPE_CHECKING:
+    from moss.operations.indexes import Offer  # with it all of the format of stones comes along
 
 _TOGETHER = 2000
 """Packages that are handed on at once."""
@@ -27,7 +30,7 @@ class PackagesSource:
     files: tuple[IndexFile, ...]
     architecture: str
 
-    def read(self, repository: str, offer: Offer) -> Contents:
+    def read(self, repository: str, offer: "Offer") -> Contents:
         """As of a stone.index. A package that several indexes list is the first's."""
         with _uncollected():
             compiler = IndexCompiler(repository)

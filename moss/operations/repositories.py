@@ -368,13 +368,13 @@ def _refresh(system: System, repository: Repository) -> Refresh:
         from moss.operations.bundled import bundle_source  # only where a bundle is read
 
         return _take(system, repository, bundle_source(system, repository))
-    from moss.operations.asking import ask  # looking at repositories reads none of them
-
     if repository.uri.startswith(APT) and _is_verified_here(repository):
         from moss.operations.apt_indexes import ask_apt  # only where Debian mirrors are
 
         answer = ask_apt(system, repository, _known(system, repository))
         return _take(system, repository, answer.source, answer.seen)
+    from moss.operations.asking import ask  # looking at repositories reads none of them
+
     found = ask(repository, _known(system, repository), system.transport)
     return _take(system, repository, found.source, found.seen)
 
