@@ -67,7 +67,7 @@ class InForce:
     circular: tuple[str, ...] = ()
     """Those whose conditions lead back to themselves."""
     too_large: tuple[str, ...] = ()
-    """Those whose conditions become too large with all that they name; they never hold."""
+    """Those of which a condition, their own or a rule's, becomes too large with all that it names; it never holds."""
 
     def wants(self, name: str, wanted: str, holds: Holds) -> bool:
         """Whether the subscription of this name wants this, by a relation's text."""
@@ -112,7 +112,7 @@ def in_force(switches: Iterable[Switch], definitions: Iterable[Definition], fact
     standings, rules = list[Standing](), list[Subscription]()
     for name in sorted(known):
         definition, switch = known[name], said.get(name)
-        own = tuple(_resolved_rules(definition, conditions.resolved))
+        own = tuple(_resolved_rules(definition, conditions))
         standing = Standing(definition, _setting(definition, switch), switch, conditions.of(name), own)
         standings.append(standing)
         subscription = _for_solver(standing)
@@ -130,10 +130,12 @@ def _setting(definition: Definition, switch: Switch | None) -> Setting:
     return definition.default if switch is None else switch.setting
 
 
-def _resolved_rules(definition: Definition, resolved: Callable[[Formula], Formula]) -> Iterator[SubscriptionRule]:
+def _resolved_rules(definition: Definition, conditions: "_Conditions") -> Iterator[SubscriptionRule]:
     for rule in definition.rules:
-        condition = ALWAYS if rule.condition is None else resolved(rule.condition)
-        if condition != NEVER and not _is_larger(condition, _MOST_RELATIONS):
+        condition = ALWAYS if rule.condition is None else conditions.resolved(rule.condition)
+        if _is_larger(condition, _MOST_RELATIONS):
+            conditions.too_large.add(definition.name)
+        elif condition != NEVER:
             yield replace(rule, condition=None if condition == ALWAYS else condition)
 
 

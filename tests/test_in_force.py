@@ -8,7 +8,7 @@ from moss.facts import Fact
 from moss.in_force import InForce, asks_for_facts, fits_shape, in_force
 from moss.path_filter import Omission
 from moss.subscription import Definition, Setting, Switch
-from solver import All, AnyOf, Formula, If, Relation, Subscription, SubscriptionRule, relations_of
+from solver import All, AnyOf, Formula, If, Relation, Subscription, SubscriptionRule, Unless, relations_of
 
 INTEL = Fact("modalias(pci:v00008086d00005917sv1)", "/sys/…")
 
@@ -97,6 +97,36 @@ def test_conditions_that_double_at_every_step_end() -> None:
     result = found(text + "subscription s60 { when y; want x }")
     assert result.too_large == ("s51",)
     assert conditions(result)["s59"] == "y | y & p59" and conditions(result)["s0"] == "(none)"
+
+
+def test_a_rule_whose_condition_becomes_too_large_is_left_out_and_told() -> None:
+    names = " ".join(f'"p{number}"' for number in range(400))
+    text = f'subscription a {{ when {{ any {names} }} }}\n'
+    text += 'subscription b { want x; rule { when "subscription(a)" "subscription(a)" "subscription(a)"; want y } }\n'
+    text += 'subscription c { rule { when "subscription(a)" "subscription(a)"; want z } }'
+    result = found(text)
+    assert result.too_large == ("b",)
+    wanted = {one.name: [str(w) for rule in one.rules for w in rule.want] for one in result.rules}
+    assert wanted == {"b": ["x"], "c": ["z"]}
+
+
+def test_a_capability_that_is_off_keeps_nobody() -> None:
+    assert found("", Switch("binary(git)")).rules != ()
+    assert found("", Switch("binary(git)", Setting.OFF)).rules == ()
+
+
+def test_choices_are_settled_by_facts() -> None:
+    """Every form of a formula that is not for packages alone, as packages and programs may write it."""
+    here, p, q = Relation(INTEL.capability), Relation("p"), Relation("q")
+    always, never = All(()), AnyOf(())
+    for facts, is_so in (((INTEL,), True), ((), False)):
+        for formula, then_counts in ((If(here, p, q), is_so), (Unless(here, p, q), not is_so)):
+            (one,) = in_force((), [Definition("a", when=formula)], facts).standings
+            assert one.condition == (p if then_counts else q)
+        (one,) = in_force((), [Definition("a", when=If(here, never))], facts).standings
+        assert one.condition == (never if is_so else always)
+    held = in_force((), [Definition("a", when=If(p, here)), Definition("b", when=If(p, here, q))], (INTEL,))
+    assert conditions(held) == {"a": "(all)", "b": str(If(p, always, q))}
 
 
 def test_a_capability_is_required_and_an_unknown_name_told() -> None:

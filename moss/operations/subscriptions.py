@@ -163,5 +163,5 @@ def _notes(found: InForce) -> list[str]:
         places = {one.name: one.definition.place for one in found.standings}
         circle = ", ".join(f"{name} ({places[name]})" for name in found.circular)
         notes.append(f"these subscriptions hang on each other in a circle, and none is on by it: {circle}")
-    notes += [f"the condition of the subscription {name} is too large and never holds" for name in found.too_large]
+    notes += [f"a condition of the subscription {name} is too large and never holds" for name in found.too_large]
     return notes
