@@ -39,12 +39,14 @@ class Capability:
 
     def __init__(self, offers: list[Offer], own: frozenset[int] | None) -> None:
         self.offers, self.own = offers, own
-        self.everything = self.preferring([package for package, _, _ in offers])
         # The only scheme, where versions can be compared as bytes.
         self.scheme = offers[0][1] if offers and offers[0][1] in BYTEWISE else -1
-        for _, scheme, version in offers:
+        every = []
+        for package, scheme, version in offers:
+            every.append(package)
             if scheme != self.scheme or version is None:
                 self.scheme = -1
+        self.everything = self.preferring(every)
         self.known: dict[tuple[int, int, bytes | None, str | None], Matches] = {}
 
     def preferring(self, found: list[int]) -> Matches:
@@ -101,7 +103,7 @@ class Capabilities:
         number = universe.relation_capability[local]
         capability = self._of_number.get(self._joined.capability_base[index] + number) or self.of(index, number)
         sign, arch = universe.relation_operator[local], universe.relation_arch[local]
-        if not sign and arch == NO_TEXT:
+        if not capability.offers or (not sign and arch == NO_TEXT):
             return capability.everything
         limit = None if arch == NO_TEXT else self._arch_text(index, arch)
         key, scheme = universe.relation_key[local], universe.relation_scheme[local]

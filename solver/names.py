@@ -163,7 +163,10 @@ class Names:
                     alike.append(package)
                 placed.append(((urgency[universe.repository[local]], rank, universe.scheme[local]), key, package))
         is_alike = True
-        if len(placed) > 1:
+        if len(placed) == 2 and placed[0][0] == placed[1][0] and len(of_version) == 2:  # as in two suites
+            if placed[0][1] < placed[1][1]:
+                placed.reverse()
+        elif len(placed) > 1:
             if len(of_version) < len(placed):
                 placed.sort(key=lambda one: self._origin(one[2]))
             placed.sort(key=_SORT_KEY, reverse=True)  # which keeps the order of equal ones
