@@ -140,7 +140,7 @@ def _connected(name: str, flags: int) -> apsw.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         # Pages go from the log into the database when it is closed, once, and not after every large commit.
         connection.execute("PRAGMA wal_autocheckpoint = 16384")
-        # Who only looks reads a page once or twice: for him it costs more to get new memory than to read again.
+        # Who only looks comes to a page once or twice: new memory for each takes longer than to read it again.
         connection.execute("PRAGMA cache_size = -16384")
     connection.execute("PRAGMA temp_store = MEMORY")  # also what a statement keeps to undo itself
     connection.execute("PRAGMA trusted_schema = OFF")
