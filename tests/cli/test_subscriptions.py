@@ -221,6 +221,37 @@ def test_what_leads_to_a_subscription_through_another_is_named(shop: Shop, moss:
     assert "git 1-1 the subscription pad no longer wants it" in told and "is gone" not in told
 
 
+def test_the_best_build_for_the_processor_is_preferred(shop: Shop, moss: Moss, tmp_path: Path) -> None:
+    levels = ("v1", "v3", "v4")
+    for level in levels:
+        shop.add(f"codec-{level}", "1", provides=["codec"])
+    shop.add("player", "1", needs=["codec"])
+    shop.open()
+    define(
+        shop,
+        "70-builds.kdl",
+        """subscription builds {
+            rule { when "cpu(x86-64-v4)"; prefer "codec-v4" }
+            rule { when "cpu(x86-64-v3)" { not "cpu(x86-64-v4)" }; prefer "codec-v3" }
+            rule { when { not "cpu(x86-64-v3)" }; prefer "codec-v1" }
+        }""",
+    )
+    for level in levels:
+        facts = tmp_path / level
+        facts.write_text(f"arch(x86_64)\ncpu(x86-64-{level})\n")
+        told = flat(moss(*shop.said("install", "player", "-n", "--facts", str(facts))))
+        assert [one for one in levels if f"codec-{one}" in told] == [level]
+
+
+def test_only_what_the_same_rule_hangs_on_is_said_to_be_gone(shop: Shop, moss: Moss) -> None:
+    text = 'subscription two { rule { when "steam"; want "git" }; rule { when "wine"; want "libs32" } }'
+    define(shop, "80-two.kdl", text)
+    done(shop, moss, "install", "steam", "wine", "vim")
+    told = done(shop, moss, "remove", "steam", "wine")
+    assert "git 1-1 the subscription two no longer wants it: steam is gone" in told
+    assert "libs32 1-1 the subscription two no longer wants it: wine is gone" in told
+
+
 def test_paths_are_left_out_while_one_is_off(shop: Shop, moss: Moss) -> None:
     done(shop, moss, "install", "vim")
     assert (shop.root / "usr/share/vim/1").exists()
