@@ -40,7 +40,10 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
         " hex(asset.digest) || hex(asset.xattrs), link_target"
         " FROM selection JOIN package ON package.id = selection.package"
         " JOIN layout ON layout.package = package.id LEFT JOIN asset ON asset.id = layout.asset"
-        " WHERE selection.generation = ? ORDER BY made_by IS NOT NULL, package.name, path",
+        " WHERE selection.generation = ? "
+        # What triggers wrote comes last, each after those that it says it is after.
+        " ORDER BY CASE WHEN made_by IS NULL THEN 0"
+        " ELSE 1 + coalesce(json_array_length(statement, '$.relations.replaces'), 0) END, package.name, path",
         (generation,),
     ).fetchall()
     filters = database.execute(

@@ -228,6 +228,7 @@ def trigger_data(run: TriggerRun) -> dict[str, object]:
         "outcome": "reused" if run.reused else run.outcome,
         "seconds": round(run.seconds, 6),
         "output": run.output,
+        "isolation": run.isolation,
         "changed": [
             {"path": f"/usr/{one.path}", "package": one.package, "removed": one.removed} for one in run.changed
         ],

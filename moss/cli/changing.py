@@ -15,6 +15,7 @@ from moss.cli.as_json import trigger_data
 from moss.cli.outliving import load_what_is_needed_later
 from moss.cli.parameters import Option
 from moss.cli.session import Answer, Session
+from moss.cli.settings import Settings
 from moss.cli.text import Page, duration, plain, wrapped
 from moss.cli.trigger_words import changed_in_words
 from moss.db import trees
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from moss.left_behind import LeftBehind
     from moss.operations.transaction import Outcome
     from moss.operations.upkeep import Upkeep
+    from moss.triggers.values import Isolation
 
 _SHOWN_PIDS = 5
 
@@ -68,6 +70,7 @@ def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[Sys
         facts=session.said_facts,
         transport=Network(offline=settings.offline),
         ignored_triggers=settings.ignored_triggers,
+        isolation=isolation_said(settings),
     )
     with ended_on_request(), opening as system:
         if system.recovered is not None:
@@ -76,6 +79,15 @@ def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[Sys
                 remedies=[session.command_again],
             )
         yield system
+
+
+def isolation_said(settings: Settings) -> Isolation | None:
+    """What is to keep triggers from the rest of the system."""
+    if settings.isolation is None:
+        return None
+    from moss.triggers.values import Isolation
+
+    return Isolation(settings.isolation.value)
 
 
 def carry_out(

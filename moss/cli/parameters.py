@@ -10,7 +10,7 @@ from enum import Enum
 from types import UnionType
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
-from moss.cli.settings import Colour, Settings
+from moss.cli.settings import Colour, IsolationSaid, Settings
 
 
 class Argument(NamedTuple):
@@ -94,11 +94,12 @@ def global_options(
     progress_fd: Annotated[int | None, Option("--progress-fd", metavar="N", min=0, hidden=True)] = None,
     facts_file: Annotated[str | None, Option("--facts", metavar="FILE", hidden=True)] = None,
     ignored_triggers: Annotated[list[str] | None, Option("--ignore-trigger", metavar="NAME", hidden=True)] = None,
+    isolation: Annotated[IsolationSaid | None, Option("--isolation", hidden=True)] = None,
 ) -> Settings:
     """The options of every command, before and after its name; overview.py says what they mean."""
     return Settings(
         directory, yes, dry_run, as_json, offline, wait, colour, verbose, quiet, not no_progress, progress_fd,
-        facts_file, frozenset(ignored_triggers or ()),
+        facts_file, frozenset(ignored_triggers or ()), isolation,
     )  # fmt: skip
 
 

@@ -10,6 +10,14 @@ class Colour(StrEnum):
     NEVER = "never"
 
 
+class IsolationSaid(StrEnum):
+    """As moss.triggers.values.Isolation, which nobody loads who runs no trigger."""
+
+    OVERLAY = "overlay"
+    COPY = "copy"
+    CHROOT = "chroot"
+
+
 class Settings(NamedTuple):
     directory: str = "/"
     """The root of the system that the command is about."""
@@ -29,3 +37,5 @@ class Settings(NamedTuple):
     """Where the facts of the machine are that the system is planned for."""
     ignored_triggers: frozenset[str] = frozenset()
     """Triggers that the person does without, this time."""
+    isolation: IsolationSaid | None = None
+    """What is to keep triggers from the rest of the system."""

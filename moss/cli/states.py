@@ -171,7 +171,9 @@ def history_text(entries: list[JournalEntry], page: Page) -> str:
 
 
 def _trigger_in_short(run: TriggerRun) -> str:
-    return plain(run.name if run.outcome == "done" else f"{run.name} ({run.outcome})")
+    if run.outcome != "done":
+        return plain(f"{run.name} ({run.outcome})")
+    return plain(f"{run.name} (by {run.isolation})" if run.isolation not in ("", "overlay") else run.name)
 
 
 def _facts_in_short(facts: tuple[Fact, ...]) -> str:

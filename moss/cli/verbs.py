@@ -174,7 +174,9 @@ _GROUPS = {verb.words[0] for verb in VERBS if len(verb.words) > 1}
 
 # Global options that take a value, so that the value is not taken for the verb. What they mean is
 # declared once, in command.py; a test compares the two.
-VALUED_OPTIONS = frozenset({"--directory", "--wait", "--color", "--progress-fd", "--facts", "--ignore-trigger"})
+VALUED_OPTIONS = frozenset(
+    {"--directory", "--wait", "--color", "--progress-fd", "--facts", "--ignore-trigger", "--isolation"}
+)
 VALUED_LETTERS = "D"
 
 

@@ -41,6 +41,8 @@ class TriggerRun:
     """What it wrote; None: nothing below /usr."""
     reused: bool = False
     """It did not run: what it wrote for the generation before is as good. Known only to who decided so."""
+    isolation: str = ""
+    """What kept it from the rest of the system, see moss.triggers.values.Isolation; empty where it did not run."""
     changed: tuple[Changed, ...] = ()
     """What packages have and this trigger removed or wrote over; told by `with_changed`."""
 
@@ -48,12 +50,15 @@ class TriggerRun:
 def runs_of(database: Database, generation: GenerationId | None) -> dict[str, TriggerRun]:
     """Of those over a generation's tree: by name, in its order."""
     rows = database.connection.execute(
-        "SELECT name, inputs, outcome, output, seconds, package FROM trigger_run WHERE generation = ? ORDER BY name",
+        "SELECT name, inputs, outcome, output, seconds, package, isolation FROM trigger_run"
+        " WHERE generation = ? ORDER BY name",
         (generation,),
     )
     return {
-        name: TriggerRun(name, inputs, outcome, output, seconds, None if package is None else PackageId(package))
-        for name, inputs, outcome, output, seconds, package in rows
+        name: TriggerRun(
+            name, inputs, outcome, output, seconds, None if package is None else PackageId(package), isolation=isolation
+        )
+        for name, inputs, outcome, output, seconds, package, isolation in rows
     }
 
 
@@ -96,10 +101,10 @@ def record_runs(database: Database, generation: GenerationId, runs: Iterable[Tri
     with database.transaction():
         database.connection.execute("DELETE FROM trigger_run WHERE generation = ?", (generation,))
         database.connection.executemany(
-            "INSERT INTO trigger_run (generation, name, inputs, outcome, output, seconds, package)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO trigger_run (generation, name, inputs, outcome, output, seconds, package, isolation)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                (generation, one.name, one.inputs, one.outcome, one.output, one.seconds, one.package)
+                (generation, one.name, one.inputs, one.outcome, one.output, one.seconds, one.package, one.isolation)
                 for one in runs
             ),
         )

@@ -21,6 +21,7 @@ from solver.values import field, value
 if TYPE_CHECKING:
     from moss.facts import Fact
     from moss.operations.facts import FactsAtHand
+    from moss.triggers.values import Isolation
 
 
 class KnownFacts:
@@ -58,6 +59,8 @@ class System:
     """Of the machine that the system is planned for."""
     ignored_triggers: frozenset[str] = frozenset()
     """Triggers that the person does without, this time."""
+    isolation: "Isolation | None" = None
+    """What is to keep triggers from the rest of the system; None: the best that the machine has."""
 
     @property
     def active(self) -> GenerationId | None:
@@ -108,6 +111,7 @@ def open_to_change(
     clock: Callable[[], int] = _now,
     facts: "tuple[Fact, ...] | None" = None,
     ignored_triggers: frozenset[str] = frozenset(),
+    isolation: "Isolation | None" = None,
 ) -> Iterator[System]:
     """Open for changing: takes the lock (waiting up to `wait` seconds) and recovers first. `facts` are those of
     another machine, where the system is planned for one.
@@ -137,7 +141,7 @@ def open_to_change(
                 network = transport or Network()
                 yield System(
                     root, record, offers, effects, reporter, clock, command, network, recovered,
-                    facts=known, ignored_triggers=ignored_triggers,
+                    facts=known, ignored_triggers=ignored_triggers, isolation=isolation,
                 )  # fmt: skip
         finally:
             record.close()

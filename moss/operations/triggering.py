@@ -13,7 +13,6 @@ the transaction.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 from moss.arriving import expect, have_arrived
 from moss.db import cuts, generations, packages
@@ -35,20 +34,17 @@ from moss.merge import LayoutCollision
 from moss.operations.system import System
 from moss.operations.trees import change_tree
 from moss.operations.trigger_inputs import TriggerInputs, failed
+from moss.operations.trigger_places import Places
 from moss.root import GenerationId
 from moss.stone import Content
 from moss.store import Store
-from moss.triggers.capture import Captured, capture
+from moss.triggers.capture import Captured
 from moss.triggers.environment import inhibitor
 from moss.triggers.files import triggers_in
 from moss.triggers.running import Ended, Job, run_all
-from moss.triggers.sandbox import PARTS, Sandbox, enter
 from moss.triggers.values import Scope, Trigger
 from moss.unpack import store_content
 from solver.values import replace, value
-
-TIMEOUT_SECONDS = 600.0
-"""For all commands of one trigger."""
 
 _READ_BYTES = 1 << 20
 
@@ -193,7 +189,7 @@ def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
     written: dict[str, _Written] = {}
     inputs: dict[str, str] = {}
     names = [one.name for one in due]
-    sandboxes: dict[str, Sandbox] = {}
+    places = Places(system)
     system.reporter.stage("running one trigger" if len(due) == 1 else f"running {len(due)} triggers")
 
     def prepare(name: str) -> Job | None:
@@ -203,40 +199,27 @@ def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
         if not commands:
             written[name] = _Written(TriggerRun(name, inputs[name], "done"), Captured((), (), ()), ())
             return None
-        sandboxes[name] = _make_sandbox(system, name, [sandboxes[one].upper for one in before if one in sandboxes])
-        place = partial(enter, sandboxes[name])
-        return Job(name, tuple(one.handler for one in commands), place, TIMEOUT_SECONDS)
+        if not places.are_prepared:
+            places.prepare()
+        return places.job(name, tuple(one.handler for one in commands), before)
 
     def ended(end: Ended) -> None:
         if end.failure is not None:
             raise failed(look.triggers[end.name], end)
-        place = sandboxes[end.name]
-        upper, *below = (os.path.join(place.base, one) for one in (place.upper, *place.seen_before, place.tree))
-        captured = capture(upper, below, end.name, owner=None if system.effects.apply_owners else os.geteuid())
+        captured = places.captured(end.name)
         look.made[end.name] = captured.layout
-        run = TriggerRun(end.name, inputs[end.name], "done", end.output, end.seconds)
+        isolation = places.isolation.value
+        run = TriggerRun(end.name, inputs[end.name], "done", end.output, end.seconds, isolation=isolation)
         written[end.name] = _Written(run, captured, tuple(look.waiting[end.name]))
         system.reporter.progress(len(written), len(due), "triggers")
 
     try:
-        system.effects.remove_tree(system.root.triggers)
-        system.effects.mkdir(system.root.triggers, 0o700)
         waits = {name: look.waiting[name] & frozenset(names) for name in names}
-        run_all(names, waits, prepare, ended, len(os.sched_getaffinity(0)))
+        run_all(names, waits, prepare, ended, lambda: places.side_by_side)
     except BaseException:  # also Ctrl-C: what runs was ended, and what it wrote goes
-        system.effects.remove_tree(system.root.triggers)
+        places.clear()
         raise
     return list(written.values())
-
-
-def _make_sandbox(system: System, name: str, before: Sequence[str]) -> Sandbox:
-    base = system.root.state_directory
-    scratch = os.path.join(system.root.triggers, name)
-    system.effects.mkdir(scratch, 0o700)
-    for part in PARTS:
-        system.effects.mkdir(os.path.join(scratch, part), 0o755)
-    tree = os.path.join(system.root.spare, "usr")
-    return Sandbox(base, os.path.relpath(tree, base), tuple(before), os.path.relpath(scratch, base))
 
 
 def _record(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
+from moss.triggers.descendants import end_descendants
 from moss.triggers.kernel import die_with_parent
 from moss.triggers.pattern import filled_pattern
 from moss.triggers.values import Delete, Handler, Run
@@ -93,6 +94,7 @@ class _Running:
         return not piece
 
     def kill(self) -> None:
+        end_descendants(self.pid)  # no namespace ends them everywhere
         os.kill(self.pid, signal.SIGKILL)
 
     def ended(self) -> Ended:
@@ -114,7 +116,7 @@ def run_all(
     waiting: Mapping[str, frozenset[str]],
     prepare: Callable[[str], Job | None],
     ended: Callable[[Ended], None],
-    side_by_side: int,
+    side_by_side: int | Callable[[], int],
 ) -> None:
     """Run them in their order. `prepare` is asked when a trigger's turn has come, after those before it
     were told to `ended`; None: it has nothing to do. What either raises ends all that still runs.
@@ -126,7 +128,7 @@ def run_all(
         try:
             while left or running:
                 for name in [name for name in left if waiting[name] <= done]:
-                    if len(running) == side_by_side:
+                    if running and len(running) >= (side_by_side if isinstance(side_by_side, int) else side_by_side()):
                         break
                     left.remove(name)
                     job = prepare(name)
@@ -160,6 +162,10 @@ def _wait(selector: selectors.BaseSelector, running: Mapping[str, _Running]) -> 
         if not one.timed_out and now > one.started + one.job.timeout:
             one.timed_out = True
             one.kill()
+            for fd in list(one.open):  # whoever still holds the other end has nothing more to say
+                selector.unregister(fd)
+                os.close(fd)
+            one.open.clear()
     return [one for one in running.values() if not one.open]
 
 

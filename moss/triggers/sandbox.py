@@ -16,7 +16,10 @@ import signal
 import stat
 
 from moss.root import ROOT_LINKS
+from moss.triggers.confining import adopt_orphans, landlock_version, without_network, write_only_below
+from moss.triggers.descendants import end_descendants
 from moss.triggers.kernel import MountFlag, Namespace, die_with_parent, keep_capabilities, mount, unshare
+from moss.triggers.values import Isolation
 from solver.values import value
 
 _EVERYTHING = (
@@ -46,6 +49,9 @@ class Sandbox:
     """What others wrote, over the tree; the latest first."""
     scratch: str
     """Has what PARTS names in it, all of them directories."""
+    isolation: Isolation = Isolation.OVERLAY
+    copy: str = ""
+    """Without an overlay: the private copy that is written to. It is the only thing in its directory."""
 
     @property
     def upper(self) -> str:
@@ -58,6 +64,9 @@ def enter(sandbox: Sandbox) -> None:
     and ends as it ends. OSError where the kernel has not what it takes, with nothing left behind."""
     os.chdir(sandbox.base)
     _let_go_of_the_terminal()
+    if sandbox.isolation is Isolation.CHROOT:
+        _enter_copy(sandbox)
+        return
     _leave_namespaces()
     child = os.fork()
     if child:
@@ -69,8 +78,61 @@ def enter(sandbox: Sandbox) -> None:
     os.umask(0o022)
 
 
+def _enter_copy(sandbox: Sandbox) -> None:
+    """Go into a root that is made around the private copy, with what there is where namespaces are not."""
+    adopt_orphans()
+    child = os.fork()
+    if child:
+        code = _ended(child)
+        end_descendants(os.getpid())
+        os._exit(code)
+    die_with_parent()
+    root = os.path.dirname(sandbox.copy)
+    _make_bare_root(root)
+    os.chroot(root)
+    os.chdir("/")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_capabilities(_KEPT_CAPABILITIES - {KILL})
+    without_network()
+    write_only_below(["/"], alone=True)
+    os.umask(0o022)
+
+
+def _make_bare_root(root: str) -> None:
+    """All but /usr, which is there, made anew: what the trigger before left is gone."""
+    for name in os.listdir(root):
+        path = os.path.join(root, name)
+        if name != "usr":
+            shutil.rmtree(path) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+    os.chmod(root, 0o755)
+    for name, mode in _EMPTY.items():
+        if name != "usr":
+            os.mkdir(os.path.join(root, name))
+            os.chmod(os.path.join(root, name), mode)
+    for name in ROOT_LINKS:
+        os.symlink(f"usr/{name}", os.path.join(root, name))
+    _copy_factory(os.path.join(root, "usr/share/factory/etc"), os.path.join(root, "etc"))
+    dev = os.path.join(root, "dev")
+    os.mkdir(os.path.join(dev, "shm"), 0o1777)
+    for name in _DEVICES:
+        made = os.path.join(dev, name)
+        try:
+            os.mknod(made, stat.S_IFCHR | 0o666, os.stat(f"/dev/{name}").st_rdev)
+            os.chmod(made, 0o666)
+            os.close(os.open(made, os.O_RDONLY | os.O_CLOEXEC))
+        except OSError:  # no devices here: what is written to null is kept until the end, and the others are missing
+            if os.path.lexists(made):
+                os.unlink(made)
+            if name == "null":
+                os.close(os.open(made, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+
+
 def _ended(child: int) -> int:
-    _, status = os.waitpid(child, 0)
+    """Of a child's end, what this process ends with; others that were handed to this one are taken leave of."""
+    while True:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
+            break
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 
@@ -79,8 +141,14 @@ def enter_root(root: str) -> None:
     """Go into a root for good; `/` is where this process is already. Its /usr can only be read: files in it are links
     to the store's. Another root gets a /dev and a /proc that only this process sees. OSError where that may not be."""
     _let_go_of_the_terminal()
-    unshare(Namespace.MOUNTS)
-    mount("none", "/", None, MountFlag.RECURSIVE | MountFlag.PRIVATE)
+    try:
+        unshare(Namespace.MOUNTS)
+        mount("none", "/", None, MountFlag.RECURSIVE | MountFlag.PRIVATE)
+    except OSError:
+        if landlock_version() == 0:
+            raise
+        _enter_root_confined(root)
+        return
     usr = os.path.join(root, "usr")
     mount(usr, usr, None, MountFlag.BIND)
     mount("none", usr, None, MountFlag.BIND | MountFlag.REMOUNT | MountFlag.READ_ONLY)
@@ -91,6 +159,18 @@ def enter_root(root: str) -> None:
         mount("proc", os.path.join(root, "proc"), "proc", _PLAIN | MountFlag.NO_EXECUTION)
         os.chroot(root)
     os.chdir("/")
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o022)
+
+
+def _enter_root_confined(root: str) -> None:
+    """The same without namespaces: nothing can be written but in the root's directories beside /usr and moss's own."""
+    if root != "/":
+        os.chroot(root)
+    os.chdir("/")
+    with os.scandir("/") as listing:
+        names = [one.name for one in listing if one.is_dir(follow_symlinks=False)]
+    write_only_below([f"/{name}" for name in names if name not in ("usr", ".moss")], alone=False)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.umask(0o022)
 
@@ -137,6 +217,10 @@ def _make_root(sandbox: Sandbox) -> None:
 
 
 def _mount_usr(sandbox: Sandbox, usr: str) -> None:
+    if sandbox.isolation is Isolation.COPY:
+        mount(sandbox.copy, usr, None, MountFlag.BIND)
+        mount("none", usr, None, MountFlag.BIND | MountFlag.REMOUNT | _PLAIN)
+        return
     lower = ":".join((*sandbox.seen_before, sandbox.tree))
     mount_overlay(lower, sandbox.upper, os.path.join(sandbox.scratch, "work"), usr)
 

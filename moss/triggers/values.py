@@ -17,6 +17,17 @@ class Scope(Enum):
     """On the running system, after the switch."""
 
 
+class Isolation(Enum):
+    """What keeps triggers over the new tree from everything else, the best first."""
+
+    OVERLAY = "overlay"
+    """Namespaces of their own, in which an overlay keeps what they write apart."""
+    COPY = "copy"
+    """Namespaces of their own, and a private copy of the tree."""
+    CHROOT = "chroot"
+    """A private copy of the tree in a root of its own, without namespaces: Landlock and a filter of system calls."""
+
+
 class PathType(Enum):
     """What a path must be to count."""
 

@@ -236,6 +236,8 @@ CREATE TABLE trigger_run (
     -- The end of what its programs printed.
     output TEXT NOT NULL,
     seconds REAL NOT NULL,
+    -- What kept it from the rest of the system while it ran; empty where it did not run.
+    isolation TEXT NOT NULL DEFAULT '' CHECK (isolation IN ('', 'overlay', 'copy', 'chroot')),
     -- What it wrote; NULL: nothing.
     package INTEGER REFERENCES package (id) ON DELETE SET NULL,
     PRIMARY KEY (generation, name)

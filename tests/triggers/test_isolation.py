@@ -1,0 +1,202 @@
+"""The fall-backs for machines without overlays or namespaces: what triggers do is the same, and as little is in reach."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from moss.db.triggers import runs_of
+from moss.digest import content_digest_of_file
+from moss.operations.system import open_to_change
+from moss.operations.verify import verify
+from moss.triggers.confining import landlock_version
+from moss.triggers.descendants import descendants
+from moss.triggers.values import Isolation
+from tests.builders import Content, snapshot
+from tests.trees import differences
+from tests.triggers.shells import needs_busybox, shell_files
+from tests.triggers.test_generations import TRIGGERS, World, shared
+
+pytestmark = [
+    needs_busybox,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the root of a process"),
+]
+
+HOST = Path("/tmp/moss-test-host")
+BUSY = """
+name: busy
+after: [list, count]
+handlers:
+    away: {delete: [/usr/share/doc, /usr/share/gone/gone*]}
+    write:
+        run: /usr/bin/sh
+        args:
+            - -c
+            - |
+                set -e
+                cd /usr/share
+                echo mine >> items/one
+                busybox rm kept/two
+                busybox mv all kept/all
+                test -e count
+                busybox rm -r olds; echo file > olds
+                busybox mkdir -p new/empty; busybox chmod 700 new/empty
+                busybox ln -s ../items new/link
+                busybox touch kept/one
+                echo x > /etc/passwd; echo x > /var/x; echo x > /dev/null
+                test ! -e /var/tmp/left
+paths: {/usr/share/items/*: {handlers: [away, write]}}
+"""
+REACHES = """
+name: reaches
+handlers:
+    tries:
+        run: /usr/bin/sh
+        args:
+            - -c
+            - |
+                busybox mkdir -p /tmp; echo x > /tmp/moss-test-host
+                test ! -e {root}/usr || echo sees the root
+                busybox nc -w 1 127.0.0.1 {port} </dev/null 2>/dev/null && echo reaches the network
+                busybox mount -t tmpfs x /tmp 2>/dev/null && echo mounts
+                busybox mknod /usr/disk b 8 0 2>/dev/null && echo makes devices
+                busybox chroot /tmp /x 2>&1 | busybox grep -q 'not permitted' || echo leaves its root
+                busybox kill -9 {pid} 2>/dev/null && echo ends others
+                busybox sleep {sleep} & (busybox setsid busybox sleep {sleep} &)
+                exit 0
+paths: {{/usr/share/items/*: {{handlers: tries}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("isolation")
+    world = World(folder)
+    files: dict[str, Content] = {
+        f"share/{path}": path for path in ("gone/gone1", "gone/here", "kept/one", "kept/two", "olds/a", "olds/b/c")
+    }
+    world.publish("files", files)
+    world.publish("busy", {"share/moss/triggers/tx.d/busy.yaml": BUSY})
+    world.refresh()
+    return folder
+
+
+def world_in(folder: Path, place: Path) -> World:
+    world = World.__new__(World)
+    world.packages, world.root = folder / "packages", place / "root"
+    shutil.copytree(folder / "root", world.root, symlinks=True)
+    return world
+
+
+def moss(world: World, *words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    line = (*before, sys.executable, "-m", "moss", "-D", str(world.root), "-y", *words)
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.parametrize("isolation", [pytest.param(Isolation.COPY, marks=pytest.mark.slow), Isolation.CHROOT])
+def test_the_same_comes_of_it(folder: Path, tmp_path: Path, isolation: Isolation) -> None:
+    trees = []
+    for kind in (Isolation.OVERLAY, isolation):
+        world = world_in(folder, tmp_path / kind.value)
+        for names in (("shell", "triggers", "one", "files", "unrelated", "busy"), ("two",)):
+            done = moss(world, "install", *names, "--isolation", kind.value, "--json")
+            assert done.returncode == 0, done.stderr
+            runs = {run["name"]: run for run in json.loads(done.stdout)["data"]["outcome"]["triggers"]}
+            assert runs["busy"]["isolation"] == kind.value and "warning" not in done.stderr
+        assert differences(world.root) == []
+        with world.open() as system:
+            assert verify(system).is_clean
+        trees.append(snapshot(world.root / "usr"))
+        for path in (world.root / ".moss/assets").glob("*/*"):
+            assert content_digest_of_file(str(path)).hex() == path.name[:32], "nothing was written through a link"
+        assert not (world.root / ".moss/triggers").exists()
+    assert trees[0].keys() == trees[1].keys()
+    said = ".system-model.kdl"  # has the command and the time
+    assert {path: one for path, one in trees[0].items() if path != said} == {
+        path: one for path, one in trees[1].items() if path != said
+    }
+    assert shared(world)["share/kept/all"] == "1\n2\n" and (world.root / "usr/share/new/empty").is_dir()
+
+
+def test_the_best_that_there_is_is_taken_and_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
+    world = world_in(folder, tmp_path)
+    without = ("setpriv", "--bounding-set", "-sys_admin")
+    done = moss(world, "install", "shell", "triggers", "one", before=without)
+    assert done.returncode == 0, done.stderr
+    assert "without namespaces" in done.stderr and "overlay: " in done.stderr and "not permitted" in done.stderr
+    assert world.read("share/count") == "1\n"
+    shown = moss(world, "state", "show", "1")
+    assert "list (by chroot)" in shown.stdout
+    with world.open() as system:
+        assert {run.isolation for run in runs_of(system.record, system.active).values()} == {"", "chroot"}
+    nothing = ("setpriv", "--bounding-set", "-sys_admin,-sys_chroot")
+    done = moss(world, "install", "two", before=nothing)
+    assert done.returncode == 12 and "cannot be kept from the rest" in done.stderr and "chroot: " in done.stderr
+    assert world.read("share/count") == "1\n" and not (world.root / ".moss/triggers").exists()
+    done = moss(world, "install", "two", "--isolation", "overlay", before=without)
+    assert done.returncode == 12 and "let moss choose" in done.stderr
+
+
+def test_what_a_trigger_in_a_chroot_cannot_reach(folder: Path, tmp_path: Path) -> None:
+    world = world_in(folder, tmp_path)
+    listener = subprocess.Popen(
+        [sys.executable, "-c", "import socket,sys; s=socket.create_server(('127.0.0.1',0));"
+         "print(s.getsockname()[1],flush=True); s.accept()"], stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    other = subprocess.Popen(["sleep", "97"])
+    try:
+        assert listener.stdout is not None
+        text = REACHES.format(root=world.root, port=listener.stdout.readline().strip(), pid=other.pid, sleep=8123)
+        world.packages = tmp_path / "packages"
+        shutil.copytree(folder / "packages", world.packages)
+        own = {"share/moss/triggers/tx.d/reaches.yaml": text}
+        world.publish("reaches", own)
+        with open_to_change(str(world.root), command="test", isolation=Isolation.CHROOT) as system:
+            from moss.indexing import index
+            from moss.operations.repositories import add_repository
+
+            index(world.packages)
+            add_repository(system, "own", str(world.packages / "stone.index"), unsigned=True, priority=5)
+        done = moss(world, "install", "shell", "reaches", "one", "--isolation", "chroot", "--json")
+        assert done.returncode == 0, done.stderr
+        (run,) = (one for one in json.loads(done.stdout)["data"]["outcome"]["triggers"] if one["name"] == "reaches")
+        told = set(run["output"].splitlines())
+        if landlock_version() < 6:
+            told -= {"ends others"}
+        assert told == set(), told
+        assert other.poll() is None and not HOST.exists()
+        assert "8123" not in running(), "what it left running was ended"
+    finally:
+        for one in (listener, other):
+            one.kill()
+            one.wait()
+
+
+def test_a_time_that_is_up_ends_what_was_started(tmp_path: Path) -> None:
+    from tests.triggers.shells import write_files
+    from tests.triggers.test_sandbox import PARTS, Sandbox, run, shell
+
+    tree = tmp_path / "copy/usr"
+    write_files(shell_files(), tree)
+    for part in PARTS:
+        (tmp_path / "scratch" / part).mkdir(parents=True)
+    place = Sandbox(str(tmp_path), "tree", (), "scratch", Isolation.CHROOT, "copy/usr")
+    begun = time.monotonic()
+    end = run(place, shell("(busybox setsid busybox sleep 8124 &); busybox sleep 8124"), timeout=0.5)
+    assert end.failure == "it took longer than 0.5 s" and time.monotonic() - begun < 10
+    assert "8124" not in running() and not descendants(os.getpid())
+
+
+def running() -> str:
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            found.append(Path(f"/proc/{name}/cmdline").read_text())
+        except OSError:
+            continue
+    return "\n".join(one for one in found if "sleep" in one)
