@@ -1,4 +1,4 @@
-"""The fall-backs for machines without overlays or namespaces: what triggers do is the same, and as little is in reach."""
+"""The fall-backs for machines without overlays or namespaces: the same comes of triggers, and as little is in reach."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from moss.triggers.values import Isolation
 from tests.builders import Content, snapshot
 from tests.trees import differences
 from tests.triggers.shells import needs_busybox, shell_files
-from tests.triggers.test_generations import TRIGGERS, World, shared
+from tests.triggers.test_generations import World, shared
 
 pytestmark = [
     needs_busybox,
