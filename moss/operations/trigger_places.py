@@ -88,7 +88,7 @@ class Places:
         if failures:
             self._system.reporter.warning("; ".join((_SAID[isolation], *failures)))
         self._system.reporter.stage("copying the new tree for triggers")
-        os.makedirs(os.path.dirname(self._place_of_copy))
+        self._system.effects.mkdir(os.path.dirname(self._place_of_copy), 0o700)
         self._copy = PrivateCopy(self._tree, self._place_of_copy)
 
     @property
@@ -102,7 +102,9 @@ class Places:
         name = f".probe-{isolation.value}"
         sandbox = self._sandbox(name, isolation, (), copy=os.path.join(self._system.root.triggers, name, "copy", "usr"))
         if isolation is not Isolation.OVERLAY:
-            os.makedirs(os.path.join(self._base, sandbox.copy))
+            usr = os.path.join(self._base, sandbox.copy)
+            for directory in (os.path.dirname(usr), usr):
+                self._system.effects.mkdir(directory, 0o755)
         ends: list[Ended] = []
         run_all([name], {name: frozenset()}, lambda _: _job(name, (), sandbox, _PROBE_SECONDS), ends.append, 1)
         return ends[0].failure
