@@ -252,6 +252,16 @@ def test_only_what_the_same_rule_hangs_on_is_said_to_be_gone(shop: Shop, moss: M
     assert "libs32 1-1 the subscription two no longer wants it: wine is gone" in told
 
 
+def test_a_device_that_was_never_there_is_not_said_to_be_gone(shop: Shop, moss: Moss, tmp_path: Path) -> None:
+    define(shop, "90-any.kdl", 'subscription any { when { any "modalias(a*)" "modalias(b*)" }; want "git" }')
+    has, lacks = tmp_path / "has", tmp_path / "lacks"
+    has.write_text("arch(x86_64)\nmodalias(a1)\n")
+    lacks.write_text("arch(x86_64)\n")
+    done(shop, moss, "install", "vim", "--facts", str(has))
+    told = done(shop, moss, "sync", "--facts", str(lacks))
+    assert "git 1-1 the subscription any no longer wants it: the device modalias(a*) is gone" in told
+
+
 def test_paths_are_left_out_while_one_is_off(shop: Shop, moss: Moss) -> None:
     done(shop, moss, "install", "vim")
     assert (shop.root / "usr/share/vim/1").exists()
