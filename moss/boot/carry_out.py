@@ -41,10 +41,14 @@ def write_file(path: str, content: Iterable[bytes], boot: int, effects: Effects)
     aside = f"{directory}/.{name}{ASIDE}"
     effects.write_new(aside, content, mode=None, dir_fd=boot, sync=True)
     effects.rename(aside, path, src_dir_fd=boot, dst_dir_fd=boot)
-    # FAT keeps a file's size and place beside its name, and Linux writes them to the new name with the file, not with
-    # the directory: without this a power cut left an entry of no bytes (seen in tests/boot/power_cuts.py).
-    effects.fsync(path, dir_fd=boot)
+    _sync_renamed(path, boot, effects)
     effects.fsync(directory, dir_fd=boot)
+
+
+def _sync_renamed(path: str, boot: int, effects: Effects) -> None:
+    """FAT keeps a file's size and place beside its name, and Linux writes them to the new name with the file, not with
+    the directory: without this a power cut left an entry of no bytes (seen by tests/boot/power_cuts.py)."""
+    effects.fsync(path, dir_fd=boot)
 
 
 def make_directories(directory: str, boot: int, effects: Effects) -> None:
