@@ -246,7 +246,7 @@ OUT_OF_REACH = (
 """Whose syncs no story reaches. The one of a renamed file is for FAT, which these file systems are not. Those of
 the record are for whole databases, which SQLite writes and not an effect that could be lost in part: that each
 comes where it must is looked at by tests/test_copying.py and tests/test_rebuild.py. Who
- signs does that in a folder of the person's own."""
+signs does that in a folder of the person's own."""
 
 
 def without(events: Sequence[Event], site: str) -> list[Event]:
