@@ -18,7 +18,7 @@ GLOBAL_OPTIONS = (
     ("--offline", "Never use the network"),
     ("--facts FILE", "Plan for another machine, by its facts in FILE"),
     ("--ignore-trigger NAME", "Change the system without this trigger"),
-    ("--isolation KIND", "Keep triggers apart by overlay, copy or chroot; usually the best there is"),
+    ("--isolation KIND", "Keep triggers apart by overlay, copy or chroot"),
     ("--wait SECONDS", "Wait this long for another moss to finish"),
     ("--color WHEN", "auto, always or never; NO_COLOR is honoured"),
     ("-v, --verbose", "Say more"),
