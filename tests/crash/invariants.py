@@ -162,7 +162,11 @@ def _faults_of_model(root: Path) -> Iterator[str]:
     except FileNotFoundError:
         yield "I10: the model's file is gone"
         return
-    said = {node.name: {child.name for child in node.children} for node in ckdl.parse(text, version=2).nodes}
+    try:
+        said = {node.name: {child.name for child in node.children} for node in ckdl.parse(text, version=2).nodes}
+    except ckdl.ParseError:
+        yield f"I10: the model's file is no KDL: {text[:80]!r}"
+        return
     allowed = [of_each[active[0]]]
     if BY_HAND in text:  # going to another generation leaves it as it is
         allowed += [wishes | {"linker"} for wishes in of_each.values()]
