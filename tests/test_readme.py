@@ -43,7 +43,7 @@ def test_packages_of_ones_own_are_made_and_installed_as_the_readme_says(tmp_path
 
 def test_the_two_commands_are_those_that_ci_runs() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert re.findall(r"^python3 tests/run\.py (.*)$", readme, flags=re.MULTILINE) == ["moss tour", "pytest"]
+    assert re.findall(r"^python3 tests/run\.py (.*)$", readme, flags=re.MULTILINE) == ["moss tour", "pytest -n auto"]
     script = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
     assert "tests/run.py moss tour" in script
-    assert "in_venv pytest" in script
+    assert "in_venv pytest -q -n auto" in script
