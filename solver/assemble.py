@@ -14,6 +14,7 @@ from typing import NamedTuple
 from solver.compile import ARRAYS, NO_TEXT, OPERATORS
 from solver.matching import capability_arrays, hash_slots, matched
 from solver.model import Operator
+from solver.numbering import in_order, renumber
 from solver.tables import pack
 from solver.version import Scheme, make_sort_key
 
@@ -129,30 +130,23 @@ class Assembly:
         self._formulas.clear()
         self._versions.clear()
         arrays = self._relation_columns() | self._sorted_packages()
-        texts = [*self.texts, *self._sorted_keys, *(name.encode() for name in self.capabilities)]
-        first_key, first_capability = len(self.texts), len(self.texts) + len(self._sorted_keys)
+        mentioned = renumber(arrays)
+        texts, names = list(self.texts), list(self.capabilities)
+        self.texts.clear()
+        self.capabilities.clear()
+        texts = [texts[number] for number in mentioned.texts]
+        names = [names[number] for number in mentioned.capabilities]
+        first_key, first_capability = len(texts), len(texts) + len(self._sorted_keys)
+        texts += [*self._sorted_keys, *(name.encode() for name in names)]
         arrays["key"] = array("i", range(first_key, first_capability))
         arrays["capability_text"] = array("i", range(first_capability, len(texts)))
         arrays["key_slot"] = hash_slots(self._sorted_keys)
         arrays["capability_slot"] = hash_slots(texts[first_capability:])
-        arrays["patterns"] = array("i", self._open(arrays))
-        count = len(self.capabilities)
-        self.texts.clear()
-        self.capabilities.clear()
+        arrays["patterns"] = array("i", _open(names, arrays))
         arrays["text_start"] = array("i", accumulate(map(len, texts), initial=0))
-        arrays |= capability_arrays(count, arrays)
+        arrays |= capability_arrays(len(names), arrays)
         arrays |= matched(arrays, texts)
         return pack(ARRAYS, arrays, b"".join(texts))
-
-    def _open(self, arrays: Mapping[str, array[int]]) -> list[int]:
-        """The capabilities that a fact of the machine may be meant by: patterns, and what is of a kind, as in
-        `kind(name)`, and is provided by nobody here."""
-        provided = set(arrays["provides_capability"])
-        return [
-            number
-            for name, number in self.capabilities.items()
-            if "*" in name or "?" in name or ("(" in name and number not in provided)
-        ]
 
     def _relation_columns(self) -> dict[str, array[int]]:
         columns = zip(*self._relations, strict=True) if self._relations else ((),) * 6
@@ -167,7 +161,7 @@ class Assembly:
         column = {name: self._rows[at :: len(_COLUMNS)] for at, name in enumerate(_COLUMNS)}
         texts, names, keys = list(self.texts), list(self.capabilities), [key.encode() for key in self.keys]
         self.keys.clear()
-        order = sorted(range(len(keys)), key=lambda at: (names[column["name"][at]], column["scheme"][at]))
+        order = sorted(range(len(keys)), key=[names[number] for number in column["name"]].__getitem__)
         for first, end in _runs([column["name"][at] for at in order]):
             order[first:end] = sorted(order[first:end], key=lambda at: (texts[column["repository"][at]], keys[at]))
             order[first:end] = sorted(
@@ -177,19 +171,28 @@ class Assembly:
             )
         self._sorted_keys = [keys[at] for at in order]
         arrays = {name: array("i", map(numbers.__getitem__, order)) for name, numbers in column.items()}
-        for several, one in (("repositories", "repository"), ("arches", "arch")):
-            arrays[several] = array("i", sorted(set(arrays[one])))
         for name, flat in self._listed.items():
             start = self._starts(name)
-            arrays[_START.get(name, f"{name}_start")], arrays[name] = _in_order(start, flat, order)
+            arrays[_START.get(name, f"{name}_start")], arrays[name] = in_order(start, flat, order)
         start = self._starts("provides_capability")
-        _, arrays["provides_version"] = _in_order(start, self._provides_version, order)
-        _, arrays["provides_key"] = _in_order(start, self._provides_key, order)
+        _, arrays["provides_version"] = in_order(start, self._provides_version, order)
+        _, arrays["provides_key"] = in_order(start, self._provides_key, order)
         return arrays
 
     def _starts(self, name: str) -> array[int]:
         """Where each package's list begins, and the last one ends."""
         return array("i", (0,)) + self._ends[_LISTS.index(name) :: len(_LISTS)]
+
+
+def _open(names: Sequence[str], arrays: Mapping[str, array[int]]) -> list[int]:
+    """The capabilities that a fact of the machine may be meant by: patterns, and what is of a kind, as in
+    `kind(name)`, and is provided by nobody here."""
+    provided = set(arrays["provides_capability"])
+    return [
+        number
+        for number, name in enumerate(names)
+        if "*" in name or "?" in name or ("(" in name and number not in provided)
+    ]
 
 
 def _runs(names: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -200,14 +203,3 @@ def _runs(names: Sequence[int]) -> Iterator[tuple[int, int]]:
             if at - first > 1:
                 yield first, at
             first = at
-
-
-def _in_order(start: array[int], flat: array[int], order: Sequence[int]) -> tuple[array[int], array[int]]:
-    """The lists that begin at `start`, in another order: where each begins then, and all of them."""
-    sizes = (start[at + 1] - start[at] for at in order)
-    sorted_flat = array("i")
-    for at in order:
-        begin, end = start[at], start[at + 1]
-        if begin != end:
-            sorted_flat.extend(flat[begin:end])
-    return array("i", accumulate(sizes, initial=0)), sorted_flat

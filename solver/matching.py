@@ -98,21 +98,19 @@ def _mentioned(
 
 def matched(arrays: Arrays, texts: Sequence[bytes]) -> dict[str, array[int]]:
     """The packages that each relation and each plain formula matches, the preferred ones first."""
-    match_start, match, preferred = array("i", (0,)), array("i"), array("i")
-    for relation in range(len(arrays["relation_capability"])):
-        named, others = _matching(arrays, relation, texts)
-        match.extend(named)
-        match.extend(others)
-        match_start.append(len(match))
-        preferred.append(len(named) or len(others))
+    match_start, match, preferred = _relations_matched(arrays, texts)
     choice_start, choice, first = array("i", (0,)), array("i"), array("i")
     part_start, part = arrays["part_start"], arrays["part"]
     for formula, text in enumerate(arrays["formula_text"]):
-        parts = part[part_start[formula] : part_start[formula + 1]] if text == NO_TEXT else array("i")
-        if len(parts) == 1:
-            choice.extend(match[match_start[parts[0]] : match_start[parts[0] + 1]])
-            first.append(preferred[parts[0]])
+        begin, end = part_start[formula], part_start[formula + 1]
+        if text != NO_TEXT:
+            first.append(0)
+        elif end - begin == 1:
+            one = part[begin]
+            choice.extend(match[match_start[one] : match_start[one + 1]])
+            first.append(preferred[one])
         else:
+            parts = part[begin:end]
             every = (match[match_start[one] : match_start[one + 1]] for one in parts)
             choice.extend(dict.fromkeys(chain.from_iterable(every)))
             first.append(next((preferred[one] for one in parts if preferred[one]), 0))
@@ -126,26 +124,46 @@ def matched(arrays: Arrays, texts: Sequence[bytes]) -> dict[str, array[int]]:
     }
 
 
-def _matching(arrays: Arrays, relation: int, texts: Sequence[bytes]) -> tuple[list[int], list[int]]:
-    """The packages of the name itself, then the others that provide it, each in order."""
-    capability = arrays["relation_capability"][relation]
-    begin, end = arrays["provider_start"][capability], arrays["provider_start"][capability + 1]
-    if begin == end:
-        return [], []
-    found = arrays["provider"][begin:end].tolist()
-    operator, key = OPERATORS[arrays["relation_operator"][relation]], arrays["relation_key"][relation]
+def _relations_matched(arrays: Arrays, texts: Sequence[bytes]) -> tuple[array[int], array[int], array[int]]:
+    """Where each relation's packages begin, all of them, and how many of each are preferred."""
+    match_start, match, preferred = array("i", (0,)), array("i"), array("i")
+    starts, provider = arrays["provider_start"], arrays["provider"]
+    limits = zip(arrays["relation_operator"], arrays["relation_arch"], strict=True)
+    for relation, (capability, (operator, arch)) in enumerate(zip(arrays["relation_capability"], limits, strict=True)):
+        begin, end = starts[capability], starts[capability + 1]
+        if end - begin == 1 and not operator and arch == NO_TEXT:  # nothing to choose, nothing to compare
+            match.append(provider[begin])
+            preferred.append(1)
+        elif begin != end:
+            found = [provider[at] for at in range(begin, end) if _satisfies(arrays, at, relation, texts)]
+            named, others = (found, []) if len(found) < 2 else _named_first(arrays, capability, found)
+            match.extend(named)
+            match.extend(others)
+            preferred.append(len(named) or len(others))
+        else:
+            preferred.append(0)
+        match_start.append(len(match))
+    return match_start, match, preferred
+
+
+def _satisfies(arrays: Arrays, at: int, relation: int, texts: Sequence[bytes]) -> bool:
+    """Whether what is provided there, a capability that the relation is about, is within its limits."""
+    package = arrays["provider"][at]
+    operator = OPERATORS[arrays["relation_operator"][relation]]
     if operator is not None:
-        scheme, schemes, wanted = Scheme(arrays["relation_scheme"][relation]), arrays["scheme"], texts[key]
-        found = [
-            package
-            for package, provided in zip(found, arrays["provider_key"][begin:end], strict=True)
-            if schemes[package] == scheme
-            and version_matches(operator, scheme, None if provided == NO_TEXT else texts[provided], wanted)
-        ]
+        scheme, provided = arrays["relation_scheme"][relation], arrays["provider_key"][at]
+        key = None if provided == NO_TEXT else texts[provided]
+        if arrays["scheme"][package] != scheme or not version_matches(
+            operator, Scheme(scheme), key, texts[arrays["relation_key"][relation]]
+        ):
+            return False
     arch = arrays["relation_arch"][relation]
-    if arch != NO_TEXT and not any_arch(texts[arch].decode()):
-        found = [package for package in found if arrays["arch"][package] == arch]
+    return arch == NO_TEXT or arrays["arch"][package] == arch or any_arch(texts[arch].decode())
+
+
+def _named_first(arrays: Arrays, capability: int, packages: Iterable[int]) -> tuple[list[int], list[int]]:
+    """The packages of the name itself, then the others that provide it, each once and in order."""
     first, last = arrays["capability_first"][capability], arrays["capability_end"][capability]
-    every = dict.fromkeys(found)
+    every = dict.fromkeys(packages)
     named = [package for package in every if first <= package < last]
     return named, [package for package in every if not first <= package < last]
