@@ -1,24 +1,29 @@
 """The compiled universes: what each repository offers, as the solver reads it.
 
 A universe is compiled once for each revision of a repository, when its index is read, and kept as a
-file that is mapped into memory. Like all that is in the cache it may be missing; then it is compiled
-from the database.
+file that is mapped into memory. Where several repositories are enabled their universes are kept merged into
+one as well, which the solver asks with less trouble. Like all that is in the cache either may be missing:
+then a universe is compiled from the database, and the solver is given one for each repository.
 """
 
+import json
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from moss.db import candidates
 from moss.db.connection import Database
 from moss.debian.source import PREFIX
+from moss.digest import content_digest
 from moss.effects import Effects
 from moss.package import Metadata
-from moss.repository import Candidate, Revision
+from moss.repository import Candidate, Repository, Revision
 from moss.root import Root
 from solver.model import Package
 from solver.tables import UniverseError
 from solver.universe import Universe
+
+_MERGED = "+"  # no repository's name begins so
 
 
 def as_solver_package(metadata: Metadata, key: str, repository: str, size: int) -> Package:
@@ -61,13 +66,53 @@ def forget_universe(root: Root, repository: str, effects: Effects) -> None:
         effects.unlink(os.path.join(root.universes, name))
 
 
+def merge_universes(
+    root: Root, offers: Database, repositories: Sequence[Repository], effects: Effects
+) -> None:
+    """Write what the enabled repositories offer as one universe, where they are several and it is not there
+    yet; what was merged of other repositories, or of other revisions, goes."""
+    found = _enabled(offers, repositories)
+    wanted = _merged_file(root, found)
+    for name in sorted(os.listdir(root.universes)):
+        path = os.path.join(root.universes, name)
+        if name.startswith(_MERGED) and (len(found) < 2 or path != wanted):
+            effects.unlink(path)
+    if len(found) < 2 or _opened(wanted) is not None:
+        return
+    from solver.merge import merge  # only where offers change
+
+    universes = [open_universe(root, offers, revision) for _, revision in found]
+    priorities = {repository.name: repository.priority for repository, _ in found}
+    effects.replace_file(wanted, merge(universes, priorities), mode=0o600)
+
+
+def open_universes(root: Root, offers: Database, repositories: Sequence[Repository]) -> list[Universe]:
+    """What the enabled repositories offer, as they were last read: one universe where they are merged."""
+    found = _enabled(offers, repositories)
+    merged = _opened(_merged_file(root, found)) if len(found) > 1 else None
+    if merged is not None:
+        return [merged]
+    return [open_universe(root, offers, revision) for _, revision in found]
+
+
 def open_universe(root: Root, offers: Database, revision: Revision) -> Universe:
     """The universe of a repository as it was last read."""
+    return _opened(_file(root, revision)) or Universe.from_bytes(_compiled(offers, revision))
+
+
+def _opened(path: str) -> Universe | None:
+    """A compiled universe; None where the cache has none, or one that is cut or of another version."""
     try:
-        with open(_file(root, revision), "rb") as file:
+        with open(path, "rb") as file:
             return Universe.from_bytes(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
-    except (OSError, ValueError, UniverseError):  # a cache may be missing, cut, or of another version
-        return Universe.from_bytes(_compiled(offers, revision))
+    except (OSError, ValueError, UniverseError):
+        return None
+
+
+def _enabled(offers: Database, repositories: Sequence[Repository]) -> list[tuple[Repository, Revision]]:
+    """The enabled repositories that were read."""
+    revisions = {revision.repository: revision for revision in candidates.revisions(offers)}
+    return [(one, revisions[one.name]) for one in repositories if one.enabled and one.name in revisions]
 
 
 def _compiled(offers: Database, revision: Revision) -> bytes:
@@ -90,6 +135,12 @@ def _distinct(offered: Iterable[Candidate]) -> Iterable[Package]:
             yield as_solver_package(
                 candidate.metadata, candidate.candidate_key, candidate.repository, candidate.stone_size
             )
+
+
+def _merged_file(root: Root, found: Sequence[tuple[Repository, Revision]]) -> str:
+    """Named by all that it depends on."""
+    said = [(repository.name, repository.priority, revision.digest) for repository, revision in found]
+    return os.path.join(root.universes, _MERGED + content_digest(json.dumps(said).encode()).hex())
 
 
 def _file(root: Root, revision: Revision) -> str:

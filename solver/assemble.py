@@ -131,6 +131,7 @@ class Assembly:
         self._versions.clear()
         arrays = self._relation_columns() | self._sorted_packages()
         mentioned = renumber(arrays)
+        arrays["priorities"] = array("i", bytes(4 * len(arrays["repositories"])))
         texts, names = list(self.texts), list(self.capabilities)
         self.texts.clear()
         self.capabilities.clear()

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from solver.assemble import Version
 
 ARRAYS = (
-    *("text_start", "repositories", "arches", "patterns"),
+    *("text_start", "repositories", "priorities", "arches", "patterns"),
     *("capability_text", "capability_slot", "capability_first", "capability_end"),
     *("provider_start", "provider", "provider_version", "provider_key"),
     *("supplementer_start", "supplementer", "replacer_start", "replacer"),
     *("name", "version", "version_key", "key", "key_slot", "scheme", "arch", "repository"),
     *("flags", "size_low", "size_high"),
-    *("provides_start", "provides_capability", "provides_version"),
+    *("provides_start", "provides_capability", "provides_version", "provides_key"),
     *("depends_start", "depends", "recommends_start", "recommends"),
     *("supplements_start", "supplements", "conflicts_start", "conflicts"),
     *("breaks_start", "breaks", "replaces_start", "replaces"),

@@ -8,12 +8,19 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate, chain
+from typing import Protocol
 from zlib import crc32
 
 from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches
 from solver.version import Scheme
 
 Arrays = Mapping[str, "array[int]"]
+
+
+class Texts(Protocol):
+    """Texts by their numbers."""
+
+    def __getitem__(self, number: int, /) -> bytes: ...
 
 
 def hash_slots(texts: Sequence[bytes]) -> array[int]:
@@ -96,7 +103,7 @@ def _mentioned(
     return where, array("i", map(packages.__getitem__, order))
 
 
-def matched(arrays: Arrays, texts: Sequence[bytes]) -> dict[str, array[int]]:
+def matched(arrays: Arrays, texts: Texts) -> dict[str, array[int]]:
     """The packages that each relation and each plain formula matches, the preferred ones first."""
     match_start, match, preferred = _relations_matched(arrays, texts)
     choice_start, choice, first = array("i", (0,)), array("i"), array("i")
@@ -124,7 +131,7 @@ def matched(arrays: Arrays, texts: Sequence[bytes]) -> dict[str, array[int]]:
     }
 
 
-def _relations_matched(arrays: Arrays, texts: Sequence[bytes]) -> tuple[array[int], array[int], array[int]]:
+def _relations_matched(arrays: Arrays, texts: Texts) -> tuple[array[int], array[int], array[int]]:
     """Where each relation's packages begin, all of them, and how many of each are preferred."""
     match_start, match, preferred = array("i", (0,)), array("i"), array("i")
     starts, provider = arrays["provider_start"], arrays["provider"]
@@ -146,7 +153,7 @@ def _relations_matched(arrays: Arrays, texts: Sequence[bytes]) -> tuple[array[in
     return match_start, match, preferred
 
 
-def _satisfies(arrays: Arrays, at: int, relation: int, texts: Sequence[bytes]) -> bool:
+def _satisfies(arrays: Arrays, at: int, relation: int, texts: Texts) -> bool:
     """Whether what is provided there, a capability that the relation is about, is within its limits."""
     package = arrays["provider"][at]
     operator = OPERATORS[arrays["relation_operator"][relation]]

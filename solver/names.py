@@ -66,15 +66,16 @@ class Names:
         self._urgency = [{repo: -priorities.get(u.text(repo), 0) for repo in u.repositories} for u in joined.universes]
 
     def _is_plain(self) -> bool:
-        """Whether there is one universe, nothing in it of a higher priority or another architecture
-        than the rest."""
+        """Whether there is one universe, sorted for these priorities (for as many more of each is the same),
+        and nothing in it of another architecture than the rest."""
         if len(self._joined.universes) != 1:
             return False
         universe = self._joined.universes[0]
-        priorities = {self._priorities.get(universe.text(t), 0) for t in universe.repositories}
+        repositories = zip(universe.repositories, universe.priorities, strict=True)
+        others = {self._priorities.get(universe.text(text), 0) - sorted_for for text, sorted_for in repositories}
         arches = {universe.text(t) for t in universe.arches} - set(EVERYWHERE)
         wanted = len(arches) < 2 and arches <= set(self._architectures)
-        return len(priorities) < 2 and (wanted or not self._architectures)
+        return len(others) < 2 and (wanted or not self._architectures)
 
     def _rank(self, arch: str) -> int | None:
         """How good an architecture is, the best 0; None where it is not wanted."""

@@ -12,7 +12,7 @@ import sys
 from array import array
 from collections.abc import Mapping, Sequence
 
-MAGIC = b"mossU\x02\r\n"
+MAGIC = b"mossU\x03\r\n"
 
 
 class UniverseError(ValueError):
@@ -21,10 +21,16 @@ class UniverseError(ValueError):
 
 def pack(names: Sequence[str], arrays: Mapping[str, array[int]], texts: bytes) -> bytes:
     """One buffer holding the arrays in the order of `names`, then the text bytes."""
+    return b"".join(pieces(names, arrays, texts))
+
+
+def pieces(names: Sequence[str], arrays: Mapping[str, array[int]], texts: bytes) -> list[memoryview]:
+    """`pack` without copying anything: what it puts one after the other."""
     if sys.byteorder != "little":
         raise UniverseError("compiled universes are little-endian")
     lengths = array("q", [len(arrays[name]) for name in names] + [len(texts)])
-    return b"".join([MAGIC, lengths.tobytes(), *(arrays[name].tobytes() for name in names), texts])
+    every: tuple[bytes | array[int], ...] = (MAGIC, lengths, *(arrays[name] for name in names), texts)
+    return [memoryview(one).cast("B") for one in every if len(one)]
 
 
 def unpack(names: Sequence[str], buffer: memoryview) -> tuple[dict[str, memoryview[int]], memoryview[int]]:

@@ -32,6 +32,7 @@ class Universe:
         self.text_start = views["text_start"]
         self.patterns = views["patterns"]
         self.repositories, self.arches = views["repositories"], views["arches"]
+        self.priorities = views["priorities"]  # those of the repositories that packages are sorted for
         self._repository_texts: dict[int, str] = {}
         self.capability_text = views["capability_text"]
         self.capability_slot = views["capability_slot"]
@@ -51,7 +52,7 @@ class Universe:
         self.size_low, self.size_high = views["size_low"], views["size_high"]
         self.provides_start = views["provides_start"]
         self.provides_capability = views["provides_capability"]
-        self.provides_version = views["provides_version"]
+        self.provides_version, self.provides_key = views["provides_version"], views["provides_key"]
         self.depends_start, self.depends = views["depends_start"], views["depends"]
         self.recommends_start, self.recommends = views["recommends_start"], views["recommends"]
         self.supplements_start, self.supplements = views["supplements_start"], views["supplements"]
@@ -92,6 +93,11 @@ class Universe:
 
     def __len__(self) -> int:
         return len(self.name)
+
+    @property
+    def texts(self) -> bytes:
+        """All texts, one after the other."""
+        return self._source[self._skip : self._skip + self.text_start[-1]]
 
     def text_bytes(self, number: int) -> bytes:
         """The bytes of a numbered text."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from moss.db.repositories import repositories
 from moss.errors import UsageError
 from moss.model_text import StatedRepository, as_stated, uri_of
-from moss.operations.repositories import add_repository, remove_repository, set_enabled, set_priority
+from moss.operations.repositories import add_repository, merge_offers, remove_repository, set_enabled, set_priority
 from moss.operations.system import System
 from solver.values import value
 
@@ -66,3 +66,5 @@ def follow(system: System, changes: RepositoryChanges) -> None:
     for one in changes.adjust:
         set_priority(system, one.name, one.priority, tell_model=False)
         set_enabled(system, one.name, enabled=one.enabled, tell_model=False)
+    if changes.remove or changes.add or changes.adjust:
+        merge_offers(system)

@@ -130,7 +130,14 @@ def check(system: System) -> tuple[int, list[Broken]]:
         )
         for one in check_all(problem)
     ]
-    return sum(len(universe) for universe in problem.universes), broken
+    return _count(problem), broken
+
+
+def _count(problem: Problem) -> int:
+    """How many packages there are, each once that several repositories offer."""
+    if len(problem.universes) == 1:
+        return len(problem.universes[0])
+    return len({universe.text_bytes(key) for universe in problem.universes for key in universe.key})
 
 
 def _problem(system: System) -> Problem:

@@ -17,7 +17,7 @@ from moss.errors import MossError
 from moss.facts import is_about_facts
 from moss.generation import Reason, Selected
 from moss.in_force import Holds, InForce
-from moss.offers import open_universe
+from moss.offers import open_universes
 from moss.operations.facts import facts_of, machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
@@ -98,12 +98,7 @@ def problem_of(
 ) -> Problem:
     """All that the answer depends on: the request, what is `here`, what the enabled repositories offer."""
     enabled = [repository for repository in repositories(system.record) if repository.enabled]
-    revisions = {revision.repository: revision for revision in candidates.revisions(system.offers)}
-    universes = [
-        open_universe(system.root, system.offers, revisions[repository.name])
-        for repository in enabled
-        if repository.name in revisions
-    ]
+    universes = open_universes(system.root, system.offers, enabled)
     if subscriptions is None:
         subscriptions, _ = subscriptions_of(system, request.model)
     asked = asked_architectures([repository.uri for repository in enabled])

@@ -11,7 +11,7 @@ from moss.db import repositories as recorded
 from moss.debian.source import PREFIX as APT
 from moss.debian.source import AptSource
 from moss.errors import CorruptData, MossError, NetworkFailure, NotFound, TrustFailure, UsageError
-from moss.offers import compile_universe, forget_universe
+from moss.offers import compile_universe, forget_universe, merge_universes
 from moss.operations.places import is_on_network
 from moss.operations.stated import file_of_repositories
 from moss.operations.system import System
@@ -85,7 +85,7 @@ def add_repository(
 
     `trust`, `unsigned` and `max_staleness` say who vouches for it, as `Said` has them. UsageError where what
     narrows it down is said of another kind of repository. `tell_model`: the file of the system model then names it,
-    as with the other functions here.
+    as with the other functions here; without that `merge_offers` is left to who follows a model, too.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -111,6 +111,8 @@ def add_repository(
         recorded.add(system.record, repository, system.clock())
     system.effects.commit_point("repository added")
     _write_model(system)
+    if tell_model:
+        merge_offers(system)
     return refresh
 
 
@@ -125,6 +127,8 @@ def remove_repository(system: System, name: str, *, tell_model: bool = True) -> 
     system.effects.commit_point("offers forgotten")
     forget_universe(system.root, name, system.effects)
     _forget_trust(system, name, None)
+    if tell_model:
+        merge_offers(system)
 
 
 def set_enabled(system: System, name: str, *, enabled: bool, tell_model: bool = True) -> None:
@@ -134,6 +138,8 @@ def set_enabled(system: System, name: str, *, enabled: bool, tell_model: bool = 
             raise _unknown(system, name)
     system.effects.commit_point("repository enabled" if enabled else "repository disabled")
     _write_model(system)
+    if tell_model:
+        merge_offers(system)
 
 
 def set_priority(system: System, name: str, priority: int, *, tell_model: bool = True) -> None:
@@ -143,6 +149,8 @@ def set_priority(system: System, name: str, priority: int, *, tell_model: bool =
             raise _unknown(system, name)
     system.effects.commit_point("priority said")
     _write_model(system)
+    if tell_model:
+        merge_offers(system)
 
 
 def set_vouching(system: System, name: str, said: Said) -> Repository:
@@ -161,7 +169,13 @@ def set_vouching(system: System, name: str, said: Said) -> Repository:
     _write_model(system)
     if (vouching.by, vouching.pinned) != (known.vouching.by, known.vouching.pinned):
         _forget_trust(system, name, vouching)
+    merge_offers(system)
     return replace(known, vouching=vouching)
+
+
+def merge_offers(system: System) -> None:
+    """What the enabled repositories offer, as one universe. It is in the cache: nothing depends on it but time."""
+    merge_universes(system.root, system.offers, recorded.repositories(system.record), system.effects)
 
 
 @contextmanager
@@ -237,6 +251,7 @@ def _refresh_all(system: System, wanted: Sequence[Repository]) -> list[Refresh]:
                 use = f"use what was read {_age(known, system.clock())} ago: --offline"
                 failure.remedies = (*failure.remedies, use)
             failures.append(failure)
+    merge_offers(system)
     if failures:
         first = failures[0]
         first.because = (*first.because, *(other.message for other in failures[1:]))

@@ -5,7 +5,8 @@
 Without arguments: the machine's own main index, alone and with trixie and sid, which are fetched from
 the same mirror. Each pair runs in turn, several times, in processes of its own; times are the least
 CPU and wall seconds from the opened universe (the cache, for libsolv) to the answer. All levels of
-preference are on, every answer is proven. Needs apt, python3-solv and libsolv-tools.
+preference are on, every answer is proven. Several suites are opened as moss keeps them, merged into one
+universe when indexes are read; what that takes is told. Needs apt, python3-solv and libsolv-tools.
 """
 
 import argparse
@@ -132,6 +133,21 @@ cpu, wall = time.process_time() - begin, time.perf_counter() - wall
 print(cpu, wall, peak(), len(broken))
 """
 )
+MERGE = (
+    PEAK
+    + """
+import sys, time
+from pathlib import Path
+from solver import Universe
+from solver.merge import merge
+begin, wall = time.process_time(), time.perf_counter()
+target, *parts = map(Path, sys.argv[1:])
+with target.open("wb") as file:
+    file.writelines(merge([Universe.from_bytes(part.read_bytes()) for part in parts], {}))
+cpu, wall = time.process_time() - begin, time.perf_counter() - wall
+print(cpu, wall, peak(), len(Universe.from_bytes(target.read_bytes())))
+"""
+)
 TIMED = """
 import resource, subprocess, sys, time
 wall = time.perf_counter()
@@ -158,7 +174,7 @@ class Task:
 
     def commands(self, suites: list[Suite]) -> tuple[list[str], list[str]]:
         lost = [self.lost] if self.lost else []  # installed, and in none of the suites
-        universes = [suite.universe for suite in (*suites, *lost)]
+        universes = [merged(suites), *(suite.universe for suite in lost)]
         asked = {
             "universes": [str(path) for path in universes],
             "caches": [str(suite.solv) for suite in suites],
@@ -183,6 +199,18 @@ def run(command: list[str]) -> tuple[Result, str]:
     first, *more = done.stdout.splitlines()
     cpu, wall, peak, size = first.split()
     return (float(cpu), float(wall), int(peak), int(size)), " ".join(more)
+
+
+def merged(suites: list[Suite]) -> Path:
+    """The universe of some suites together, made when it is first asked for."""
+    if len(suites) == 1:
+        return suites[0].universe
+    target = suites[0].packages.with_name("+".join(suite.packages.stem for suite in suites)).with_suffix(".merged")
+    if not target.exists():
+        parts = [str(suite.universe) for suite in suites]
+        (cpu, wall, peak, count), _ = run([sys.executable, "-c", MERGE, str(target), *parts])
+        print(f"merged {target.stem}: {count} packages, cpu {cpu:.2f} s, wall {wall:.2f} s, peak {peak / 1024:.0f} MiB")
+    return target
 
 
 def pair(title: str, goal: float, ours: list[str], theirs: list[str], rounds: int) -> None:

@@ -30,6 +30,7 @@ from solver import (
     Unless,
     Wish,
 )
+from solver.merge import merge
 from tests.solver.oracle import Puzzle
 
 NAMES = "abcdef"
@@ -179,7 +180,8 @@ def make_puzzle(seed: int, most: int = 8) -> Puzzle:
 
 
 def make_problem(puzzle: Puzzle, seed: int = 0) -> Problem:
-    """The puzzle as a problem, its packages in one universe or spread over several, shuffled."""
+    """The puzzle as a problem, its packages in one universe or spread over several, shuffled; of several half
+    are merged, some of them for other priorities."""
     shuffle = random.Random(seed)
     packages = list(puzzle.packages)
     shuffle.shuffle(packages)
@@ -188,8 +190,11 @@ def make_problem(puzzle: Puzzle, seed: int = 0) -> Problem:
         parts = [[p for p in packages if p.repository == r] for r in ("main", "extra")]
     elif seed % 3 == 2:  # some packages in both
         parts = [[p for p in packages if shuffle.random() < 0.7], packages]
+    universes = [Universe.of(part) for part in parts]
+    if seed % 2 and len(universes) > 1:
+        universes = [Universe.from_bytes(b"".join(merge(universes, puzzle.priorities if seed % 4 == 1 else {})))]
     return Problem(
-        universes=tuple(Universe.of(part) for part in parts),
+        universes=tuple(universes),
         installed=tuple(shuffle.sample(sorted(puzzle.installed), len(puzzle.installed))),
         request=puzzle.request,
         preferences=puzzle.preferences,
