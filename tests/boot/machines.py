@@ -84,7 +84,6 @@ def built(folder: Path) -> Path:
     write_package(packages, metadata("worker", "1"), worker)
     offer(packages, "tool-1")
     moss_ok("repo", "add", "debian", packages / "stone.index", "--unsigned", root=root)
-    shutil.copytree(PROJECT / "fixtures/triggers/debian", root / "etc/moss/triggers")
     moss_ok("install", "-y", *NAMES, MAKERS[0], "moss-hooks", "moss", "worker", "tool", root=root)
     return root
 

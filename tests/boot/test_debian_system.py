@@ -59,7 +59,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     moss("convert", *debs, "-o", str(stones))
     moss("index", str(stones))
     moss("-D", str(root), "repo", "add", "debian", str(stones / "stone.index"), "--unsigned")
-    shutil.copytree(PROJECT / "fixtures/triggers/debian", root / "etc/moss/triggers")
     moss("-D", str(root), "install", "-y", *WANTED)
     yield root
     shutil.rmtree(folder)

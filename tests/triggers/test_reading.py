@@ -129,7 +129,7 @@ def test_upstreams_example() -> None:
         (b"", "", "is empty"),
         (b"name: \xff", "byte 6", "not UTF-8"),
         (b"name: " + b"x" * MAX_BYTES, "", "larger than"),
-        (b"[" * 5000, "", "YAML"),
+        (b"[" * (MAX_BYTES - 9), "line 1, column 21", "nested deeper"),
         (b"- {" * 30 + b"}" * 30, "", "not YAML"),
         (b"before: " + b"[" * 30 + b"]" * 30 + b"\n", "line 1", "nested deeper"),
     ],
