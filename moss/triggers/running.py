@@ -4,6 +4,7 @@ This is the parent's side. What a child has to say about its own start comes thr
 successful end closes unused; what programs print comes through another one.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -22,6 +23,9 @@ from solver.values import value
 
 _OUTPUT_BYTES = 64 << 10
 """Of what a trigger prints, so much is kept: the end."""
+
+_PIPE_READS = 32
+"""More than a pipe holds."""
 
 _SHOWN = 70
 """Characters of a command in a message."""
@@ -93,6 +97,21 @@ class _Running:
             del self.open[fd]
         return not piece
 
+    def hear_out(self, selector: selectors.BaseSelector) -> None:
+        """When the process has no more to say of itself it has ended: take in what was printed, and wait for no more.
+        Somebody whom it left running may hold the other end for ever."""
+        for fd, into in list(self.open.items()):
+            if into is self.said:
+                return
+            os.set_blocking(fd, False)
+            with contextlib.suppress(BlockingIOError):
+                for _ in range(_PIPE_READS):
+                    if self.read(fd):
+                        break
+            selector.unregister(fd)
+            if self.open.pop(fd, None) is not None:
+                os.close(fd)
+
     def kill(self) -> None:
         end_descendants(self.pid)  # no namespace ends them everywhere
         os.kill(self.pid, signal.SIGKILL)
@@ -157,6 +176,7 @@ def _wait(selector: selectors.BaseSelector, running: Mapping[str, _Running]) -> 
         one: _Running = key.data
         if one.read(key.fd):
             selector.unregister(key.fd)
+            one.hear_out(selector)
     now = time.monotonic()
     for one in running.values():
         if not one.timed_out and now > one.started + one.job.timeout:

@@ -80,13 +80,7 @@ def enter(sandbox: Sandbox) -> None:
 
 def _enter_copy(sandbox: Sandbox) -> None:
     """Go into a root that is made around the private copy, with what there is where namespaces are not."""
-    adopt_orphans()
-    child = os.fork()
-    if child:
-        code = _ended(child)
-        end_descendants(os.getpid())
-        os._exit(code)
-    die_with_parent()
+    _be_watched()
     root = os.path.dirname(sandbox.copy)
     _make_bare_root(root)
     os.chroot(root)
@@ -96,6 +90,17 @@ def _enter_copy(sandbox: Sandbox) -> None:
     without_network()
     write_only_below(["/"], alone=True)
     os.umask(0o022)
+
+
+def _be_watched() -> None:
+    """Go on in a child; the process that calls waits for it, ends what it leaves running, and ends as it does."""
+    adopt_orphans()
+    child = os.fork()
+    if child:
+        code = _ended(child)
+        end_descendants(os.getpid())
+        os._exit(code)
+    die_with_parent()
 
 
 def _make_bare_root(root: str) -> None:
@@ -139,8 +144,10 @@ def _ended(child: int) -> int:
 
 def enter_root(root: str) -> None:
     """Go into a root for good; `/` is where this process is already. Its /usr can only be read: files in it are links
-    to the store's. Another root gets a /dev and a /proc that only this process sees. OSError where that may not be."""
+    to the store's. Another root gets a /dev and a /proc that only this process sees. OSError where that may not be.
+    What is left running in it ends with this process's child, in which this comes back."""
     _let_go_of_the_terminal()
+    _be_watched()
     try:
         unshare(Namespace.MOUNTS)
         mount("none", "/", None, MountFlag.RECURSIVE | MountFlag.PRIVATE)

@@ -35,3 +35,14 @@ def write_files(files: dict[str, Content], top: Path) -> None:
         else:
             assert isinstance(content, str)
             target.write_text(content)
+
+
+def running() -> str:
+    """The words of every command that sleeps."""
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            found.append(Path(f"/proc/{name}/cmdline").read_text())
+        except OSError:
+            continue
+    return "\n".join(one for one in found if "sleep" in one)

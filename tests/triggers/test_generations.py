@@ -1,6 +1,7 @@
 """Triggers as part of generations: what they wrote is in the tree, on record, kept, changed and taken back with it."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -25,7 +26,7 @@ from moss.operations.verify import verify
 from moss.problem import ChangeRequest
 from tests.builders import Content, File, metadata, snapshot, write_package
 from tests.trees import differences
-from tests.triggers.shells import needs_busybox, shell_files
+from tests.triggers.shells import needs_busybox, running, shell_files
 
 pytestmark = needs_busybox
 
@@ -231,10 +232,12 @@ paths: {/usr/share/items/*: {handlers: [fail]}}
 """
 
 
-def failing(world: World, tmp_path: Path, text: str = FAILING, name: str = "failing") -> World:
+def failing(
+    world: World, tmp_path: Path, text: str = FAILING, name: str = "failing", scope: str = "tx"
+) -> World:
     own = World.__new__(World)
     own.packages, own.root = tmp_path / "packages", world.root
-    write_package(own.packages, metadata("failing"), {f"share/moss/triggers/tx.d/{name}.yaml": text})
+    write_package(own.packages, metadata("failing"), {f"share/moss/triggers/{scope}.d/{name}.yaml": text})
     index(own.packages)
     with own.open() as system:
         add_repository(system, "own", str(own.packages / "stone.index"), unsigned=True)
@@ -410,6 +413,18 @@ def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_pa
     assert run() == ()
     with own.open() as system:
         assert system_runs(system.record) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs in another root")
+def test_what_a_trigger_of_the_system_s_leaves_running_is_ended(world: World, tmp_path: Path) -> None:
+    text = SYSTEM.replace("echo said; exit $(code)", "busybox sleep 8125 & (busybox setsid busybox sleep 8125 &)")
+    own = failing(world, tmp_path, text, scope="sys")
+    own.install("failing")
+    begun = time.monotonic()
+    with own.open() as system:
+        assert run_system_triggers(system) == ()
+    assert time.monotonic() - begun < 10, "they hold what it prints to"
+    assert (own.root / "etc/cache").read_text() == "1\n" and "8125" not in running()
 
 
 def test_a_broken_trigger_of_the_system_s_stops_before_the_switch(world: World, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from moss.triggers.descendants import descendants
 from moss.triggers.values import Isolation
 from tests.builders import Content, snapshot
 from tests.trees import differences
-from tests.triggers.shells import needs_busybox, shell_files
+from tests.triggers.shells import needs_busybox, running, shell_files
 from tests.triggers.test_generations import World, shared
 
 pytestmark = [
@@ -191,12 +191,3 @@ def test_a_time_that_is_up_ends_what_was_started(tmp_path: Path) -> None:
     assert end.failure == "it took longer than 0.5 s" and time.monotonic() - begun < 10
     assert "8124" not in running() and not descendants(os.getpid())
 
-
-def running() -> str:
-    found = []
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        try:
-            found.append(Path(f"/proc/{name}/cmdline").read_text())
-        except OSError:
-            continue
-    return "\n".join(one for one in found if "sleep" in one)
