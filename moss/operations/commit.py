@@ -13,7 +13,7 @@ done, now or by the next command (`moss.recover`).
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -52,6 +52,7 @@ from solver.values import replace
 if TYPE_CHECKING:
     from moss.bundle.arrival import Arrival
     from moss.db.triggers import TriggerRun
+    from moss.operations.trigger_outcomes import Written
 
 OWNERS_NOT_APPLIED = "you are not root: the owners of files are recorded, and every file is yours"
 """Said with the first generation of a root."""
@@ -63,11 +64,13 @@ def commit(
     arrivals: "Sequence[Arrival]" = (),
     *,
     at_boot: bool = False,
+    triggered_elsewhere: "Mapping[str, Written] | None" = None,
 ) -> Outcome:
     """Carry out a plan. Raises MossError with the system unchanged, or returns when it is done for good.
 
     `arrivals` bring packages from bundles that are open already. `at_boot`: the switch is left to the
-    next boot, see `moss.operations.at_boot`.
+    next boot, see `moss.operations.at_boot`. `triggered_elsewhere`: what triggers wrote in another system of the
+    same packages, by name, which is as good here where all that it depends on is the same.
     """
     started = time.monotonic()
     with as_moss_error(f"make generation {plan.result}"), ExitStack() as open_files:
@@ -78,7 +81,7 @@ def commit(
         propose_skeleton(system.root.path, system.root.usr)
         with under_way(system, plan.operation, plan.base) as entry:
             store = open_files.enter_context(Store(system.root.store, system.effects))
-            triggered = make_staged(system, plan, entry, arrivals, store, open_files)
+            triggered = make_staged(system, plan, entry, arrivals, store, open_files, triggered_elsewhere)
             sealed = complete_tree(system, store)
             _make_skeleton(system)
             add_to_menu(system, plan.result)
@@ -105,6 +108,7 @@ def make_staged(
     arrivals: "Sequence[Arrival]",
     store: Store,
     open_files: ExitStack,
+    triggered_elsewhere: "Mapping[str, Written] | None" = None,
 ) -> "tuple[TriggerRun, ...]":
     """Make the generation, in the spare's place: all of its tree, durable only after the caller's `syncfs`."""
     missing = _missing(system, plan, arrivals)
@@ -113,7 +117,7 @@ def make_staged(
     fetched = fetch_stones(system, [one for one in missing if _digest(one) not in brought], open_files)
     tree, chosen = _stage(system, plan, entry, fetched, arrivals, store)
     make_tree(system, plan.result, tree, store)
-    return _trigger(system, plan, chosen, store)
+    return _trigger(system, plan, chosen, store, triggered_elsewhere or {})
 
 
 def _missing(system: System, plan: Plan, arrivals: "Sequence[Arrival]") -> list[Chosen]:
@@ -218,7 +222,7 @@ def _refuse_lacking(system: System) -> None:
 
 
 def _trigger(
-    system: System, plan: Plan, chosen: Sequence[PackageId], store: Store
+    system: System, plan: Plan, chosen: Sequence[PackageId], store: Store, elsewhere: "Mapping[str, Written]"
 ) -> "tuple[TriggerRun, ...]":
     """Run what is due over the tree; nothing of it is loaded where there are no triggers and never were."""
     spare_usr = os.path.join(system.root.spare, "usr")
@@ -226,7 +230,7 @@ def _trigger(
         return ()
     from moss.operations.triggering import run_triggers
 
-    return run_triggers(system, plan.base, plan.result, chosen, store)
+    return run_triggers(system, plan.base, plan.result, chosen, store, elsewhere)
 
 
 def _row(system: System, chosen: Chosen, rows: dict[str, PackageId]) -> PackageId:

@@ -35,6 +35,7 @@ from moss.operations.queries import generation_packages
 from moss.operations.system import System, open_to_change
 from moss.operations.system_triggers import run_in_root
 from moss.operations.trees import whole_layout
+from moss.operations.trigger_outcomes import written_for
 from moss.root import DECLARED_ENTRIES, GenerationId
 from moss.store import Store
 from solver.values import value
@@ -115,7 +116,7 @@ def write_disk_image(
     with as_moss_error("make the image"), _scratch(system) as scratch:
         root, esp = os.path.join(scratch, "root"), os.path.join(scratch, "esp")
         root_id = new_root_id()
-        _own_system(system, generation, scratch, root, f"root=PARTUUID={root_id} rw {words}".strip())
+        make_own_system(system, generation, scratch, root, f"root=PARTUUID={root_id} rw {words}".strip())
         os.mkdir(esp)
         with open_to_change(root, system.reporter, command="moss image disk", effects=system.effects) as made:
             proposed = propose_boot_sync(made, esp)
@@ -222,7 +223,7 @@ def _make_plain_root(system: System, generation: Generation, root: str) -> None:
         system.reporter.warning(warning)
 
 
-def _own_system(system: System, generation: Generation, scratch: str, root: str, command_line: str) -> None:
+def make_own_system(system: System, generation: Generation, scratch: str, root: str, command_line: str) -> None:
     """A system of its own in `root`, whose first generation is this one."""
     bundle = os.path.join(scratch, "bundle")
     with open(bundle, "xb") as file:
@@ -238,7 +239,9 @@ def _own_system(system: System, generation: Generation, scratch: str, root: str,
     with opening as made, open(bundle, "rb") as file:
         opened = open_vouched(made, file, "the generation", unsigned=True)
         plan, arrival = propose_bundle(made, opened)
-        outcome = commit(made, plan, [arrival])
+        with Store(system.root.store, system.effects) as store:
+            written = written_for(system, generation.id, store)
+            outcome = commit(made, plan, [arrival], triggered_elsewhere=written)
         warnings = outcome.due(made) if outcome.due is not None else ()
         with made.record.transaction():
             for repository in recorded.repositories(system.record):

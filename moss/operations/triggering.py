@@ -14,48 +14,26 @@ the transaction.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from moss.arriving import expect, have_arrived
 from moss.db import cuts, generations, packages
 from moss.db.paths import Holding
-from moss.db.triggers import (
-    TriggerRun,
-    digest_of_made,
-    made_in,
-    record_made,
-    record_runs,
-    runs_of,
-    set_made,
-    with_changed,
-)
-from moss.errors import CorruptData, TriggerFailed
-from moss.generation import FilterId, PackageId
+from moss.db.triggers import TriggerRun, made_in, record_runs, runs_of, with_changed
+from moss.errors import TriggerFailed
+from moss.generation import PackageId
 from moss.layout import Entry, EntryKind
 from moss.merge import LayoutCollision
 from moss.operations.system import System
 from moss.operations.trees import change_tree
 from moss.operations.trigger_inputs import TriggerInputs, failed
+from moss.operations.trigger_outcomes import Written, record_written
 from moss.operations.trigger_places import Places
 from moss.root import GenerationId
-from moss.stone import Content
 from moss.store import Store
 from moss.triggers.capture import Captured
 from moss.triggers.environment import inhibitor
 from moss.triggers.files import triggers_in
 from moss.triggers.running import Ended, Job, run_all
 from moss.triggers.values import Scope, Trigger
-from moss.unpack import store_content
-from solver.values import replace, value
-
-_READ_BYTES = 1 << 20
-
-
-@value
-class _Written:
-    """What a trigger wrote, as far as it is not on record yet."""
-
-    run: TriggerRun
-    captured: Captured
-    wins_over: tuple[str, ...]
+from solver.values import replace
 
 
 def run_triggers(
@@ -64,9 +42,11 @@ def run_triggers(
     number: GenerationId,
     chosen: Sequence[PackageId],
     store: Store,
+    elsewhere: Mapping[str, Written],
 ) -> tuple[TriggerRun, ...]:
     """Run what is due over the staged generation's tree, which is of the packages `chosen`: what triggers wrote
-    for `base` among them. What became of each, by name. TriggerFailed, CorruptData for a broken file."""
+    for `base` among them. `elsewhere`: what they wrote in another system, where it would be the same here.
+    What became of each, by name. TriggerFailed, CorruptData for a broken file."""
     usr, ignored = os.path.join(system.root.spare, "usr"), system.ignored_triggers
     before = runs_of(system.record, base)
     triggers = triggers_in(usr, system.root.path, Scope.TRANSACTION, ignored)
@@ -80,8 +60,9 @@ def run_triggers(
     staying = [run.package for run in kept.values() if run.package is not None]
     change_tree(system, number, chosen, [*real, *staying], store)
     due = [one for one in triggers if one.name not in kept]
-    written = _run(system, look, due) if due else []
-    runs = (*kept.values(), *_record(system, number, written, staying, store))
+    as_there = {name for name, run in kept.items() if name in elsewhere and elsewhere[name].run.outcome == run.outcome}
+    written = _run(system, look, due, elsewhere, as_there) if due else []
+    runs = (*kept.values(), *record_written(system, number, written, staying, store))
     record_runs(system.record, number, runs)
     all_of_it = [*real, *(run.package for run in runs if run.package is not None)]
     try:
@@ -184,22 +165,33 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
-    """Run these; nothing of it is in the tree, the store or the record yet, and nothing is left lying about."""
-    written: dict[str, _Written] = {}
+def _run(
+    system: System, look: _Look, due: Sequence[Trigger], elsewhere: Mapping[str, Written], as_there: set[str]
+) -> list[Written]:
+    """Run these; nothing of it is in the tree, the store or the record yet, and nothing is left lying about.
+
+    What one wrote elsewhere is taken where all that it depends on is the same, and what it waits for is `as_there`.
+    """
+    written: dict[str, Written] = {}
     inputs: dict[str, str] = {}
     names = [one.name for one in due]
     places = Places(system)
-    system.reporter.stage("running one trigger" if len(due) == 1 else f"running {len(due)} triggers")
-
     def prepare(name: str) -> Job | None:
         before = [other for other in reversed(written) if other in look.waiting[name]]
         commands = look.commands(name)
         inputs[name] = look.inputs(name, commands)
+        known = elsewhere.get(name)
+        if known is not None and known.run.inputs == inputs[name] and look.waiting[name] <= as_there:
+            as_there.add(name)
+            look.made[name] = known.captured.layout
+            written[name] = replace(known, wins_over=tuple(look.waiting[name]))
+            return None
         if not commands:
-            written[name] = _Written(TriggerRun(name, inputs[name], "done"), Captured((), (), ()), ())
+            written[name] = Written(TriggerRun(name, inputs[name], "done"), Captured((), (), ()), ())
             return None
         if not places.are_prepared:
+            left = len(due) - len(written)
+            system.reporter.stage("running one trigger" if left == 1 else f"running {left} triggers")
             places.prepare()
         return places.job(name, tuple(one.handler for one in commands), before)
 
@@ -210,7 +202,7 @@ def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
         look.made[end.name] = captured.layout
         isolation = places.isolation.value
         run = TriggerRun(end.name, inputs[end.name], "done", end.output, end.seconds, isolation=isolation)
-        written[end.name] = _Written(run, captured, tuple(look.waiting[end.name]))
+        written[end.name] = Written(run, captured, tuple(look.waiting[end.name]))
         system.reporter.progress(len(written), len(due), "triggers")
 
     try:
@@ -220,62 +212,3 @@ def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[_Written]:
         places.clear()
         raise
     return list(written.values())
-
-
-def _record(
-    system: System, number: GenerationId, written: Sequence[_Written], staying: Sequence[PackageId], store: Store
-) -> list[TriggerRun]:
-    """Put what was written on record and into the store, durable together."""
-    runs: list[TriggerRun] = []
-    try:
-        with system.record.transaction():
-            for one in written:
-                package = _record_one(system, one) if one.captured.layout else None
-                runs.append(replace(one.run, package=package))
-            made = [run.package for run in runs if run.package is not None]
-            set_made(system.record, number, [*staying, *made])
-            path_filter = cuts.filter_of(system.record, number)
-            cuts.make_cuts(system.record, made, path_filter)
-            expect(system.root, system.record, system.effects)
-            for run, one in zip(runs, written, strict=True):
-                if run.package is not None:
-                    _store(system, run.package, path_filter, one, store)
-            system.effects.syncfs(store.fd)
-        system.effects.commit_point("triggers recorded")
-        have_arrived(system.root, system.effects)
-    finally:
-        if written:
-            system.effects.remove_tree(system.root.triggers)
-    return runs
-
-
-def _record_one(system: System, written: _Written) -> PackageId:
-    digest = digest_of_made(written.run.name, written.wins_over, written.captured.layout)
-    known = packages.unpacked(system.record, digest)
-    if known is not None:
-        return known
-    captured, name = written.captured, written.run.name
-    sizes = {content: os.path.getsize(path) for content, path in captured.contents}
-    return record_made(system.record, name, digest, written.wins_over, captured.layout, sizes)
-
-
-def _store(system: System, package: PackageId, path_filter: FilterId, written: _Written, store: Store) -> None:
-    files = cuts.wanted_of(system.record, package, path_filter)
-    lacking = {asset for asset, is_lacking in files.items() if is_lacking}
-    for content, path in written.captured.contents:
-        assets = sorted(asset for asset in files if asset.digest == content)
-        pieces = Content(content, os.path.getsize(path), _pieces(path))
-        clash = store_content(pieces, assets, lacking, store) if assets else None
-        if clash is not None:
-            raise CorruptData(
-                f"what the trigger {written.run.name} wrote has the digest of another file: {clash.digest.hex()}",
-                file=store.path_of(clash),
-                remedies=["moss verify"],
-            )
-    cuts.cut_has_come(system.record, package, path_filter)
-
-
-def _pieces(path: str) -> Iterator[memoryview]:
-    with open(path, "rb") as file:
-        while piece := file.read(_READ_BYTES):
-            yield memoryview(piece)

@@ -1,0 +1,90 @@
+"""The system on a disk has what triggers wrote for the generation that it is made of: they need not run again."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from moss.db.triggers import runs_of
+from moss.operations.imaging import find_generation, make_own_system
+from moss.operations.system import open_to_change
+from moss.operations.verify import verify
+from tests.builders import snapshot
+from tests.trees import differences
+from tests.triggers.shells import needs_busybox
+from tests.triggers.test_generations import World, failing, made, world
+
+__all__ = ["made", "world"]
+
+pytestmark = needs_busybox
+
+ONCE = """
+name: once
+after: count
+handlers:
+    write:
+        run: /usr/bin/sh
+        args:
+            - -c
+            - |
+                set -e; cd /usr/share; busybox cat /proc/sys/kernel/random/uuid > {uuid}
+                busybox touch empty; busybox cp {uuid} set; busybox chmod 4755 set; busybox rm doc/unrelated
+paths: {/usr/share/items/*: {handlers: [write]}}
+"""
+LATER = ONCE.replace("{uuid}", "uuid2").replace("busybox rm doc/unrelated", "true")
+LATER = LATER.replace("name: once", "name: later").replace("after: count", "after: once")
+ONCE = ONCE.replace("{uuid}", "uuid")
+
+
+@pytest.fixture
+def own(world: World, tmp_path: Path) -> World:
+    own = failing(world, tmp_path, ONCE, "once")
+    own.publish("later", {"share/moss/triggers/tx.d/later.yaml": LATER})
+    own.refresh()
+    own.install("failing", "later", "unrelated")
+    return own
+
+
+def on_a_disk(own: World, place: Path) -> tuple[Path, dict[str, bool]]:
+    """The root of a disk, and which of its triggers have written what they wrote here."""
+    place.mkdir()
+    root = place / "root"
+    with own.open() as system:
+        make_own_system(system, find_generation(system, None), str(place), str(root), "quiet")
+    assert differences(root) == []
+    with open_to_change(str(root), command="test") as system:
+        assert verify(system).is_clean and system.active == 1
+        ran = runs_of(system.record, system.active)
+    assert all(run.isolation or name == "other" for name, run in ran.items())
+    return root, {name: read(root, name) == read(own.root, name) for name in ("uuid", "uuid2")}
+
+
+def read(root: Path, name: str) -> str:
+    return (root / "usr/share" / name).read_text()
+
+
+def test_what_triggers_wrote_goes_onto_the_disk(own: World, tmp_path: Path) -> None:
+    root, same = on_a_disk(own, tmp_path / "disk")
+    assert same == {"uuid": True, "uuid2": True}
+    trees = [snapshot(one / "usr") for one in (root, own.root)]
+    for tree in trees:
+        del tree[".stateID"], tree[".system-model.kdl"]
+    assert trees[0] == trees[1]
+
+
+def test_a_trigger_that_says_something_else_by_now_runs_and_so_does_what_waits_for_it(
+    own: World, tmp_path: Path
+) -> None:
+    admins = own.root / "etc/moss/triggers/tx.d"
+    admins.mkdir(parents=True)
+    (admins / "once.yaml").write_text(ONCE.replace("busybox touch empty", "echo new > empty"))
+    root, same = on_a_disk(own, tmp_path / "disk")
+    assert same == {"uuid": False, "uuid2": False} and read(root, "empty") == "new\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's setuid files are their own")
+def test_what_is_damaged_here_is_made_anew(own: World, tmp_path: Path) -> None:
+    with open(own.root / "usr/share/uuid2", "r+b") as file:
+        file.write(b"X")
+    root, same = on_a_disk(own, tmp_path / "disk")
+    assert same == {"uuid": True, "uuid2": False} and not read(root, "uuid2").startswith("X")
