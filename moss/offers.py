@@ -4,6 +4,11 @@ A universe is compiled once for each revision of a repository, when its index is
 file that is mapped into memory. Where several repositories are enabled their universes are kept merged into
 one as well, which the solver asks with less trouble. Like all that is in the cache either may be missing:
 then a universe is compiled from the database, and the solver is given one for each repository.
+
+    REPOSITORY~DIGEST                 the universe of the index with this digest
+    REPOSITORY~DIGEST.fingerprints    of the paragraphs that it was made of, with a checksum of both files:
+                                      what the next universe of this repository is continued from
+    +DIGEST                           of several universes, merged
 """
 
 import json
@@ -13,8 +18,9 @@ from collections.abc import Iterable, Sequence
 
 from moss.db import candidates
 from moss.db.connection import Database
+from moss.debian.compiled import Compiled
 from moss.debian.source import PREFIX
-from moss.digest import content_digest
+from moss.digest import content_digest, content_hasher
 from moss.effects import Effects
 from moss.package import Metadata
 from moss.repository import Candidate, Repository, Revision
@@ -24,6 +30,8 @@ from solver.tables import UniverseError
 from solver.universe import Universe
 
 _MERGED = "+"  # no repository's name begins so
+_FINGERPRINTS = ".fingerprints"
+_SEAL_BYTES = 16
 
 
 def as_solver_package(metadata: Metadata, key: str, repository: str, size: int) -> Package:
@@ -48,17 +56,42 @@ def as_solver_package(metadata: Metadata, key: str, repository: str, size: int) 
 
 
 def compile_universe(
-    root: Root, offers: Database, revision: Revision, effects: Effects, universe: bytes | None = None
+    root: Root, offers: Database, revision: Revision, effects: Effects, compiled: Compiled | None = None
 ) -> None:
     """Write the universe of a repository that was just read; those of its older revisions go.
 
-    `universe` is it where reading has compiled it already.
+    `compiled` is it where reading has made it already.
     """
-    content = _compiled(offers, revision) if universe is None else universe
-    effects.replace_file(_file(root, revision), content, mode=0o600)
+    compiled = compiled or Compiled(_compiled(offers, revision))
+    file = _file(root, revision)
+    kept = [os.path.basename(file)]
+    effects.replace_file(file, [memoryview(compiled.universe)], mode=0o600)
+    if compiled.fingerprints:
+        effects.replace_file(file + _FINGERPRINTS, _sealed(revision, compiled), mode=0o600)
+        kept.append(os.path.basename(file) + _FINGERPRINTS)
     for name in _files_of(root, revision.repository):
-        if name != os.path.basename(_file(root, revision)):
+        if name not in kept:
             effects.unlink(os.path.join(root.universes, name))
+
+
+def restore_universe(root: Root, offers: Database, revision: Revision, effects: Effects) -> None:
+    """Write the universe of what was read before where it was lost: by a crash, or thrown away."""
+    if not os.path.exists(_file(root, revision)):
+        compile_universe(root, offers, revision, effects)
+
+
+def compiled_before(root: Root, revision: Revision) -> Compiled | None:
+    """What a repository's index was compiled to when it was last read, if that is all there as it was written."""
+    try:
+        with open(_file(root, revision) + _FINGERPRINTS, "rb") as file:
+            sealed = file.read()
+        with open(_file(root, revision), "rb") as file:
+            universe = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        Universe.from_bytes(universe)  # it may be as another moss writes it
+    except (OSError, ValueError, UniverseError):
+        return None
+    compiled = Compiled(universe, sealed[_SEAL_BYTES:])
+    return compiled if sealed == _sealed(revision, compiled) else None
 
 
 def forget_universe(root: Root, repository: str, effects: Effects) -> None:
@@ -123,7 +156,7 @@ def _compiled(offers: Database, revision: Revision) -> bytes:
     compiler = IndexCompiler(revision.repository)
     for listed in candidates.listed_in(offers, revision.repository):
         compiler.add(listed, revision.uri)
-    return compiler.compiled()
+    return bytes(compiler.compiled().universe)
 
 
 def _distinct(offered: Iterable[Candidate]) -> Iterable[Package]:
@@ -135,6 +168,15 @@ def _distinct(offered: Iterable[Candidate]) -> Iterable[Package]:
             yield as_solver_package(
                 candidate.metadata, candidate.candidate_key, candidate.repository, candidate.stone_size
             )
+
+
+def _sealed(revision: Revision, compiled: Compiled) -> bytes:
+    """The fingerprints behind a checksum of all that must belong together: which repository, and both files."""
+    checksum = content_hasher()
+    for part in (revision.repository.encode(), revision.uri.encode(), compiled.universe, compiled.fingerprints):
+        checksum.update(len(part).to_bytes(8, "little"))
+        checksum.update(part)
+    return checksum.digest() + compiled.fingerprints
 
 
 def _merged_file(root: Root, found: Sequence[tuple[Repository, Revision]]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
+from moss.debian.compiled import Compiled
 from moss.digest import PackageDigest
 from moss.package import Metadata
 from solver.values import field, value
@@ -92,8 +93,8 @@ class Contents:
     """What was read of an index, besides the packages that it lists."""
 
     package_count: int
-    universe: bytes | None = None
-    """Where it was compiled by the way."""
+    compiled: Compiled | None = None
+    """Where that was done by the way."""
     definitions: Mapping[str, str] = field(default_factory=dict)
     """What it says that subscriptions mean: texts by the names of their files."""
 

@@ -18,16 +18,16 @@ from solver.numbering import in_order, renumber
 from solver.tables import pack
 from solver.version import Scheme, make_sort_key
 
-_LISTS = (
+LISTS = (
     *("depends", "recommends", "supplements", "conflicts", "breaks", "replaces"),
     "provides_capability",
 )
-_START = {"provides_capability": "provides_start"}
-_COLUMNS = (
+START = {"provides_capability": "provides_start"}
+COLUMNS = (
     *("name", "version", "version_key", "scheme", "arch", "repository"),
     *("flags", "size_low", "size_high"),
 )
-_RELATION_COLUMNS = (
+RELATION_COLUMNS = (
     *("relation_capability", "relation_operator", "relation_version", "relation_key"),
     *("relation_scheme", "relation_arch"),
 )
@@ -50,17 +50,19 @@ class Assembly:
     def __init__(self) -> None:
         self.texts: dict[bytes, int] = {}
         self.capabilities: dict[str, int] = {}
-        self.keys: dict[str, None] = {}
+        self.keys: dict[str, int] = {}
+        """Of the packages, each with its row."""
+        self.sorted_keys: list[bytes] = []
+        """Those keys in the order of the universe, once it is packed."""
         self._versions: list[dict[str, Version]] = [{} for _ in Scheme]
         # One package after another: a number for each column; what it lists, and where each list ends.
         self._rows, self._ends = array("i"), array("i")
-        self._listed = {name: array("i") for name in _LISTS}
+        self._listed = {name: array("i") for name in LISTS}
         self._provides_version, self._provides_key = array("i"), array("i")
         self._relations: dict[tuple[int, ...], int] = {}
         self._formulas: dict[tuple[object, ...], int] = {}
         self._part_start, self._part = array("i", (0,)), array("i")
         self._formula_text, self._formula_scheme = array("i"), array("i")
-        self._sorted_keys: list[bytes] = []
 
     def text(self, text: bytes) -> int:
         return self.texts.setdefault(text, len(self.texts))
@@ -113,7 +115,7 @@ class Assembly:
     ) -> None:
         """A package, by the numbers of what it is; `listed` holds its formulas (depends, recommends,
         supplements) and relations (conflicts, breaks, replaces). Its key must be new."""
-        self.keys[key] = None
+        self.keys[key] = len(self._ends) // len(LISTS)
         self._rows.extend(
             (name, version.text, version.key, scheme, arch, repository, flags, size & 0x7FFFFFFF, size >> 31)
         )
@@ -137,11 +139,11 @@ class Assembly:
         self.capabilities.clear()
         texts = [texts[number] for number in mentioned.texts]
         names = [names[number] for number in mentioned.capabilities]
-        first_key, first_capability = len(texts), len(texts) + len(self._sorted_keys)
-        texts += [*self._sorted_keys, *(name.encode() for name in names)]
+        first_key, first_capability = len(texts), len(texts) + len(self.sorted_keys)
+        texts += [*self.sorted_keys, *(name.encode() for name in names)]
         arrays["key"] = array("i", range(first_key, first_capability))
         arrays["capability_text"] = array("i", range(first_capability, len(texts)))
-        arrays["key_slot"] = hash_slots(self._sorted_keys)
+        arrays["key_slot"] = hash_slots(self.sorted_keys)
         arrays["capability_slot"] = hash_slots(texts[first_capability:])
         arrays["patterns"] = array("i", _open(names, arrays))
         arrays["text_start"] = array("i", accumulate(map(len, texts), initial=0))
@@ -151,7 +153,7 @@ class Assembly:
 
     def _relation_columns(self) -> dict[str, array[int]]:
         columns = zip(*self._relations, strict=True) if self._relations else ((),) * 6
-        arrays = {name: array("i", column) for name, column in zip(_RELATION_COLUMNS, columns, strict=True)}
+        arrays = {name: array("i", column) for name, column in zip(RELATION_COLUMNS, columns, strict=True)}
         self._relations.clear()
         arrays["part_start"], arrays["part"] = self._part_start, self._part
         arrays["formula_text"], arrays["formula_scheme"] = self._formula_text, self._formula_scheme
@@ -159,10 +161,11 @@ class Assembly:
 
     def _sorted_packages(self) -> dict[str, array[int]]:
         """By name, newest first; what is left equal, by repository and key."""
-        column = {name: self._rows[at :: len(_COLUMNS)] for at, name in enumerate(_COLUMNS)}
-        texts, names, keys = list(self.texts), list(self.capabilities), [key.encode() for key in self.keys]
+        column = {name: self._rows[at :: len(COLUMNS)] for at, name in enumerate(COLUMNS)}
+        texts, names = list(self.texts), list(self.capabilities)
+        keys = {row: key.encode() for key, row in self.keys.items()}
         self.keys.clear()
-        order = sorted(range(len(keys)), key=[names[number] for number in column["name"]].__getitem__)
+        order = sorted(sorted(keys), key=[names[number] for number in column["name"]].__getitem__)
         for first, end in _runs([column["name"][at] for at in order]):
             order[first:end] = sorted(order[first:end], key=lambda at: (texts[column["repository"][at]], keys[at]))
             order[first:end] = sorted(
@@ -170,11 +173,11 @@ class Assembly:
                 key=lambda at: (-column["scheme"][at], texts[column["version_key"][at]]),
                 reverse=True,
             )
-        self._sorted_keys = [keys[at] for at in order]
+        self.sorted_keys = [keys[at] for at in order]
         arrays = {name: array("i", map(numbers.__getitem__, order)) for name, numbers in column.items()}
         for name, flat in self._listed.items():
             start = self._starts(name)
-            arrays[_START.get(name, f"{name}_start")], arrays[name] = in_order(start, flat, order)
+            arrays[START.get(name, f"{name}_start")], arrays[name] = in_order(start, flat, order)
         start = self._starts("provides_capability")
         _, arrays["provides_version"] = in_order(start, self._provides_version, order)
         _, arrays["provides_key"] = in_order(start, self._provides_key, order)
@@ -182,7 +185,7 @@ class Assembly:
 
     def _starts(self, name: str) -> array[int]:
         """Where each package's list begins, and the last one ends."""
-        return array("i", (0,)) + self._ends[_LISTS.index(name) :: len(_LISTS)]
+        return array("i", (0,)) + self._ends[LISTS.index(name) :: len(LISTS)]
 
 
 def _open(names: Sequence[str], arrays: Mapping[str, array[int]]) -> list[int]:

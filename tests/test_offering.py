@@ -1,24 +1,25 @@
 """What a repository offers is replaced by writing what differs; what the cache holds is what a new one would hold."""
 
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from moss.db import candidates
 from moss.db.connection import Database, open_repository_cache
-from moss.debian.index import Listed, read_index
+from moss.debian.index import Listed, Paragraph, read_index
 from moss.debian.universe import IndexCompiler
 from moss.repository import Revision, Seen
 from tests.debian.indexes import Packaged
 
 
-def listed(packages: list[Packaged]) -> list[Listed]:
+def listed(packages: list[Packaged]) -> list[Paragraph]:
     text = "\n".join(one.paragraph() for one in packages)
     return list(read_index([text.encode()], "index", ("amd64", "all")))
 
 
-def read(database: Database, name: str, index: list[Listed], together: int = 3) -> None:
+def read(database: Database, name: str, index: list[Paragraph], together: int = 3) -> None:
     with candidates.replacing(database, name) as offer:
         for start in range(0, len(index), together):
             offer(index[start : start + together])
@@ -37,11 +38,11 @@ def numbers(database: Database) -> dict[str, int]:
     return dict(database.connection.execute("SELECT candidate_key, id FROM candidate"))
 
 
-def compiled(index: list[Listed]) -> bytes:
+def compiled(index: Iterable[Listed | None]) -> bytes:
     compiler = IndexCompiler("one")
     for one in index:
-        compiler.add(one, "index")
-    return compiler.compiled()
+        assert one is not None and compiler.add(one, "index")
+    return bytes(compiler.compiled().universe)
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_after_any_changes_the_cache_holds_what_a_new_one_would(
         read(fresh, name, index)
         assert rows(cache, name) == rows(fresh, name)
         if index:
-            assert compiled(list(candidates.listed_in(cache, name))) == compiled(index)
+            assert compiled(candidates.listed_in(cache, name)) == compiled(one.listed for one in index)
         fresh.close()
 
 

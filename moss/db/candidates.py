@@ -7,16 +7,16 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from moss.db.connection import Database
-from moss.db.offering import Offered, Offering, offered
+from moss.db.offering import Offered, Offering, Row
 from moss.db.statements import metadata_from, statement_of
-from moss.digest import PackageDigest
+from moss.digest import PackageDigest, content_digest
 from moss.package import Metadata, Published
 from moss.repository import Candidate, Revision, Seen, candidate_key_of
 from solver.values import later
 from solver.version import Scheme
 
 if TYPE_CHECKING:  # most commands read no index, and take no paragraph apart
-    from moss.debian.index import Listed
+    from moss.debian.index import Listed, Paragraph
 
 _BRIEFLY = (
     "repository, candidate_key, uri, digest, file_size, installed_size,"
@@ -32,7 +32,7 @@ _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 
 
 @contextmanager
-def replacing(database: Database, repository: str) -> "Iterator[Callable[[Iterable[Published | Listed]], None]]":
+def replacing(database: Database, repository: str) -> "Iterator[Callable[[Iterable[Published | Paragraph]], None]]":
     """Give a repository other content: what is handed to the function inside the block.
 
     Readers see the old or the new; where the block ends with an error the old stays. The block must
@@ -43,8 +43,8 @@ def replacing(database: Database, repository: str) -> "Iterator[Callable[[Iterab
         database.connection.execute("PRAGMA defer_foreign_keys = ON")
         offering = Offering(database, repository, _INSERT, _PROVIDE)
 
-        def offer(listed: "Iterable[Published | Listed]") -> None:
-            offering.take([_published_row(one) if isinstance(one, Published) else _listed_row(one) for one in listed])
+        def offer(listed: "Iterable[Published | Paragraph]") -> None:
+            offering.take([_published(one) if isinstance(one, Published) else _listed(one) for one in listed])
 
         yield offer
         offering.finish()
@@ -74,7 +74,7 @@ def record_unchanged(database: Database, repository: str, at: int, seen: Seen) -
     )
 
 
-def _published_row(published: Published) -> Offered:
+def _published(published: Published) -> Offered:
     metadata = published.metadata
     row = (
         candidate_key_of(metadata, published.digest), published.uri, published.digest, published.size,
@@ -82,15 +82,22 @@ def _published_row(published: Published) -> Offered:
         metadata.name, metadata.version, metadata.release, metadata.build_release, metadata.architecture,
         metadata.scheme.name.lower(), metadata.summary, statement_of(metadata), None,
     )  # fmt: skip
-    return offered(row, sorted({provide.name for provide in metadata.relations.provides} - {metadata.name}))
+    provided = sorted({provide.name for provide in metadata.relations.provides} - {metadata.name})
+    return Offered(content_digest("\0".join(map(str, (*row, *provided))).encode()), lambda: (row, provided))
 
 
-def _listed_row(listed: "Listed") -> Offered:
+def _listed(paragraph: "Paragraph") -> Offered:
+    return Offered(paragraph.fingerprint, partial(_listed_row, paragraph))
+
+
+def _listed_row(paragraph: "Paragraph") -> tuple[Row, list[str]]:
+    listed = paragraph.listed
+    assert listed is not None, "packages for other architectures are not offered"
     row = (
         listed.key, listed.filename, listed.sha256, listed.size, listed.installed_size,
         listed.name, listed.version, 1, 1, listed.architecture, "deb", listed.summary, None, listed.paragraph,
     )  # fmt: skip
-    return offered(row, listed.provided_names)
+    return row, listed.provided_names
 
 
 def forget_repository(database: Database, name: str) -> None:

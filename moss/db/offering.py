@@ -1,7 +1,7 @@
 """What a repository offers, put in the place of what it offered before: only rows that differ are written.
 
-An index that is read again says nearly all of what it said. Each row has a fingerprint of all it holds; a row whose
-fingerprint comes again stays where it is.
+An index that is read again says nearly all of what it said. Each row has a fingerprint of all it is made of; a row
+whose fingerprint comes again stays where it is, and is not even made.
 
     before    a 1024   b 2048   c 3072   d 4096        rows lie in the order of the index, by their number,
     now       a        x        c        d             with room between them
@@ -10,14 +10,22 @@ fingerprint comes again stays where it is.
 Where there is no room, or the order is another, rows that could stay are written again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from moss.db.connection import Database
-from moss.digest import content_digest
 
 Row = tuple[str | int | None, ...]
-Offered = tuple[Row, list[str], bytes]
-"""A row, what it provides besides its name, and a digest of both."""
+
+
+class Offered(NamedTuple):
+    """One row. It is made only where it is written."""
+
+    fingerprint: bytes
+    """Of all that the row is made of."""
+    made: Callable[[], tuple[Row, list[str]]]
+    """The row without its number and repository, and what it provides besides its name."""
+
 
 _ROOM = 1024
 """Between two rows that are written one after the other."""
@@ -47,7 +55,7 @@ class Offering:
 
     def take(self, offered: Sequence[Offered]) -> None:
         for one in offered:
-            there = self._before.get(one[-1], 0)
+            there = self._before.get(one.fingerprint, 0)
             if there > self._at and self._place_before(there):
                 self._staying.add(there)
                 self._at = there
@@ -91,17 +99,13 @@ class Offering:
 
     def _write(self, numbers: Sequence[int]) -> None:
         waiting, self._waiting = self._waiting, []
-        numbered = list(zip(numbers, waiting, strict=True))
+        made = [(number, one.fingerprint, *one.made()) for number, one in zip(numbers, waiting, strict=True)]
         self._connection.executemany(
-            self._insert, ((number, self._repository, *row, mark) for number, (row, _, mark) in numbered)
+            self._insert, ((number, self._repository, *row, mark) for number, mark, row, _ in made)
         )
         self._connection.executemany(
-            self._provide, ((name, number) for number, (_, names, _) in numbered for name in names)
+            self._provide, ((name, number) for number, _, _, names in made for name in names)
         )
         self._staying.update(numbers)
         self._at = numbers[-1]
 
-
-def offered(row: Row, provided: list[str]) -> Offered:
-    """A row without its number and repository, and what it provides besides its name."""
-    return row, provided, content_digest("\0".join(map(str, (*row, *provided))).encode())

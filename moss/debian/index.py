@@ -1,14 +1,18 @@
 """A repository's Packages index: one paragraph for each package, tens of thousands of them.
 
-The index is read in pieces and never held whole. Of each paragraph only what identifies and fetches
-the package is taken apart here; its relations are numbered by `moss.debian.universe`, and all the rest
-is kept as text until someone asks (`metadata_from_paragraph`).
+The index is read in pieces and never held whole. A paragraph that was there when the index was last read is known
+by its fingerprint and not taken apart again. Of the others only what identifies and fetches the package is taken
+apart here; its relations are numbered by `moss.debian.universe`, and all the rest is kept as text until someone
+asks (`metadata_from_paragraph`).
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from hashlib import blake2b
 from typing import NamedTuple
 
+from moss import __version__
 from moss.architecture import stone_architecture
 from moss.debian.paragraph import Fields, parse_fields
 from moss.debian.relations import metadata_of
@@ -17,6 +21,11 @@ from moss.package import Metadata
 
 _REMEDY = "moss repo update, or ask the repository's maker"
 _LONGEST_PARAGRAPH = 4 << 20
+_FORM = 1
+"""Raised where another row or another package of a universe is made of a paragraph than before: what was made of it
+then is not taken for it any more. (Nor is what another moss has made.)"""
+FINGERPRINT_BYTES = 16
+_FORM_OF_THIS = f"{__version__} {_FORM}".encode()[-16:]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*")
 _FOLD = "\0"
@@ -76,34 +85,52 @@ class Listed(NamedTuple):
         return text.replace(_FOLD, "\n ") if _FOLD in text else text
 
 
-def read_index(pieces: Iterable[bytes], file: str, architectures: Iterable[str]) -> Iterator[Listed]:
-    """The packages of these architectures (Debian's words), in the order of the index.
+class Paragraph:
+    """A paragraph as it stands in an index."""
 
-    `pieces` are the index's plain bytes. CorruptData names the byte, or the package, that is wrong.
+    def __init__(self, raw: bytes, index: "_Index", offset: int) -> None:
+        self._raw, self._index, self._offset = raw, index, offset
+        self.fingerprint = blake2b(raw, digest_size=FINGERPRINT_BYTES, person=_FORM_OF_THIS).digest()
+        """Of its bytes, and of what this moss makes of them. Whoever writes a package's description may look for
+        another paragraph with the same one: there is none to be found."""
+
+    @property
+    def file(self) -> str:
+        """The index, for errors."""
+        return self._index.file
+
+    @cached_property
+    def listed(self) -> Listed | None:
+        """What it says; None of a package for another architecture. CorruptData names the byte, or the package, that
+        is wrong."""
+        file = self._index.file
+        try:
+            text = self._raw.decode()
+        except UnicodeDecodeError as error:
+            at = self._offset + error.start
+            raise CorruptData("is not UTF-8", file=file, offset=at, remedies=[_REMEDY]) from error
+        fields = _fields(text, file)
+        architecture = self._index.words.get(fields.get("Architecture", ""))
+        if architecture is not None:
+            return _listed(fields, architecture, file)
+        if "Architecture" not in fields:
+            raise _bad(file, fields, "the field 'Architecture' is missing")
+        return None
+
+
+class _Index(NamedTuple):
+    file: str
+    words: Mapping[str, str]
+    """The architectures that are wanted: Debian's words, and moss's."""
+
+
+def read_index(pieces: Iterable[bytes], file: str, architectures: Iterable[str]) -> Iterator[Paragraph]:
+    """The paragraphs in the order of the index; what they say of these architectures (Debian's words).
+
+    `pieces` are the index's plain bytes. CorruptData names the byte that is wrong.
     """
     words = {debian: "noarch" if debian == "all" else stone_architecture(debian) for debian in architectures}
-    for text in _paragraphs(pieces, file):
-        fields = _fields(text, file)
-        architecture = words.get(fields.get("Architecture", ""))
-        if architecture is not None:
-            yield _listed(fields, architecture, file)
-        elif "Architecture" not in fields:
-            raise _bad(file, fields, "the field 'Architecture' is missing")
-
-
-def listed_again(paragraph: str, architecture: str, sha256: str, size: int) -> Listed:
-    """A package whose paragraph the cache kept, as the index listed it; without the place of its file."""
-    fields = _fields(paragraph, "the cache")
-    return Listed(fields["Package"], fields["Version"], architecture, sha256, size, "", "", fields)
-
-
-def metadata_from_paragraph(paragraph: str, key: str) -> Metadata:
-    """What a package says of itself, from the paragraph that the cache keeps."""
-    return metadata_of(parse_fields(paragraph.encode(), key), key, key)
-
-
-def _paragraphs(pieces: Iterable[bytes], file: str) -> Iterator[str]:
-    """The texts between empty lines."""
+    index = _Index(file, words)
     rest, offset = b"", 0
     for piece in pieces:
         rest += piece
@@ -117,27 +144,33 @@ def _paragraphs(pieces: Iterable[bytes], file: str) -> Iterator[str]:
                     remedies=[_REMEDY],
                 )
             continue
-        yield from _split(rest[:end], file, offset)
+        yield from _paragraphs(rest[:end], index, offset)
         rest, offset = rest[end + 2 :], offset + end + 2
-    yield from _split(rest, file, offset)
+    yield from _paragraphs(rest, index, offset)
 
 
-def _split(raw: bytes, file: str, offset: int) -> Iterator[str]:
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError as error:
-        raise CorruptData("is not UTF-8", file=file, offset=offset + error.start, remedies=[_REMEDY]) from error
-    if _FOLD in text or "\r" in text:
-        place = min(position for position in (text.find(_FOLD), text.find("\r")) if position >= 0)
-        raise CorruptData(
-            "holds a control character",
-            file=file,
-            offset=offset + len(text[:place].encode()),
-            remedies=[_REMEDY],
-        )
-    for paragraph in text.split("\n\n"):
-        if paragraph and not paragraph.isspace():
-            yield paragraph.strip("\n")
+def listed_again(paragraph: str, architecture: str, sha256: str, size: int) -> Listed:
+    """A package whose paragraph the cache kept, as the index listed it; without the place of its file."""
+    fields = _fields(paragraph, "the cache")
+    return Listed(fields["Package"], fields["Version"], architecture, sha256, size, "", "", fields)
+
+
+def metadata_from_paragraph(paragraph: str, key: str) -> Metadata:
+    """What a package says of itself, from the paragraph that the cache keeps."""
+    return metadata_of(parse_fields(paragraph.encode(), key), key, key)
+
+
+def _paragraphs(raw: bytes, index: _Index, offset: int) -> Iterator[Paragraph]:
+    """The texts between empty lines."""
+    if b"\0" in raw or b"\r" in raw:
+        place = min(position for position in (raw.find(b"\0"), raw.find(b"\r")) if position >= 0)
+        raise CorruptData("holds a control character", file=index.file, offset=offset + place, remedies=[_REMEDY])
+    for one in raw.split(b"\n\n"):
+        plain = one.strip(b"\n")
+        if plain and not plain.isspace():
+            before = 0 if len(plain) == len(one) else one.index(plain)
+            yield Paragraph(plain, index, offset + before)
+        offset += len(one) + 2
 
 
 def _fields(text: str, file: str) -> dict[str, str]:

@@ -2,17 +2,21 @@
 
 An index says the same things over and over: of a million relations less than a tenth differ. Each text
 is taken apart once and then stands for its number, so that no value is made of a package on the way.
-The result is the universe that the packages' metadata would be compiled to; a test compares the two.
+And it says nearly all that it said when it was last read: a paragraph that was compiled then is not taken apart.
+The result is the universe that the packages' metadata would be compiled to; a test compares them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from moss.debian.index import Listed
+from moss.debian.compiled import Compiled
+from moss.debian.index import FINGERPRINT_BYTES, Listed, Paragraph
 from moss.debian.relations import OPERATORS, RELATION_PATTERN, debian_architecture
 from moss.errors import CorruptData
 from solver.assemble import Assembly, Version
+from solver.continued import Continued
 from solver.model import Operator
+from solver.universe import Universe
 from solver.version import Scheme, VersionError
 
 _RELATION = re.compile(rf"\s*{RELATION_PATTERN}\s*")
@@ -26,18 +30,33 @@ _FIELDS = {
 }
 
 
+def _cut(fingerprints: bytes) -> Iterator[bytes]:
+    return (fingerprints[at : at + FINGERPRINT_BYTES] for at in range(0, len(fingerprints), FINGERPRINT_BYTES))
+
+
 class _Odd(Exception):
     """A text that is not written the usual way; what is wrong with it, if anything."""
 
 
 class IndexCompiler:
-    """Takes the packages of an index one by one; `compiled` is their universe.
+    """Takes the packages of an index one by one; `compiled` is their universe. `before` is what this repository's
+    index was compiled to before, where that is known.
 
     A package that comes twice counts once. CorruptData names the package whose fields are wrong.
     """
 
-    def __init__(self, repository: str) -> None:
-        self._assembly = assembly = Assembly()
+    def __init__(self, repository: str, before: Compiled | None = None) -> None:
+        self._assembly: Assembly = Assembly()
+        self._before: dict[bytes, int] = {}
+        """The packages of that universe, by the fingerprints of their paragraphs."""
+        if before is not None:
+            universe = Universe.from_bytes(before.universe)
+            assert len(before.fingerprints) == FINGERPRINT_BYTES * len(universe)
+            self._before = dict(zip(_cut(before.fingerprints), range(len(universe)), strict=True))
+            self._keys = [universe.text(number) for number in universe.key]
+            self._continued = self._assembly = Continued(universe)
+        self._fingerprints: dict[str, bytes] = {}
+        assembly = self._assembly
         self._repository = assembly.text(repository.encode())
         self._arches: dict[str, int] = {}
         relations = _Numbers(self._relation)
@@ -52,6 +71,22 @@ class IndexCompiler:
 
     def __len__(self) -> int:
         return len(self._assembly.keys)
+
+    def take(self, paragraph: Paragraph) -> bool:
+        """Whether it is of a package that is wanted, and new."""
+        known = self._before.get(paragraph.fingerprint)
+        if known is not None:
+            key = self._keys[known]
+            if key in self._assembly.keys:
+                return False
+            self._continued.stay(key, known)
+        else:
+            listed = paragraph.listed
+            if listed is None or not self.add(listed, paragraph.file):
+                return False
+            key = listed.key
+        self._fingerprints[key] = paragraph.fingerprint
+        return True
 
     def add(self, listed: Listed, file: str) -> bool:
         """Whether it is new. `file` is where it is listed, for errors."""
@@ -95,12 +130,15 @@ class IndexCompiler:
         except _Odd as wrong:
             raise _Odd(f"{name}: {wrong}") from wrong
 
-    def compiled(self) -> bytes:
+    def compiled(self) -> Compiled:
         """The universe of all that was added; the compiler is used up by it."""
         # What texts stand for is not asked any more; matching and packing need the room.
         self._provides.clear()
         self._numbers.clear()
-        return self._assembly.packed()
+        universe, fingerprints = self._assembly.packed(), self._fingerprints
+        if not fingerprints:  # they did not come as paragraphs
+            return Compiled(universe)
+        return Compiled(universe, b"".join([fingerprints[key.decode()] for key in self._assembly.sorted_keys]))
 
     def _provided(self, text: str) -> list[tuple[int, Version]]:
         found = self._provides.get(text)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from moss.debian.compiled import Compiled
 from moss.debian.index import read_index
 from moss.debian.source import AptSource
 from moss.debian.universe import IndexCompiler
@@ -30,15 +31,15 @@ class PackagesSource:
     files: tuple[IndexFile, ...]
     architecture: str
 
-    def read(self, repository: str, offer: "Offer") -> Contents:
-        """As of a stone.index. A package that several indexes list is the first's."""
+    def read(self, repository: str, offer: "Offer", before: Compiled | None) -> Contents:
+        """As of a stone.index. A package that several indexes list is the first's. `before`: what was read of this
+        repository before, compiled; paragraphs that were there then are not taken apart again."""
         with _uncollected():
-            compiler = IndexCompiler(repository)
+            compiler = IndexCompiler(repository, before)
             for index in self.files:
                 with as_moss_error(f"read {index.path}"):
-                    listed = read_index(plain_pieces(index.path), index.path, (self.architecture, "all"))
-                    new = (one for one in listed if compiler.add(one, index.path))
-                    while together := list(islice(new, _TOGETHER)):
+                    paragraphs = read_index(plain_pieces(index.path), index.path, (self.architecture, "all"))
+                    while together := list(islice(filter(compiler.take, paragraphs), _TOGETHER)):
                         offer(together)
             count = len(compiler)
             return Contents(count, compiler.compiled())

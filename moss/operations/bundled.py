@@ -14,6 +14,7 @@ from moss.bundle.arrival import NEW_RECEIPT, Arrival
 from moss.bundle.manifest import BundledPackage, Manifest
 from moss.bundle.read import Bundle, Head, open_bundle
 from moss.db import bundles, generations, packages
+from moss.debian.compiled import Compiled
 from moss.digest import PackageDigest
 from moss.errors import NotFound, TrustFailure
 from moss.fetch.verify import open_uri
@@ -177,7 +178,7 @@ class BundleSource:
         self._bundle = bundle
         self.digest = hashlib.sha256(bundle.manifest.encode()).hexdigest()
 
-    def read(self, _: str, offer: Callable[[Iterable[Published]], None]) -> Contents:
+    def read(self, _: str, offer: Callable[[Iterable[Published]], None], __: Compiled | None) -> Contents:
         """Hand on what is on offer."""
         listed = {package.digest: package for package in self._bundle.manifest.packages}
         offered = [

@@ -8,6 +8,7 @@ import io
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from moss.debian.compiled import Compiled
 from moss.errors import CorruptData
 from moss.package import Published
 from moss.repository import Contents
@@ -15,9 +16,9 @@ from moss.stone import StoneKind, open_stone
 from solver.values import value
 
 if TYPE_CHECKING:
-    from moss.debian.index import Listed
+    from moss.debian.index import Paragraph
 
-Offer = Callable[["Iterable[Published | Listed]"], None]
+Offer = Callable[["Iterable[Published | Paragraph]"], None]
 
 
 @value
@@ -28,7 +29,7 @@ class StoneSource:
     digest: str
     content: bytes
 
-    def read(self, _: str, offer: Offer) -> Contents:
+    def read(self, _: str, offer: Offer, __: Compiled | None) -> Contents:
         """Hand on what is on offer."""
         stone = open_stone(io.BytesIO(self.content), self.uri)
         if stone.kind is not StoneKind.INDEX:

@@ -11,7 +11,7 @@ from moss.db import repositories as recorded
 from moss.debian.source import PREFIX as APT
 from moss.debian.source import AptSource
 from moss.errors import CorruptData, MossError, NetworkFailure, NotFound, TrustFailure, UsageError
-from moss.offers import compile_universe, forget_universe, merge_universes
+from moss.offers import compile_universe, compiled_before, forget_universe, merge_universes, restore_universe
 from moss.operations.places import is_on_network
 from moss.operations.stated import file_of_repositories
 from moss.operations.system import System
@@ -418,15 +418,17 @@ def _take(
     known = _known(system, repository)
     if known is not None and (source is None or known.digest == source.digest):
         candidates.record_unchanged(system.offers, repository.name, system.clock(), seen or Seen())
+        restore_universe(system.root, system.offers, known, system.effects)
         system.effects.commit_point("index is as before")
         return Refresh(repository.name, known.package_count, changed=False)
     assert source is not None, "only what is known can be as before"
+    before = None if known is None else compiled_before(system.root, known)
     with candidates.replacing(system.offers, repository.name) as offer:
-        contents = source.read(repository.name, offer)
-        count, universe = contents.package_count, contents.universe
+        contents = source.read(repository.name, offer, before)
+        count = contents.package_count
         revision = Revision(repository.name, repository.uri, source.digest, system.clock(), count, seen or Seen())
         candidates.record_revision(system.offers, revision)
         definitions.replace_texts(system.offers, repository.name, contents.definitions)
     system.effects.commit_point("index read")
-    compile_universe(system.root, system.offers, revision, system.effects, universe)
+    compile_universe(system.root, system.offers, revision, system.effects, contents.compiled)
     return Refresh(repository.name, count, changed=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from moss.db import candidates
 from moss.db.repositories import repositories
+from moss.debian.compiled import Compiled
 from moss.debian.source import PREFIX
 from moss.errors import NotFound, TrustFailure, UsageError
 from moss.fetch.transport import Transport
@@ -25,7 +26,7 @@ from moss.versioned import PREFIX as VERSIONED
 from solver.values import value
 
 if TYPE_CHECKING:
-    from moss.debian.index import Listed
+    from moss.debian.index import Paragraph
     from moss.tuf.client import Refreshing
 
 FINGERPRINT_PREFIX = "sha256:"
@@ -139,11 +140,13 @@ class SignedSource:
         self.target = refreshing.index()
         self.digest = self.target.hashes["sha256"]
 
-    def read(self, name: str, offer: "Callable[[Iterable[Published | Listed]], None]") -> Contents:
+    def read(
+        self, name: str, offer: "Callable[[Iterable[Published | Paragraph]], None]", before: Compiled | None
+    ) -> Contents:
         """Hand on what is on offer."""
         from moss.operations.indexes import StoneSource
 
-        return StoneSource(self._uri, self.digest, self.content).read(name, offer)
+        return StoneSource(self._uri, self.digest, self.content).read(name, offer, before)
 
     @cached_property
     def content(self) -> bytes:

@@ -31,7 +31,8 @@ CREATE TABLE candidate (
     build_release INTEGER NOT NULL,
     architecture TEXT NOT NULL,
     scheme TEXT NOT NULL,
-    -- XXH3 (128 bits) of the row with what it provides: it stays while an index that is read again says the same.
+    -- Digest (128 bits) of all that the row is made of: XXH3 of it with what it provides, BLAKE2b of a Debian index's
+    -- paragraph. It stays while an index that is read again says the same.
     fingerprint BLOB NOT NULL,
     summary TEXT NOT NULL,
     -- The rest of what it says of itself, read when someone asks: canonical JSON (see

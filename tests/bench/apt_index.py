@@ -22,10 +22,10 @@ from moss.debian.index import read_index
 from moss.debian.universe import IndexCompiler
 from moss.foreign.apt import plain_pieces
 compiler = IndexCompiler("debian")
-for listed in read_index(plain_pieces(sys.argv[1]), sys.argv[1], ("amd64", "all")):
-    compiler.add(listed, sys.argv[1])
+for paragraph in read_index(plain_pieces(sys.argv[1]), sys.argv[1], ("amd64", "all")):
+    compiler.take(paragraph)
 with open(sys.argv[2], "wb") as file:
-    file.write(compiler.compiled())
+    file.write(compiler.compiled().universe)
 """
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from moss.debian.index import metadata_from_paragraph, read_index
+from moss.debian.index import Listed, metadata_from_paragraph, read_index
 from moss.debian.source import AptSource
 from moss.debian.universe import IndexCompiler
 from moss.errors import CorruptData, MossError, NotFound, UsageError
@@ -28,7 +28,12 @@ PACKAGES = (
 
 
 def listed(text: str) -> list[tuple[str, str]]:
-    return [(one.name, one.architecture) for one in read_index([text.encode()], "index", ("amd64", "all"))]
+    return [(one.name, one.architecture) for one in all_listed(text)]
+
+
+def all_listed(text: str) -> list[Listed]:
+    paragraphs = read_index([text.encode()], "index", ("amd64", "all"))
+    return [one.listed for one in paragraphs if one.listed is not None]
 
 
 def whole_index(packages: tuple[Packaged, ...] = PACKAGES) -> str:
@@ -51,11 +56,11 @@ def both_ways(text: str) -> tuple[bytes, bytes]:
     """The universe compiled from the index, and the one compiled from each package's metadata."""
     compiler = IndexCompiler("r")
     packages = []
-    for one in read_index([text.encode()], "index", ("amd64", "all")):
+    for one in all_listed(text):
         compiler.add(one, "index")
         metadata = metadata_from_paragraph(one.paragraph, one.key)
         packages.append(as_solver_package(metadata, one.key, "r", one.size))
-    return compiler.compiled(), Universe.compile(packages)
+    return bytes(compiler.compiled().universe), Universe.compile(packages)
 
 
 def test_the_universe_of_an_index_is_that_of_its_packages_metadata() -> None:
@@ -76,7 +81,7 @@ def test_packages_for_other_architectures_are_passed_over() -> None:
 
 
 def test_metadata_from_the_cache_is_that_of_the_whole_paragraph() -> None:
-    (tool, *_, plain) = read_index([whole_index().encode()], "index", ("amd64", "all"))
+    (tool, *_, plain) = all_listed(whole_index())
     metadata = metadata_from_paragraph(plain.paragraph, plain.key)
     assert metadata.homepage == "https://a.example" and metadata.summary == "plain for tests"
     assert metadata.source_digest == plain.key == f"sha256:{plain.sha256}"
@@ -88,8 +93,8 @@ def test_metadata_from_the_cache_is_that_of_the_whole_paragraph() -> None:
 def test_an_index_reads_the_same_in_pieces_of_any_size(step: int) -> None:
     raw = whole_index().encode()
     pieces = [raw[start : start + step] for start in range(0, len(raw), step)]
-    found = [one.paragraph for one in read_index(pieces, "index", ("amd64", "all"))]
-    assert found == [one.paragraph for one in read_index([raw], "index", ("amd64", "all"))]
+    found = [one.listed for one in read_index(pieces, "index", ("amd64", "all"))]
+    assert found == [one.listed for one in read_index([raw], "index", ("amd64", "all"))]
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
