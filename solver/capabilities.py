@@ -83,7 +83,7 @@ class Capabilities:
         found = self._of_number.get(base[index] + number)
         if found is None:
             own = self._names.of_capability(index, number)
-            found = self._gather(own)
+            found = self._of_number[base[index] + number] = self._gather(own)
             for other, there in own.where:
                 self._of_number[base[other] + there] = found
         return found
@@ -93,10 +93,6 @@ class Capabilities:
         for index, number in self._joined.where(text):
             return self.of(index, number)
         return None
-
-    def relation(self, relation: int) -> Matches:
-        """What matches a numbered relation."""
-        return self.relation_of(*self._joined.at_relation(relation))
 
     def relation_of(self, universe: Universe, local: int, index: int) -> Matches:
         """What matches a relation of a universe, the `index`-th."""

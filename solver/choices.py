@@ -67,8 +67,8 @@ class Choices:
         self.preferences: list[int] = []
         # What to say of packages that may join later; of names and capabilities nobody has met yet
         # it is not even known whom it is about.
-        self.reached: set[int | bytes] = set()
-        self.unmet: dict[int | bytes, list[tuple[int, Kind, int]]] = {}
+        self.reached: set[int] = set()
+        self.unmet: dict[int, list[tuple[int, Kind, int]]] = {}
         self.barring: dict[int, list[tuple[int, Kind, int]]] = {}
         self.watched: dict[int, list[int]] = {}
         # What is known to be in every solution worth looking at, and in none.
@@ -157,7 +157,7 @@ class Choices:
             else:
                 self.barring.setdefault(other, []).append((package, kind, relation))
 
-    def reach(self, place: int | bytes) -> None:
+    def reach(self, place: int) -> None:
         """Packages of a name, or that provide a capability, are met."""
         if place not in self.reached:
             self.reached.add(place)
@@ -182,7 +182,7 @@ class Choices:
             return state
         state = self.states[name] = NameState(name)
         versions = name.versions
-        self.reach(name.where[0][1] if self.pool.plain else self.pool.place(*name.where[0]))
+        self.reach(self.pool.place(*name.where[0]))
         inside: Sequence[int]
         if len(versions) == 1:
             self._join(versions[0], state)

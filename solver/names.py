@@ -1,7 +1,8 @@
 """Package names over several universes: the versions of each, the best first.
 
 Packages of one key are one: the first in the order of universes stands for all. Where the order
-within a table is the order of all, a name is a range of its table and nothing is compared.
+within the first table is the order of all, a name that no other table has is a range of it and nothing
+is compared: those of the others are often only the packages that are installed and on offer no more.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ Offer = tuple[int, int, bytes | None]
 BYTEWISE = {int(Scheme.DEB), int(Scheme.INTEGER)}
 EVERYWHERE = ("", "all", "noarch")
 
+
+# So many providers in other universes than the first are told apart from what only the first has; it takes 1 µs each.
+_FEW = 5000
 
 # Where a version stands (priority, architecture, scheme), its sort key, and the package.
 _Place = tuple[tuple[int, int, int], bytes, int]
@@ -55,7 +59,9 @@ class Names:
     ) -> None:
         self._joined, self._installed = joined, installed
         self._priorities, self._architectures = priorities, architectures
-        self.plain = self._is_plain()
+        # The capabilities of the first universe that cannot be read off it; None where nothing can.
+        self.mixed = self._find_mixed() if self._is_in_order() else None
+        self.plain = self.mixed is not None and len(joined.universes) == 1
         self._of_package = Lookup(self._plain_of_package if self.plain else self._find_of_package)
         # The name a package has.
         self.of: Callable[[int], Name] = self._of_package.__getitem__
@@ -65,10 +71,10 @@ class Names:
         self._ranks = [{arch: self._rank(u.text(arch)) for arch in u.arches} for u in joined.universes]
         self._urgency = [{repo: -priorities.get(u.text(repo), 0) for repo in u.repositories} for u in joined.universes]
 
-    def _is_plain(self) -> bool:
-        """Whether there is one universe, sorted for these priorities (for as many more of each is the same),
-        and nothing in it of another architecture than the rest."""
-        if len(self._joined.universes) != 1:
+    def _is_in_order(self) -> bool:
+        """Whether the first universe is sorted for these priorities (for as many more of each is the same), and
+        nothing in it is of another architecture than the rest."""
+        if not self._joined.universes:
             return False
         universe = self._joined.universes[0]
         repositories = zip(universe.repositories, universe.priorities, strict=True)
@@ -76,6 +82,19 @@ class Names:
         arches = {universe.text(t) for t in universe.arches} - set(EVERYWHERE)
         wanted = len(arches) < 2 and arches <= set(self._architectures)
         return len(others) < 2 and (wanted or not self._architectures)
+
+    def _find_mixed(self) -> Set[int] | None:
+        """The capabilities of the first universe that others provide or replace, where that is little."""
+        first, *others = self._joined.universes
+        if sum(len(other.provider) for other in others) > _FEW:
+            return None
+        return {
+            first.capability(other.text_bytes(other.capability_text[number]))
+            for other in others
+            for number in range(len(other.capability_text))
+            if other.provider_start[number] < other.provider_start[number + 1]
+            or other.replacer_start[number] < other.replacer_start[number + 1]
+        }
 
     def _rank(self, arch: str) -> int | None:
         """How good an architecture is, the best 0; None where it is not wanted."""
@@ -94,7 +113,10 @@ class Names:
 
     def _find_of_package(self, package: int) -> Name:
         universe, local, index = self._joined.at(package)
-        return self.of_capability(index, universe.name[local])
+        number = universe.name[local]
+        if not index and self.mixed is not None and number not in self.mixed:
+            return self._plain_of_package(package)
+        return self.of_capability(index, number)
 
     def of_capability(self, index: int, number: int) -> Name:
         """The packages whose name is a capability of a universe; there may be none."""
@@ -102,17 +124,21 @@ class Names:
         found = self._of_capability.get(place)
         if found is None:
             universe = self._joined.universes[index]
-            if self.plain:
+            if not index and self.mixed is not None and number not in self.mixed:
                 versions = universe.named(number)
                 found = self.of(versions[0]) if versions else Name((), (), ((index, number),))
                 self._of_capability[place] = found
-            else:
-                text = universe.text_bytes(universe.capability_text[number])
-                where = self._joined.where(text, (index, number))
-                found = self._join(where)
-                found.text = text
-                for other, there in where:
-                    self._of_capability[self._joined.capability_base[other] + there] = found
+                return found
+            text = universe.text_bytes(universe.capability_text[number])
+            where = self._joined.where(text, (index, number))
+            first, there = where[0]
+            if not first and self.mixed is not None and there not in self.mixed:
+                found = self._of_capability[place] = self.of_capability(first, there)
+                return found
+            found = self._join(where)
+            found.text = text
+            for other, there in where:
+                self._of_capability[self._joined.capability_base[other] + there] = found
         return found
 
     def text(self, name: Name) -> bytes:

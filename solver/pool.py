@@ -47,7 +47,7 @@ class Pool(Joined):
         self.installed_set = frozenset(self.installed)
         self._names = Names(self, self.priorities, self.architectures, self.installed_set)
         self._capabilities = Capabilities(self, self._names)
-        self.plain = self._names.plain
+        self.plain, self._mixed = self._names.plain, self._names.mixed
         self.name, self.canonical = self._names.of, self._names.canonical
         # Asked over and over. `choices`: what can satisfy a plain formula, and how many of them the first
         # alternative has; nothing is said of other formulas. `matches`: what matches a relation, packages
@@ -57,6 +57,7 @@ class Pool(Joined):
         ).__getitem__
         self.matches: Callable[[int], list[int]] = Lookup(self._find_matches).__getitem__
         self.candidate: Callable[[int], Candidate] = Lookup(self._find_candidate).__getitem__
+        self._place: Callable[[tuple[int, int]], int] = Lookup(self._find_place).__getitem__
 
     def numbers(self, keys: Iterable[str]) -> tuple[int, ...]:
         """The packages of these keys, sorted. Raises UnknownPackageError."""
@@ -113,6 +114,10 @@ class Pool(Joined):
             return [], 0
         relation = self._capabilities.relation_of
         start, end = universe.part_start[local], universe.part_start[local + 1]
+        if not index and self._mixed is not None:
+            mentioned = universe.relation_capability
+            if self._mixed.isdisjoint([mentioned[part] for part in universe.part[start:end]]):
+                return self._plain_choices(local)
         if end - start == 1:
             return relation(universe, universe.part[start], index)
         chosen: dict[int, None] = {}
@@ -140,10 +145,10 @@ class Pool(Joined):
         return list(dict.fromkeys(p for part in parts for p in self.matches(base + part)))
 
     def _find_matches(self, relation: int) -> list[int]:
-        if self.plain:
-            universe, local = self.universes[0], relation
+        universe, local, index = self.at_relation(relation)
+        if not index and self._mixed is not None and universe.relation_capability[local] not in self._mixed:
             return universe.match[universe.match_start[local] : universe.match_start[local + 1]].tolist()
-        return self._capabilities.relation(relation)[0]
+        return self._capabilities.relation_of(universe, local, index)[0]
 
     def match(
         self,
@@ -159,11 +164,16 @@ class Pool(Joined):
         found, _ = self._capabilities.matching(capability, relation.operator, wanted, relation.arch)
         return [p for p in found if repository is None or self.candidate(p).repository == repository]
 
-    def place(self, index: int, capability: int) -> int | bytes:
-        """What stands for a capability of a universe in all of them."""
-        if self.plain:
-            return capability
-        return self.universes[index].text_bytes(self.universes[index].capability_text[capability])
+    def place(self, index: int, capability: int) -> int:
+        """What stands for a capability of a universe in all of them: its number in the first that mentions it."""
+        return self._place((index, capability)) if index else capability
+
+    def _find_place(self, of: tuple[int, int]) -> int:
+        index, capability = of
+        universe = self.universes[index]
+        text = universe.text_bytes(universe.capability_text[capability])
+        first, number = self.where(text, of)[0]
+        return self.capability_base[first] + number
 
     def replacers(self, package: int) -> set[int]:
         """Packages of other names that replace a package and conflict with it: they take its place."""

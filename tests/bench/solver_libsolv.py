@@ -236,6 +236,7 @@ def tasks(system: Suite, older: Suite, lost: Suite, several: bool) -> list[Task]
         Task("install gnome", 0.4, install=("gnome",)),
         Task("install gnome libreoffice texlive-full", 0.4, install=("gnome", "libreoffice", "texlive-full")),
         Task("install gnome, 800 installed", 0.6, install=("gnome",), installed=system),
+        Task("install gnome, 20 of 800 on offer no more", 0.6, install=("gnome",), installed=older, lost=lost),
         Task("update 20 of 800 installed", 0.6, update=twenty, installed=system)
         if several
         else Task("update 20 of 800 installed", 0.6, update=twenty_older, installed=older, lost=lost),

@@ -191,8 +191,9 @@ def make_problem(puzzle: Puzzle, seed: int = 0) -> Problem:
     elif seed % 3 == 2:  # some packages in both
         parts = [[p for p in packages if shuffle.random() < 0.7], packages]
     universes = [Universe.of(part) for part in parts]
-    if seed % 2 and len(universes) > 1:
-        universes = [Universe.from_bytes(b"".join(merge(universes, puzzle.priorities if seed % 4 == 1 else {})))]
+    if seed // 6 % 2 and len(universes) > 1:
+        sorted_for = puzzle.priorities if seed // 12 % 2 else {}
+        universes = [Universe.from_bytes(b"".join(merge(universes, sorted_for)))]
     return Problem(
         universes=tuple(universes),
         installed=tuple(shuffle.sample(sorted(puzzle.installed), len(puzzle.installed))),

@@ -92,6 +92,25 @@ def test_a_merged_table_answers_as_its_universes_do(sorted_for: dict[str, int], 
         assert answers(one) == answers(Pool(universes, (), asked_with, architectures)), seed
 
 
+@pytest.mark.parametrize("priorities", PRIORITIES)
+def test_what_is_read_off_the_first_universe_is_what_joining_all_names_finds(
+    priorities: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_off = 0
+    for seed in range(120):
+        universes = parts_of(make_puzzle(seed, most=14).packages, seed)
+        pool = Pool(universes, (), priorities)
+        mixed = pool._names.mixed
+        found = answers(pool)
+        with monkeypatch.context() as joining:
+            joining.setattr("solver.names._FEW", -1)
+            pool = Pool(universes, (), priorities)
+            assert pool._names.mixed is None
+            assert found == answers(pool), seed
+        read_off += mixed is not None and not mixed.issuperset(range(len(universes[0].capability_text)))
+    assert read_off > 10
+
+
 def answers(pool: Pool) -> dict[str, object]:
     """By key: the versions of each name; by text: what satisfies each relation and formula, and what comes first."""
     every = [p for p in range(len(pool)) if pool.canonical(p) == p]
