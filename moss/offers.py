@@ -51,6 +51,7 @@ def as_solver_package(metadata: Metadata, key: str, repository: str, size: int) 
         replaces=relations.replaces,
         recommends=relations.recommends,
         supplements=relations.supplements,
+        every_arch=relations.serves_every_architecture,
         size=size,
     )
 

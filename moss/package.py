@@ -24,6 +24,8 @@ class Relations:
     conflicts: tuple[Relation, ...] = ()
     breaks: tuple[Relation, ...] = ()
     replaces: tuple[Relation, ...] = ()
+    serves_every_architecture: bool = False
+    """Whether packages of other architectures may have their needs met by it (Debian's `Multi-Arch: foreign`)."""
 
 
 @value
@@ -61,8 +63,8 @@ class Metadata:
 
     @property
     def file_name(self) -> str:
-        version = self.version.replace(":", "%3a").replace("/", "%2f")
-        return f"{self.name}-{version}-{self.release}-{self.build_release}-{self.architecture}.stone"
+        name, version = (text.replace(":", "%3a").replace("/", "%2f") for text in (self.name, self.version))
+        return f"{name}-{version}-{self.release}-{self.build_release}-{self.architecture}.stone"
 
     @property
     def relations(self) -> Relations:

@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches
+from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches, without_arch
 from solver.joined import Joined
 from solver.model import Operator
 from solver.names import BYTEWISE, Name, Names, Offer
@@ -33,12 +33,12 @@ _COMPARE_NUMBERED: list[Callable[[Any, bytes], bool]] = [_COMPARE[sign or Operat
 
 class Capability:
     """Who offers it: first the packages of that very name (`own`; None where there are no others),
-    then the others, by name; of each name the best version first."""
+    then the others, by name; of each name the best version first. `plain` is the name in `name:ARCH`."""
 
-    __slots__ = ("everything", "known", "offers", "own", "scheme")
+    __slots__ = ("everything", "known", "offers", "own", "plain", "scheme")
 
-    def __init__(self, offers: list[Offer], own: frozenset[int] | None) -> None:
-        self.offers, self.own = offers, own
+    def __init__(self, offers: list[Offer], own: frozenset[int] | None, plain: bytes) -> None:
+        self.offers, self.own, self.plain = offers, own, plain
         # The only scheme, where versions can be compared as bytes.
         self.scheme = offers[0][1] if offers and offers[0][1] in BYTEWISE else -1
         every = []
@@ -94,6 +94,35 @@ class Capabilities:
             return self.of(index, number)
         return None
 
+    def need(self, universe: Universe, local: int, index: int) -> Matches:
+        """What meets a relation of a universe, the `index`-th, that a package needs: what matches it, and, of
+        `name:ARCH`, what provides the name for every architecture; first the package of the plain name."""
+        matches = self.relation_of(universe, local, index)
+        number = self._joined.capability_base[index] + universe.relation_capability[local]
+        if not (plain := self._of_number[number].plain):
+            return matches
+        found, first = matches
+        key, arch = universe.relation_key[local], universe.relation_arch[local]
+        wanted = {universe.relation_scheme[local]: None if key == NO_TEXT else universe.text_bytes(key)}
+        limit = None if arch == NO_TEXT else universe.text(arch)
+        named, others = self.serving(plain, OPERATORS[universe.relation_operator[local]], wanted, limit)
+        return list(dict.fromkeys([*named, *found, *others])), len(named) or first or len(others)
+
+    def serving(
+        self, plain: bytes, sign: Operator | None, wanted: Mapping[int, bytes | None], arch: str | None
+    ) -> tuple[list[int], list[int]]:
+        """The packages of a name that serve every architecture, and the others that provide it and do."""
+        capability = self.named(plain)
+        if capability is None:
+            return [], []
+        found = [one for one in self.matching(capability, sign, wanted, arch)[0] if self._is_for_every_arch(one)]
+        named = [one for one in found if self._names.text(self._names.of(one)) == plain]
+        return named, [one for one in found if one not in named]
+
+    def _is_for_every_arch(self, package: int) -> bool:
+        universe, local, _ = self._joined.at(package)
+        return universe.is_for_every_arch(local)
+
     def relation_of(self, universe: Universe, local: int, index: int) -> Matches:
         """What matches a relation of a universe, the `index`-th."""
         number = universe.relation_capability[local]
@@ -138,8 +167,11 @@ class Capabilities:
 
     def _gather(self, own: Name) -> Capability:
         """Who provides, in any universe, what is the name of `own` (or of nothing)."""
+        index, number = own.where[0]
+        universe = self._joined.universes[index]
+        plain = without_arch(universe.text_bytes(universe.capability_text[number]))
         if own.alone:
-            return Capability(own.offers, None)
+            return Capability(own.offers, None, plain)
         names, base = self._names, self._joined.base
         offers: dict[int, list[Offer]] = {}
         for index, number in own.where:
@@ -153,4 +185,4 @@ class Capabilities:
         others = {names.of(package) for package in offers} - {own}
         in_order = [own, *sorted(others, key=names.text)]
         every = [offer for name in in_order for version in name.versions for offer in offers.get(version, ())]
-        return Capability(every, frozenset(own.versions))
+        return Capability(every, frozenset(own.versions), plain)

@@ -11,14 +11,14 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from solver.model import AnyOf, Formula, Operator, Package, Provide, Relation, relations_of
+from solver.model import ANY_ARCH, AnyOf, Formula, Operator, Package, Provide, Relation, relations_of
 from solver.version import Scheme, VersionError, compare_keys
 
 if TYPE_CHECKING:
     from solver.assemble import Version
 
 ARRAYS = (
-    *("text_start", "repositories", "priorities", "arches", "patterns"),
+    *("text_start", "repositories", "priorities", "arches", "patterns", "qualified"),
     *("capability_text", "capability_slot", "capability_first", "capability_end"),
     *("provider_start", "provider", "provider_version", "provider_key"),
     *("supplementer_start", "supplementer", "replacer_start", "replacer"),
@@ -34,7 +34,8 @@ ARRAYS = (
     *("choice_start", "choice", "preferred"),
 )
 NO_TEXT = -1
-MULTI_VERSION = 1
+MULTI_VERSION, EVERY_ARCH = 1, 2
+"""Flags of a package."""
 OPERATORS = (None, *Operator)
 _SHOWN = 20
 
@@ -54,7 +55,13 @@ class ModelError(ValueError):
 
 def any_arch(arch: str | None) -> bool:
     """Whether a relation's architecture limits nothing."""
-    return arch is None or arch == "any" or arch == "native"
+    return arch is None or arch in ANY_ARCH
+
+
+def without_arch(capability: bytes) -> bytes:
+    """The name in `name:i386`, which a package of another architecture has beside one of the machine's own; nothing
+    where it is not of this form."""
+    return capability.rpartition(b":")[0] if b":" in capability and capability[-1:] != b")" else b""
 
 
 def version_matches(operator: Operator, scheme: Scheme, provided: bytes | None, wanted: bytes | None) -> bool:
@@ -113,7 +120,7 @@ class _Compiler:
             arch=assembly.text(package.arch.encode()),
             repository=assembly.text(package.repository.encode()),
             size=package.size,
-            flags=MULTI_VERSION if package.multi_version else 0,
+            flags=MULTI_VERSION * package.multi_version | EVERY_ARCH * package.every_arch,
             provides=[self.provide(provide, scheme) for provide in package.provides],
             listed={
                 "depends": self.formulas(package.depends, scheme),

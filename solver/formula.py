@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from solver.model import All, AnyOf, Formula, If, Operator, Relation, Unless
+from solver.model import ANY_ARCH, All, AnyOf, Formula, If, Operator, Relation, Unless
 
 _OPERATORS = {operator.value: operator for operator in Operator} | {"==": Operator.EQ}
 _SIGNS = "<>="
@@ -111,10 +111,7 @@ class _Reader:
 
     def relation(self) -> Relation:
         name = self.name("a capability")
-        arch = None
-        if self.next() == ":":
-            self.at += 1
-            arch = self.name("an architecture")
+        name, arch = self.qualified(name)
         self.skip()
         if self.next() == "(" and self.sign_follows():
             self.take("(")
@@ -124,6 +121,16 @@ class _Reader:
                 raise self.fail("')' after the version")
             return Relation(name, operator, version, arch)
         return Relation(name, arch=arch)
+
+    def qualified(self, name: str) -> tuple[str, str | None]:
+        """What stands behind a colon: part of the name, or, behind two and for `any` and `native`, an architecture."""
+        if self.next() != ":":
+            return name, None
+        self.at += 1
+        if limits := self.next() == ":":
+            self.at += 1
+        arch = self.name("an architecture")
+        return (name, arch) if limits or arch in ANY_ARCH else (f"{name}:{arch}", None)
 
     def sign_follows(self) -> bool:
         return self.text[self.at + 1 :].lstrip()[:1] in tuple(_SIGNS)

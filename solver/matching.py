@@ -11,7 +11,7 @@ from itertools import accumulate, chain
 from typing import Protocol
 from zlib import crc32
 
-from solver.compile import NO_TEXT, OPERATORS, any_arch, version_matches
+from solver.compile import EVERY_ARCH, NO_TEXT, OPERATORS, any_arch, version_matches, without_arch
 from solver.version import Scheme
 
 Arrays = Mapping[str, "array[int]"]
@@ -104,14 +104,22 @@ def _mentioned(
 
 
 def matched(arrays: Arrays, texts: Texts) -> dict[str, array[int]]:
-    """The packages that each relation and each plain formula matches, the preferred ones first."""
+    """The packages that each relation and each plain formula matches, the preferred ones first; and the capabilities
+    that are of the form `name:ARCH`."""
     match_start, match, preferred = _relations_matched(arrays, texts)
+    plain_names = ((number, without_arch(texts[text])) for number, text in enumerate(arrays["capability_text"]))
+    plain = {number: name for number, name in plain_names if name}
+    serving = _serving(arrays, texts, plain)
     choice_start, choice, first = array("i", (0,)), array("i"), array("i")
     part_start, part = arrays["part_start"], arrays["part"]
     for formula, text in enumerate(arrays["formula_text"]):
         begin, end = part_start[formula], part_start[formula + 1]
         if text != NO_TEXT:
             first.append(0)
+        elif serving and not serving.keys().isdisjoint(part[begin:end]):
+            chosen, count = _served(part[begin:end], match_start, match, preferred, serving)
+            choice.extend(chosen)
+            first.append(count)
         elif end - begin == 1:
             one = part[begin]
             choice.extend(match[match_start[one] : match_start[one + 1]])
@@ -128,6 +136,7 @@ def matched(arrays: Arrays, texts: Texts) -> dict[str, array[int]]:
         "choice_start": choice_start,
         "choice": choice,
         "preferred": first,
+        "qualified": array("i", plain),
     }
 
 
@@ -151,6 +160,43 @@ def _relations_matched(arrays: Arrays, texts: Texts) -> tuple[array[int], array[
             preferred.append(0)
         match_start.append(len(match))
     return match_start, match, preferred
+
+
+def _serving(
+    arrays: Arrays, texts: Texts, plain: Mapping[int, bytes]
+) -> dict[int, tuple[list[int], list[int]]]:
+    """For relations about `name:ARCH`, which are of the names `plain`, the packages that provide the name for every
+    architecture, first those of it."""
+    if not plain or not any(flags & EVERY_ARCH for flags in arrays["flags"]):
+        return {}
+    number_of = {texts[text]: number for number, text in enumerate(arrays["capability_text"])}
+    starts, provider, flags = arrays["provider_start"], arrays["provider"], arrays["flags"]
+    found = {}
+    for relation, capability in enumerate(arrays["relation_capability"]):
+        number = number_of.get(plain.get(capability, b""))
+        if number is not None:
+            places = range(starts[number], starts[number + 1])
+            serving = (at for at in places if flags[provider[at]] & EVERY_ARCH)
+            packages = [provider[at] for at in serving if _satisfies(arrays, at, relation, texts)]
+            found[relation] = _named_first(arrays, number, packages)
+    return found
+
+
+def _served(
+    parts: Sequence[int],
+    match_start: Sequence[int],
+    match: array[int],
+    preferred: Sequence[int],
+    serving: Mapping[int, tuple[list[int], list[int]]],
+) -> tuple[dict[int, None], int]:
+    """What the parts of a choice match, and how many of them come first; some are served for every architecture."""
+    chosen, first = dict[int, None](), 0
+    for part in parts:
+        matches = match[match_start[part] : match_start[part + 1]].tolist()
+        named, others = serving.get(part, ([], []))
+        chosen.update(dict.fromkeys([*named, *matches, *others]))
+        first = first or len(named) or preferred[part] or len(others)
+    return chosen, first
 
 
 def _satisfies(arrays: Arrays, at: int, relation: int, texts: Texts) -> bool:

@@ -3,7 +3,10 @@
 A formula says what must be there. Its text form:
 
     libc6 (>= 2.36)               a capability, perhaps with a range of versions
-    python3:any                   … of an architecture
+    python3:any                   … of whatever architecture
+    python3::i386                 … of that architecture
+    python3:i386                  the name of a package of another architecture than the machine's; one that says
+                                  that it serves every architecture and provides `python3` meets needs of it
     a | b                         one of several, the first preferred
     a & b                         all
     a if b else c                 a where b is there, else c (which may be left out)
@@ -158,7 +161,8 @@ class Package:
     `key` is the caller's identity of it, opaque here: two packages of one key, say one installed
     and one in a repository, are one candidate. `breaks` bars like `conflicts`; the two words are
     kept apart for the sentences. `replaces` says whose place the package takes: those may go
-    without counting as removed. `size` is in bytes.
+    without counting as removed. `every_arch`: it meets what others need by `name:ARCH` as well as by `name`. `size` is
+    in bytes.
     """
 
     key: str
@@ -175,6 +179,7 @@ class Package:
     recommends: tuple[Formula, ...] = ()
     supplements: tuple[Formula, ...] = ()
     multi_version: bool = False
+    every_arch: bool = False
     size: int = 0
 
     def __str__(self) -> str:
@@ -185,6 +190,8 @@ class Package:
 
 _QUOTE = '"'
 _USUAL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-_]*")
+ANY_ARCH = ("any", "native")
+"""Architectures of a relation that limit nothing."""
 _KEYWORDS = {"if", "unless", "else", "all", "any", "none"}
 
 
@@ -218,9 +225,11 @@ def _print_list(parts: tuple[Formula, ...], sign: str, own: int, strength: int, 
 
 
 def _print_relation(relation: Relation) -> str:
-    text = relation.name if _is_plain(relation.name) else _quote(relation.name)
+    is_bare = _is_plain(relation.name) or (relation.arch is None and _is_qualified(relation.name))
+    text = relation.name if is_bare else _quote(relation.name)
     if relation.arch is not None:
-        text += ":" + (relation.arch if _is_plain(relation.arch) else _quote(relation.arch))
+        text += ":" if relation.arch in ANY_ARCH else "::"
+        text += relation.arch if _is_plain(relation.arch) else _quote(relation.arch)
     if relation.operator is not None and relation.version is not None:
         text += f" ({relation.operator.value} {_print_version(relation.version)})"
     return text
@@ -232,6 +241,13 @@ def _print_version(version: str) -> str:
 
 def _quote(text: str) -> str:
     return _QUOTE + text.replace("\\", "\\\\").replace(_QUOTE, '\\"') + _QUOTE
+
+
+def _is_qualified(name: str) -> bool:
+    """Whether it is `name:ARCH`, as the parser reads it back."""
+    first, _, arch = name.partition(":")
+    usual = _USUAL_NAME.fullmatch(arch) is not None and arch not in ANY_ARCH and arch not in _KEYWORDS
+    return usual and _USUAL_NAME.fullmatch(first) is not None and first not in _KEYWORDS
 
 
 def _is_plain(name: str) -> bool:

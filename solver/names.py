@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from operator import itemgetter
 
+from solver.compile import EVERY_ARCH, without_arch
 from solver.joined import Joined
 from solver.lookup import Lookup
 from solver.version import Scheme
@@ -88,13 +89,19 @@ class Names:
         first, *others = self._joined.universes
         if sum(len(other.provider) for other in others) > _FEW:
             return None
-        return {
+        mixed = {
             first.capability(other.text_bytes(other.capability_text[number]))
             for other in others
             for number in range(len(other.capability_text))
             if other.provider_start[number] < other.provider_start[number + 1]
             or other.replacer_start[number] < other.replacer_start[number + 1]
         }
+        # What is provided for every architecture meets needs of `name:ARCH` too.
+        for number in first.qualified if any(flags & EVERY_ARCH for other in others for flags in other.flags) else ():
+            plain = without_arch(first.text_bytes(first.capability_text[number]))
+            if any(other.capability(plain) >= 0 for other in others):
+                mixed.add(number)
+        return mixed
 
     def _rank(self, arch: str) -> int | None:
         """How good an architecture is, the best 0; None where it is not wanted."""

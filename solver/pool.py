@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import assert_never
 
 from solver.capabilities import Capabilities
-from solver.compile import NO_TEXT
+from solver.compile import NO_TEXT, without_arch
 from solver.facts import NO_FACTS, Facts
 from solver.joined import Joined
 from solver.lookup import Lookup
@@ -112,7 +112,7 @@ class Pool(Joined):
         universe, local, index = self.at_formula(formula)
         if universe.formula_text[local] != NO_TEXT:
             return [], 0
-        relation = self._capabilities.relation_of
+        relation = self._capabilities.need
         start, end = universe.part_start[local], universe.part_start[local + 1]
         if not index and self._mixed is not None:
             mentioned = universe.relation_capability
@@ -156,12 +156,17 @@ class Pool(Joined):
         repository: str | None = None,
         schemes: Sequence[Scheme] = tuple(Scheme),
     ) -> list[int]:
-        """What matches a relation of a request, its version read in each provider's scheme."""
-        capability = self._capabilities.named(relation.name.encode())
-        if capability is None:
-            return []
+        """What matches a relation of a request, its version read in each provider's scheme; of one scheme: what meets
+        a need that a package of it has."""
         wanted = _wanted(relation, schemes)
-        found, _ = self._capabilities.matching(capability, relation.operator, wanted, relation.arch)
+        name = relation.name.encode()
+        capability = self._capabilities.named(name)
+        found = list[int]()
+        if capability is not None:
+            found, _ = self._capabilities.matching(capability, relation.operator, wanted, relation.arch)
+        if len(schemes) == 1 and (plain := without_arch(name)):
+            named, others = self._capabilities.serving(plain, relation.operator, wanted, relation.arch)
+            found = list(dict.fromkeys([*named, *found, *others]))
         return [p for p in found if repository is None or self.candidate(p).repository == repository]
 
     def place(self, index: int, capability: int) -> int:

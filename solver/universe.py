@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
-from solver.compile import ARRAYS, MULTI_VERSION, NO_TEXT, OPERATORS, compile_packages
+from solver.compile import ARRAYS, EVERY_ARCH, MULTI_VERSION, NO_TEXT, OPERATORS, compile_packages
 from solver.formula import parse_formula
 from solver.model import AnyOf, Formula, Package, Provide, Relation
 from solver.tables import unpack
@@ -30,7 +30,7 @@ class Universe:
         views, texts = unpack(ARRAYS, view)
         self._source, self._skip = _sliced_quickly(view, texts)
         self.text_start = views["text_start"]
-        self.patterns = views["patterns"]
+        self.patterns, self.qualified = views["patterns"], views["qualified"]
         self.repositories, self.arches = views["repositories"], views["arches"]
         self.priorities = views["priorities"]  # those of the repositories that packages are sorted for
         self._repository_texts: dict[int, str] = {}
@@ -153,6 +153,10 @@ class Universe:
         """Whether other versions may be installed beside it."""
         return bool(self.flags[package] & MULTI_VERSION)
 
+    def is_for_every_arch(self, package: int) -> bool:
+        """Whether it meets needs of its name in other architectures too."""
+        return bool(self.flags[package] & EVERY_ARCH)
+
     def told(self, package: int) -> tuple[str, str, str, str]:
         """A package's name, version, repository and key."""
         source, starts, skip, repository = self._source, self.text_start, self._skip, self.repository[package]
@@ -211,6 +215,7 @@ class Universe:
             recommends=formulas(self.recommends_start, self.recommends),
             supplements=formulas(self.supplements_start, self.supplements),
             multi_version=self.is_multi_version(number),
+            every_arch=self.is_for_every_arch(number),
             size=self.size(number),
         )
 

@@ -34,6 +34,8 @@ def statement_of(metadata: Metadata) -> str:
             for key in (*_FORMULAS, "provides", *_RELATIONS)
             if getattr(metadata.rich_relations, key)
         }
+        if metadata.rich_relations.serves_every_architecture:
+            found["relations"]["multi-arch"] = ["foreign"]
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
@@ -71,6 +73,7 @@ def _relations_from(found: dict[str, list[str]]) -> Relations:
         conflicts=tuple(map(parse_relation, found.get("conflicts", ()))),
         breaks=tuple(map(parse_relation, found.get("breaks", ()))),
         replaces=tuple(map(parse_relation, found.get("replaces", ()))),
+        serves_every_architecture="foreign" in found.get("multi-arch", ()),
     )
 
 

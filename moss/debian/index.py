@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 from moss import __version__
 from moss.architecture import stone_architecture
+from moss.debian.companion import companions_name, is_companion
 from moss.debian.paragraph import Fields, parse_fields
-from moss.debian.relations import metadata_of
+from moss.debian.relations import metadata_of, namesake, serves_all
 from moss.errors import CorruptData
 from moss.package import Metadata
 
 _REMEDY = "moss repo update, or ask the repository's maker"
 _LONGEST_PARAGRAPH = 4 << 20
-_FORM = 1
+_FORM = 2
 """Raised where another row or another package of a universe is made of a paragraph than before: what was made of it
 then is not taken for it any more. (Nor is what another moss has made.)"""
 FINGERPRINT_BYTES = 16
@@ -33,7 +34,7 @@ _FOLD = "\0"
 
 _KEPT = (
     *("Package", "Version", "Architecture", "Source", "Homepage", "Pre-Depends", "Depends", "Recommends"),
-    *("Provides", "Conflicts", "Breaks", "Replaces", "Description"),
+    *("Provides", "Conflicts", "Breaks", "Replaces", "Multi-Arch", "Description"),
 )
 """Fields that metadata is made of."""
 
@@ -75,8 +76,11 @@ class Listed(NamedTuple):
     def provided_names(self) -> list[str]:
         """What it provides beside its own name."""
         parts = self.fields.get("Provides", "").replace(_FOLD, " ").split(",")
-        names = {part.split("(", 1)[0].split(":", 1)[0].strip() for part in parts}
-        return sorted(names - {"", self.name})
+        names = {part.split("(", 1)[0].split(":", 1)[0].strip() for part in parts} - {""}
+        if is_companion(self.name):
+            plain = names | {namesake(self.fields)[0]} if serves_all(self.fields) else set()
+            names = plain | {companions_name(name, self.fields["Architecture"]) for name in names}
+        return sorted(names - {self.name})
 
     @property
     def paragraph(self) -> str:
@@ -90,7 +94,8 @@ class Paragraph:
 
     def __init__(self, raw: bytes, index: "_Index", offset: int) -> None:
         self._raw, self._index, self._offset = raw, index, offset
-        self.fingerprint = blake2b(raw, digest_size=FINGERPRINT_BYTES, person=_FORM_OF_THIS).digest()
+        salt = b"companion" if index.companions else b""
+        self.fingerprint = blake2b(raw, digest_size=FINGERPRINT_BYTES, salt=salt, person=_FORM_OF_THIS).digest()
         """Of its bytes, and of what this moss makes of them. Whoever writes a package's description may look for
         another paragraph with the same one: there is none to be found."""
 
@@ -112,7 +117,8 @@ class Paragraph:
         fields = _fields(text, file)
         architecture = self._index.words.get(fields.get("Architecture", ""))
         if architecture is not None:
-            return _listed(fields, architecture, file)
+            listed = _listed(fields, architecture, file)
+            return _as_companion(listed) if self._index.companions else listed
         if "Architecture" not in fields:
             raise _bad(file, fields, "the field 'Architecture' is missing")
         return None
@@ -122,15 +128,19 @@ class _Index(NamedTuple):
     file: str
     words: Mapping[str, str]
     """The architectures that are wanted: Debian's words, and moss's."""
+    companions: bool
 
 
-def read_index(pieces: Iterable[bytes], file: str, architectures: Iterable[str]) -> Iterator[Paragraph]:
-    """The paragraphs in the order of the index; what they say of these architectures (Debian's words).
+def read_index(
+    pieces: Iterable[bytes], file: str, architectures: Iterable[str], companions: bool = False
+) -> Iterator[Paragraph]:
+    """The paragraphs in the order of the index; what they say of these architectures (Debian's words), as companions of
+    the machine's own packages (`moss.debian.companion`) where that is said.
 
     `pieces` are the index's plain bytes. CorruptData names the byte that is wrong.
     """
     words = {debian: "noarch" if debian == "all" else stone_architecture(debian) for debian in architectures}
-    index = _Index(file, words)
+    index = _Index(file, words, companions)
     rest, offset = b"", 0
     for piece in pieces:
         rest += piece
@@ -147,6 +157,11 @@ def read_index(pieces: Iterable[bytes], file: str, architectures: Iterable[str])
         yield from _paragraphs(rest[:end], index, offset)
         rest, offset = rest[end + 2 :], offset + end + 2
     yield from _paragraphs(rest, index, offset)
+
+
+def _as_companion(listed: Listed) -> Listed:
+    name = companions_name(listed.name, listed.fields["Architecture"])
+    return listed._replace(name=name, fields={**listed.fields, "Package": name})
 
 
 def listed_again(paragraph: str, architecture: str, sha256: str, size: int) -> Listed:

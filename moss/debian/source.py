@@ -10,6 +10,7 @@ import os
 import re
 
 from moss.architecture import native_architecture, stone_architecture
+from moss.debian.companion import host_of
 from moss.errors import UsageError
 from solver.values import value
 
@@ -84,6 +85,10 @@ class AptSource:
     def wanted_architecture(self) -> str:
         """Debian's word for the architecture whose index is read; `all` comes with it."""
         return self.architecture or debian_architecture(native_architecture())
+
+    def is_beside(self, machine: str) -> bool:
+        """Whether its packages are for another architecture that a machine of this one (in moss's word) runs too."""
+        return host_of(self.wanted_architecture) == debian_architecture(machine)
 
 
 def debian_architecture(architecture: str) -> str:

@@ -9,18 +9,19 @@ The result is the universe that the packages' metadata would be compiled to; a t
 import re
 from collections.abc import Callable, Iterator
 
+from moss.debian.companion import companions_name, is_companion, named
 from moss.debian.compiled import Compiled
 from moss.debian.index import FINGERPRINT_BYTES, Listed, Paragraph
-from moss.debian.relations import OPERATORS, RELATION_PATTERN, debian_architecture
+from moss.debian.relations import OPERATORS, RELATION_PATTERN, beside_namesake, namesake, serves_all
 from moss.errors import CorruptData
 from solver.assemble import Assembly, Version
+from solver.compile import EVERY_ARCH
 from solver.continued import Continued
 from solver.model import Operator
 from solver.universe import Universe
 from solver.version import Scheme, VersionError
 
 _RELATION = re.compile(rf"\s*{RELATION_PATTERN}\s*")
-_ANY = (None, "any", "native")
 _FIELDS = {
     "Depends": "depends",
     "Recommends": "recommends",
@@ -28,6 +29,9 @@ _FIELDS = {
     "Breaks": "breaks",
     "Replaces": "replaces",
 }
+_AGAINST = ("Conflicts", "Breaks", "Replaces")
+_Own = tuple[str, bool]
+"""A package's architecture, and whether it is a companion."""
 
 
 def _cut(fingerprints: bytes) -> Iterator[bytes]:
@@ -66,8 +70,10 @@ class IndexCompiler:
             "Breaks": relations,
             "Replaces": relations,
         }
+        # What companions say against packages of the machine's own architecture reads like what they say of others.
+        self._of_the_machine = _Numbers(self._relation)
         self._numbers["Pre-Depends"] = self._numbers["Recommends"] = self._numbers["Depends"]
-        self._provides: dict[str, list[tuple[int, Version]]] = {}
+        self._provides: dict[tuple[str, str], list[tuple[int, Version]]] = {}
 
     def __len__(self) -> int:
         return len(self._assembly.keys)
@@ -104,14 +110,25 @@ class IndexCompiler:
         return True
 
     def _add(self, key: str, listed: Listed) -> None:
-        fields, own, assembly = listed.fields, listed.architecture, self._assembly
-        arch = self._arches.get(own)
+        fields, assembly = listed.fields, self._assembly
+        own = (fields["Architecture"], is_companion(listed.name))
+        arch = self._arches.get(listed.architecture)
         if arch is None:
-            arch = self._arches[own] = assembly.text(own.encode())
+            arch = self._arches[listed.architecture] = assembly.text(listed.architecture.encode())
         listed_numbers = {kind: self._listed(name, fields, own) for name, kind in _FIELDS.items() if name in fields}
         if "Pre-Depends" in fields:
             before = self._listed("Pre-Depends", fields, own)
             listed_numbers["depends"] = list(dict.fromkeys(before + listed_numbers.get("depends", [])))
+        provides = self._provided(fields["Provides"], own) if "Provides" in fields else []
+        flags = EVERY_ARCH if serves_all(fields) else 0
+        if own[1]:
+            if flags:
+                name, version = namesake(fields)
+                provides = [*provides, (assembly.capability(name), assembly.version(Scheme.DEB, version))]
+                provides += self._provided(fields.get("Provides", ""), (own[0], False))
+            flags = 0
+            excluded = self._beside_namesake(fields)
+            listed_numbers["conflicts"] = list(dict.fromkeys([*listed_numbers.get("conflicts", ()), *excluded]))
         assembly.add(
             key,
             name=assembly.capability(listed.name),
@@ -120,50 +137,69 @@ class IndexCompiler:
             arch=arch,
             repository=self._repository,
             size=listed.size,
-            provides=self._provided(fields["Provides"]) if "Provides" in fields else (),
+            flags=flags,
+            provides=provides,
             listed=listed_numbers,
         )
 
-    def _listed(self, name: str, fields: dict[str, str], own: str) -> list[int]:
+    def _listed(self, name: str, fields: dict[str, str], own: _Own) -> list[int]:
         try:
-            return self._numbers[name].of(fields[name], own)
+            found = self._numbers[name].of(fields[name], own)
+            if own[1] and name in _AGAINST:
+                provided = {_parsed(part)[0] for part in _parts(fields.get("Provides", ""))}
+                others = [part for part in _parts(fields[name]) if _parsed(part)[0] not in provided]
+                found = list(dict.fromkeys(found + self._of_the_machine.of(", ".join(others), (own[0], False))))
+            return found
         except _Odd as wrong:
             raise _Odd(f"{name}: {wrong}") from wrong
+
+    def _beside_namesake(self, fields: dict[str, str]) -> list[int]:
+        assembly = self._assembly
+        return [
+            assembly.relation(Scheme.DEB, one.name, one.operator, assembly.version(Scheme.DEB, one.version), None)
+            for one in beside_namesake(fields)
+        ]
 
     def compiled(self) -> Compiled:
         """The universe of all that was added; the compiler is used up by it."""
         # What texts stand for is not asked any more; matching and packing need the room.
         self._provides.clear()
         self._numbers.clear()
+        self._of_the_machine.clear()
         universe, fingerprints = self._assembly.packed(), self._fingerprints
         if not fingerprints:  # they did not come as paragraphs
             return Compiled(universe)
         return Compiled(universe, b"".join([fingerprints[key.decode()] for key in self._assembly.sorted_keys]))
 
-    def _provided(self, text: str) -> list[tuple[int, Version]]:
-        found = self._provides.get(text)
+    def _provided(self, text: str, own: _Own) -> list[tuple[int, Version]]:
+        kind = (text, own[0] if own[1] else "")
+        found = self._provides.get(kind)
         if found is None:
-            parts = [_parsed(part) for part in text.split(",") if part.strip(" \0")]
+            parts = [_parsed(part) for part in _parts(text)]
             for name, operator, _, _ in parts:
                 if operator not in (None, Operator.EQ):
                     raise _Odd(f"Provides: {name!r} is provided in a range of versions; only '=' is possible")
             assembly = self._assembly
-            every = [(assembly.capability(name), assembly.version(Scheme.DEB, wanted)) for name, _, wanted, _ in parts]
-            found = self._provides[text] = list(dict.fromkeys(every))
+            found = self._provides[kind] = list(
+                dict.fromkeys(
+                    (
+                        assembly.capability(companions_name(name, own[0]) if own[1] else name),
+                        assembly.version(Scheme.DEB, wanted),
+                    )
+                    for name, _, wanted, _ in parts
+                )
+            )
         return found
 
-    def _relation(self, text: str, own: str) -> tuple[int, bool]:
+    def _relation(self, text: str, own: _Own) -> tuple[int, bool]:
         """The number of a relation, and whether it is the same for packages of every architecture."""
-        name, operator, version, arch = _parsed(text)
-        anywhere = arch in _ANY
-        if arch is not None:
-            arch = debian_architecture(arch)
-            if arch == own:
-                arch = None
+        name, operator, version, qualifier = _parsed(text)
+        anywhere = qualifier in (None, "any", "native") and not own[1]
+        name, arch = named(name, qualifier, *own)
         wanted = self._assembly.version(Scheme.DEB, version)
         return self._assembly.relation(Scheme.DEB, name, operator, wanted, arch), anywhere
 
-    def _choice(self, text: str, own: str) -> tuple[int, bool]:
+    def _choice(self, text: str, own: _Own) -> tuple[int, bool]:
         """As of a relation, of the formula that wants one of several."""
         if "|" not in text:
             number, anywhere = self._relation(text, own)
@@ -178,18 +214,17 @@ class IndexCompiler:
 class _Numbers(dict[str, int]):
     """From the text between two commas to its number. An index says the same things over and over."""
 
-    def __init__(self, read: Callable[[str, str], tuple[int, bool]]) -> None:
-        self._read, self._own = read, ""
-        self._of_own: dict[tuple[str, str], int] = {}
+    def __init__(self, read: Callable[[str, _Own], tuple[int, bool]]) -> None:
+        self._read, self._own = read, ("", False)
+        self._of_own: dict[tuple[_Own, str], int] = {}
 
-    def of(self, text: str, own: str) -> list[int]:
+    def of(self, text: str, own: _Own) -> list[int]:
         """The numbers of a field's parts, each once, for a package of this architecture."""
         self._own = own
         try:
             return list(dict.fromkeys([self[part] for part in text.split(", ")]))
         except _Odd:  # perhaps only spaced in another way
-            parts = text.replace("\0", " ").split(",")
-            return list(dict.fromkeys([self[part] for part in parts if part.strip()]))
+            return list(dict.fromkeys([self[part] for part in _parts(text)]))
 
     def __missing__(self, part: str) -> int:
         number = self._of_own.get((self._own, part))
@@ -201,6 +236,11 @@ class _Numbers(dict[str, int]):
         else:
             self._of_own[self._own, part] = number
         return number
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between the commas."""
+    return [part for part in text.replace("\0", " ").split(",") if part.strip()]
 
 
 def _parsed(text: str) -> tuple[str, Operator | None, str | None, str | None]:

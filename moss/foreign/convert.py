@@ -4,6 +4,7 @@ import os
 from typing import BinaryIO
 
 from moss.capability import Capability
+from moss.debian.companion import as_companion, is_companion
 from moss.debian.relations import metadata_of
 from moss.digest import PackageDigest
 from moss.effects import as_moss_error
@@ -51,18 +52,22 @@ def convert(
     level: int = DEFAULT_LEVEL,
     limits: Limits | None = None,
     durable: bool = False,
+    companion: bool = False,
 ) -> Converted:
     """Write `out_dir/NAME-VERSION-1-1-ARCH.stone` from a .deb: the same file always gives the same stone.
 
-    `level` is zstd's. CorruptData where the file is not a sound package; then, as after every other
-    error, nothing of it is in `out_dir`.
+    `level` is zstd's. `companion`: to be beside packages of the machine's own architecture (`moss.debian.companion`).
+    CorruptData where the file is not a sound package; then, as after every other error, nothing of it is in `out_dir`.
     """
     notices = Notices()
     with as_moss_error(f"make the directory {out_dir}"):
         os.makedirs(out_dir, exist_ok=True)
     with as_moss_error(f"convert {deb}"), ContentSpool(out_dir) as spool:
         control, shipped, digest = _read(deb, spool, notices, limits or Limits())
-        metadata = metadata_of(control.fields, f"{deb}: control", f"sha256:{digest}")
+        fields = as_companion(control.fields) if companion else control.fields
+        metadata = metadata_of(fields, f"{deb}: control", f"sha256:{digest}")
+        if not companion and is_companion(metadata.name):
+            raise damaged(deb, f"the field 'Package' of its control file is {metadata.name!r}, which cannot be one")
         placed = place(shipped, deb)
         cook(metadata.name, placed, spool, notices)
         _note_conffiles(control, shipped, notices)

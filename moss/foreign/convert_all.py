@@ -3,9 +3,10 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 
 from moss.errors import MossError, UsageError
 from moss.foreign.convert import Converted, convert
@@ -30,8 +31,9 @@ def convert_all(
     level: int = DEFAULT_LEVEL,
     limits: Limits | None = None,
     durable: bool = False,
+    companions: Collection[str] = (),
 ) -> Iterator[Converted | Failed]:
-    """Convert each, and hand over the results as they get ready, in no order.
+    """Convert each, and hand over the results as they get ready, in no order; some of them as companions.
 
     `jobs` processes (where not given, as many as there are cores to use) each hold one package at a
     time and take about 40 MiB, with up to 65 MiB more for what `xz -9` made. Where two .debs say the same
@@ -42,7 +44,11 @@ def convert_all(
     # The biggest first: else it may be the last to begin, with the other cores idle.
     ordered = sorted(dict.fromkeys(debs), key=_size, reverse=True)
     made: dict[str, Converted] = {}
-    for done in _each(ordered, out_dir, jobs, level, limits, durable):
+
+    def one(deb: str) -> Callable[[], Converted | Failed]:
+        return partial(_convert_one, deb, out_dir, level, limits, durable, deb in companions)
+
+    for done in _each([one(deb) for deb in ordered], jobs):
         if isinstance(done, Converted):
             other = made.setdefault(done.stone, done)
             if other.metadata.source_digest != done.metadata.source_digest:
@@ -50,20 +56,16 @@ def convert_all(
         yield done
 
 
-def _each(
-    debs: Sequence[str], out_dir: str, jobs: int, level: int, limits: Limits | None, durable: bool
-) -> Iterator[Converted | Failed]:
-    if jobs == 1 or len(debs) <= 1:
-        for deb in debs:
-            yield _convert_one(deb, out_dir, level, limits, durable)
+def _each(every: Sequence[Callable[[], Converted | Failed]], jobs: int) -> Iterator[Converted | Failed]:
+    if jobs == 1 or len(every) <= 1:
+        for convert_one in every:
+            yield convert_one()
         return
     # Forked: a new interpreter takes longer to start than most packages to convert.
     context = multiprocessing.get_context("fork")
-    executor = ProcessPoolExecutor(min(jobs, len(debs)), mp_context=context, initializer=_leave_interrupts)
+    executor = ProcessPoolExecutor(min(jobs, len(every)), mp_context=context, initializer=_leave_interrupts)
     try:
-        running: dict[Future[Converted | Failed], str] = {
-            executor.submit(_convert_one, deb, out_dir, level, limits, durable): deb for deb in debs
-        }
+        running: list[Future[Converted | Failed]] = [executor.submit(convert_one) for convert_one in every]
         for future in as_completed(running):
             try:
                 yield future.result()
@@ -74,10 +76,10 @@ def _each(
 
 
 def _convert_one(
-    deb: str, out_dir: str, level: int, limits: Limits | None, durable: bool
+    deb: str, out_dir: str, level: int, limits: Limits | None, durable: bool, companion: bool
 ) -> Converted | Failed:
     try:
-        return convert(deb, out_dir, level=level, limits=limits, durable=durable)
+        return convert(deb, out_dir, level=level, limits=limits, durable=durable, companion=companion)
     except MossError as error:
         return Failed(deb, error)
 

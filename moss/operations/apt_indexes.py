@@ -22,6 +22,7 @@ from moss.foreign.apt import IndexFile
 from moss.operations.apt_expiry import keep_read, refuse_expired, refuse_stale
 from moss.operations.apt_packages import PackagesSource
 from moss.operations.apt_release import keep_seen, last_release, release_of, seen_of
+from moss.operations.facts import machine_architecture
 from moss.operations.system import System
 from moss.repository import Repository, Revision, Seen
 from solver.values import value
@@ -59,13 +60,15 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
     else:
         releases = {suite: _release_of_several(system, repository, suite, bases) for suite in source.suites}
     wanted = [one for suite in source.suites for one in _wanted(source, suite, releases[suite], bases)]
-    digest = hashlib.sha256("\n".join([str(source), *(one.digest for _, one in wanted)]).encode()).hexdigest()
+    companions = source.is_beside(machine_architecture(system))
+    beside = ["companions"] if companions else []
+    digest = hashlib.sha256("\n".join([str(source), *beside, *(one.digest for _, one in wanted)]).encode()).hexdigest()
     if known is not None and known.digest == digest:
         keep_read(system, repository, releases)
         return AptAnswer(None, now)
     files = _fetched(system, repository.name, wanted)
     keep_read(system, repository, releases)
-    return AptAnswer(PackagesSource(digest, tuple(files), source.wanted_architecture), now)
+    return AptAnswer(PackagesSource(digest, tuple(files), source.wanted_architecture, companions), now)
 
 
 def _release_of_several(system: System, repository: Repository, suite: str, bases: Sequence[str]) -> Release:

@@ -30,6 +30,8 @@ class PackagesSource:
     digest: str
     files: tuple[IndexFile, ...]
     architecture: str
+    companions: bool = False
+    """Whether its packages are to be beside those of the machine's own architecture (`moss.debian.companion`)."""
 
     def read(self, repository: str, offer: "Offer", before: Compiled | None) -> Contents:
         """As of a stone.index. A package that several indexes list is the first's. `before`: what was read of this
@@ -38,21 +40,24 @@ class PackagesSource:
             compiler = IndexCompiler(repository, before)
             for index in self.files:
                 with as_moss_error(f"read {index.path}"):
-                    paragraphs = read_index(plain_pieces(index.path), index.path, (self.architecture, "all"))
+                    wanted = (self.architecture,) if self.companions else (self.architecture, "all")
+                    paragraphs = read_index(plain_pieces(index.path), index.path, wanted, self.companions)
                     while together := list(islice(filter(compiler.take, paragraphs), _TOGETHER)):
                         offer(together)
             count = len(compiler)
             return Contents(count, compiler.compiled())
 
 
-def packages_source(uri: str) -> PackagesSource:
-    """What the indexes of a Debian mirror are now. NotFound, CorruptData, UsageError."""
+def packages_source(uri: str, machine: str) -> PackagesSource:
+    """What the indexes of a Debian mirror are now, for a machine of that architecture. NotFound, CorruptData,
+    UsageError."""
     apt = AptSource.parse(uri)
+    companions = apt.is_beside(machine)
     files = index_files(apt)
     with as_moss_error(f"read the index of {uri}"):
-        return PackagesSource(
-            hashlib.sha256(f"{apt}\n{digest_of(files)}".encode()).hexdigest(), tuple(files), apt.wanted_architecture
-        )
+        text = f"{apt}\n{'companions' if companions else ''}{digest_of(files)}"
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return PackagesSource(digest, tuple(files), apt.wanted_architecture, companions)
 
 
 @contextmanager

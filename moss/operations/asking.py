@@ -38,12 +38,13 @@ class Found:
     seen: Seen = Seen()
 
 
-def ask(repository: Repository, known: Revision | None, transport: Transport) -> Found:
-    """NotFound, NetworkFailure, CorruptData, UsageError; what the first place said, and the others beside it."""
+def ask(repository: Repository, known: Revision | None, transport: Transport, machine: str) -> Found:
+    """`machine` is the architecture that packages are for. NotFound, NetworkFailure, CorruptData, UsageError; what the
+    first place said, and the others beside it."""
     if repository.uri.startswith(APT):
         from moss.operations.apt_packages import packages_source  # only where Debian mirrors are
 
-        return Found(packages_source(repository.uri))
+        return Found(packages_source(repository.uri, machine))
     seen = known.seen if known is not None and known.uri == repository.uri else Seen()
     if repository.uri.startswith(VERSIONED):
         return _ask_versioned(repository, seen, transport)

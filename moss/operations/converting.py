@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
+from moss.debian.companion import is_companion
 from moss.debian.source import PREFIX, AptSource
 from moss.errors import CorruptData, NotFound
 from moss.fetch.verify import open_uri, verify
@@ -38,7 +39,9 @@ def converted(system: System, missing: Sequence[Chosen], uris: Mapping[str, str]
         noticed: list[tuple[str, Notice]] = []
         if debs:
             system.reporter.stage(f"converting {len(debs)} packages")
-        for number, done in enumerate(convert_all(list(debs), directory) if debs else (), 1):
+        companions = {deb for deb, one in debs.items() if is_companion(one.metadata.name)}
+        stones_made = convert_all(list(debs), directory, companions=companions) if debs else ()
+        for number, done in enumerate(stones_made, 1):
             if isinstance(done, Failed):
                 raise done.error
             wanted = debs[done.deb].candidate_key

@@ -104,12 +104,13 @@ def contents_of_cached(system: System, source: CachedPackage) -> Iterator[Iterat
             hasher.update(piece)
         if hasher.hexdigest() != digest:
             raise wrong_digest(source.path, hasher.hexdigest(), PackageDigest(digest))
+        from moss.debian.companion import is_companion
         from moss.foreign.convert import convert  # a second package system: only where it is used
 
         directory = os.path.join(system.root.cache, "converted")
         shutil.rmtree(directory, ignore_errors=True)  # a crash may have left some
         open_files.callback(shutil.rmtree, directory, ignore_errors=True)
-        made = convert(source.path, directory)
+        made = convert(source.path, directory, companion=is_companion(source.origin.name))
         stone = open_files.enter_context(open(made.stone, "rb"))
         yield open_stone(stone, made.stone).contents()
 

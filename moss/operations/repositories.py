@@ -12,6 +12,7 @@ from moss.debian.source import PREFIX as APT
 from moss.debian.source import AptSource
 from moss.errors import CorruptData, MossError, NetworkFailure, NotFound, TrustFailure, UsageError
 from moss.offers import compile_universe, compiled_before, forget_universe, merge_universes, restore_universe
+from moss.operations.facts import machine_architecture
 from moss.operations.places import is_on_network
 from moss.operations.stated import file_of_repositories
 from moss.operations.system import System
@@ -390,7 +391,7 @@ def _refresh(system: System, repository: Repository) -> Refresh:
         return _take(system, repository, answer.source, answer.seen)
     from moss.operations.asking import ask  # looking at repositories reads none of them
 
-    found = ask(repository, _known(system, repository), system.transport)
+    found = ask(repository, _known(system, repository), system.transport, machine_architecture(system))
     return _take(system, repository, found.source, found.seen)
 
 

@@ -33,6 +33,7 @@ SUBSCRIPTIONS = "moss.subscriptions/1"
 CONTENT_ID = "moss.content-id/1"
 
 _WORDS = ("depends", "recommends", "supplements", "provides", "conflicts", "breaks", "replaces")
+_MULTI_ARCH, _FOREIGN = "multi-arch", "foreign"
 
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 _PREFIX = re.compile(r"[0-9a-f]{64}/")
@@ -149,6 +150,8 @@ def _encode_relations(relations: Relations) -> bytes:
         values: tuple[Formula | Provide, ...] = getattr(relations, word)
         if values:
             texts[word] = [str(value) for value in values]
+    if relations.serves_every_architecture:
+        texts[_MULTI_ARCH] = [_FOREIGN]
     return json.dumps(texts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
@@ -163,6 +166,7 @@ def _decode_relations(raw: bytes, place: Place) -> Relations:
             conflicts=tuple(map(parse_relation, texts.get("conflicts", ()))),
             breaks=tuple(map(parse_relation, texts.get("breaks", ()))),
             replaces=tuple(map(parse_relation, texts.get("replaces", ()))),
+            serves_every_architecture=_MULTI_ARCH in texts,
         )
     except FormulaError as error:
         raise place.fault(f"attribute {RELATIONS}: {error}") from error
@@ -176,10 +180,12 @@ def _relation_texts(raw: bytes, place: Place) -> dict[str, list[str]]:
     if not isinstance(texts, dict):
         raise place.fault(f"attribute {RELATIONS} is not a JSON object")
     for word, values in texts.items():
-        if word not in _WORDS:
+        if word not in (*_WORDS, _MULTI_ARCH):
             raise place.fault(f"attribute {RELATIONS} has the unknown word {word!r}")
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise place.fault(f"attribute {RELATIONS}: '{word}' is not a list of texts")
+        if word == _MULTI_ARCH and values != [_FOREIGN]:
+            raise place.fault(f"attribute {RELATIONS}: '{word}' is not ['{_FOREIGN}']")
     return texts
 
 

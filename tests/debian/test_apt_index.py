@@ -85,7 +85,7 @@ def test_metadata_from_the_cache_is_that_of_the_whole_paragraph() -> None:
     metadata = metadata_from_paragraph(plain.paragraph, plain.key)
     assert metadata.homepage == "https://a.example" and metadata.summary == "plain for tests"
     assert metadata.source_digest == plain.key == f"sha256:{plain.sha256}"
-    assert [str(one) for one in metadata.relations.recommends] == ["tool | spare", "libc:x86_64"]
+    assert [str(one) for one in metadata.relations.recommends] == ["tool | spare", "libc::x86_64"]
     assert tool.summary == "tool for tests"
 
 

@@ -46,7 +46,7 @@ def named() -> set[str]:
         conditions = [one.when, *(rule.condition for rule in one.rules)]
         found |= {r.name for condition in conditions if condition is not None for r in relations_of(condition)}
         found |= {r.name for rule in one.rules for r in (*rule.require, *rule.want, *rule.prefer)}
-    return {name for name in found if "(" not in name}
+    return {name.partition(":")[0] for name in found if "(" not in name}
 
 
 @cache

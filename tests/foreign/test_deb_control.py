@@ -71,7 +71,7 @@ def test_needs_keep_versions_alternatives_and_qualifiers() -> None:
         AnyOf((Relation("default-mta"), Relation("mail-transport-agent"))),
         Relation("perl", arch="native"),
         AnyOf((Relation("debconf", Operator.GE, "0.5"), Relation("debconf-2.0"))),
-        Relation("gcc-i386", Operator.LT, "5", "386"),
+        Relation("gcc-i386:i386", Operator.LT, "5"),
         Relation("same", Operator.EQ, "1:2-3"),
     )
     assert all(parse_formula(str(formula)) == formula for formula in found.depends)

@@ -1,7 +1,7 @@
 """Cases as text: a problem above the line, its answer below.
 
 repository main [priority N] [scheme deb|rpm|stone]
-  foo 2-1; needs: bar (>= 2), baz | qux; conflicts: old; provides: editor (= 3)
+  foo 2-1; needs: bar (>= 2), baz | qux; conflicts: old; provides: editor (= 3); several; serves-all
 * foo 1-1                     (installed; ~ installed for others only)
 wish: foo [from main]         keep: remove: pin: hold: forbid: fact: alike
 update: all                   or names
@@ -101,7 +101,6 @@ def read(path: Path) -> tuple[Case, str]:
 def read_line(case: Case, text: str) -> None:
     words = text.split()
     verb, colon, rest = text.partition(":")
-    rest = rest.strip()
     if words[0] == "repository":
         options = dict(zip(words[2::2], words[3::2], strict=True))
         case.repository = words[1]
@@ -110,8 +109,8 @@ def read_line(case: Case, text: str) -> None:
             case.priorities[words[1]] = int(options["priority"])
     elif words[0] == "subscription":
         case.more(subscriptions=read_subscription(text))
-    elif colon and " " not in verb:
-        read_request(case, verb, rest)
+    elif colon and " " not in verb and rest[:1] in ("", " "):
+        read_request(case, verb, rest.strip())
     else:
         read_package(case, text)
 
@@ -144,6 +143,7 @@ def read_package(case: Case, text: str) -> None:
         recommends=formulas("recommends"),
         supplements=formulas("supplements"),
         multi_version=given.pop("several", None) is not None,
+        every_arch=given.pop("serves-all", None) is not None,
     )
     assert not given, f"unknown fields {list(given)} of {name}"
     case.packages.append(package)

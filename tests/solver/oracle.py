@@ -5,7 +5,7 @@ problem is made of. A set is an integer, one bit a package. Versions are small w
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache, cmp_to_key
 from itertools import combinations
@@ -64,7 +64,7 @@ class Oracle:
         self.facts += [f"subscription({s.name})" for s in self.request.subscriptions if s.on and s.when is None]
         self.names = sorted({p.name for p in self.packages})
         self.of_name = {n: self.mask(p for p in self.packages if p.name == n) for n in self.names}
-        self.matching = cache(self._matching)
+        self.matching, self.meeting = cache(self._matching), cache(self._meeting)
         self.barred = self.mask(p for p in self.packages if self.is_barred(p))
 
     def mask(self, packages: Iterator[Package]) -> int:
@@ -74,6 +74,13 @@ class Oracle:
         return [p for p in self.packages if self.bit[p.key] & mask]
 
     # What relations and formulas mean
+
+    def meets(self, package: Package, relation: Relation, scheme: Scheme | None) -> bool:
+        """Of a need that a package has: whoever serves every architecture meets x:i386 as it would meet x."""
+        if self.fits(package, relation, scheme):
+            return True
+        name, colon, _ = relation.name.rpartition(":")
+        return bool(colon) and package.every_arch and self.fits(package, replace(relation, name=name), scheme)
 
     def fits(self, package: Package, relation: Relation, scheme: Scheme | None) -> bool:
         if relation.arch not in (None, "any", "native") and relation.arch != package.arch:
@@ -100,13 +107,17 @@ class Oracle:
     def _matching(self, relation: Relation, scheme: Scheme | None) -> int:
         return self.mask(p for p in self.packages if self.fits(p, relation, scheme))
 
+    def _meeting(self, relation: Relation, scheme: Scheme | None) -> int:
+        return self.mask(p for p in self.packages if self.meets(p, relation, scheme))
+
     def is_fact(self, relation: Relation) -> bool:
         return relation.version is None and any(fnmatchcase(f, relation.name) for f in self.facts)
 
     def holds(self, formula: Formula, chosen: int, scheme: Scheme | None = None, among: int = -1) -> bool:
         match formula:
             case Relation():
-                return self.is_fact(formula) or bool(self.matching(formula, scheme) & chosen & among)
+                matching = self.matching if scheme is None else self.meeting
+                return self.is_fact(formula) or bool(matching(formula, scheme) & chosen & among)
             case All(parts):
                 return all(self.holds(p, chosen, scheme, among) for p in parts)
             case AnyOf(parts):
@@ -278,7 +289,9 @@ class Oracle:
         for relation in relations:
             matching = self.matching(relation, scheme) & among
             named = matching & self.of_name.get(relation.name, 0)
-            masks += [named, matching & ~named]
+            serving = 0 if scheme is None else self.meeting(relation, scheme) & ~matching & among
+            plain = serving & self.of_name.get(relation.name.rpartition(":")[0], 0)
+            masks += [plain, named, matching & ~named, serving & ~plain]
         return [mask for mask in masks if mask]
 
     def unpreferred(self, chosen: int) -> int:
@@ -342,7 +355,7 @@ class Oracle:
         """A recommendation of something nobody provides does not count."""
         match formula:
             case Relation():
-                return bool(self.matching(formula, scheme))
+                return bool(self.meeting(formula, scheme))
             case AnyOf(parts):
                 return any(self.could_hold(part, scheme) for part in parts)
         return True

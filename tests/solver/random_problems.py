@@ -41,6 +41,8 @@ FACTS = ("cpu(x86-64-v3)", "modalias(pci:v00008086d1)")
 class Maker:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        # Some have packages of a second architecture beside those of the first.
+        self.second = seed % 7 == 4
         # Each problem has some of the features, so that each is also met alone.
         self.rich = self.random.random() < 0.6
         self.schemes = self.random.choice(
@@ -52,6 +54,8 @@ class Maker:
 
     def relation(self) -> Relation:
         name = self.random.choice(NAMES[: self.names] + "".join(VIRTUAL))
+        if self.second and self.chance(0.3):
+            return Relation(f"{name}:i386", *self.random.choice([(), (Operator.GE, "2"), (Operator.EQ, "1")]))
         arch = self.random.choice(["any", "x86_64", "i386"]) if self.chance(0.05) else None
         if self.chance(0.3):
             return Relation(name, self.random.choice(list(Operator)), str(self.random.randint(1, 3)), arch)
@@ -84,7 +88,7 @@ class Maker:
         rich = 1.0 if self.rich else 0.0
         return Package(
             key=f"k{number:02d}",
-            name=self.random.choice(NAMES[: self.names]),
+            name=self.name(),
             version=str(self.random.randint(1, 3)),
             scheme=self.random.choice(self.schemes),
             arch=self.random.choice(["", "noarch", "x86_64", "x86_64", "i386"]) if self.chance(0.2) else "",
@@ -97,10 +101,16 @@ class Maker:
             recommends=self.some(0.2, self.formula),
             supplements=self.some(0.15 * rich, self.formula),
             multi_version=self.chance(0.15 * rich),
+            every_arch=self.second and self.chance(0.4),
         )
+
+    def name(self) -> str:
+        name = self.random.choice(NAMES[: self.names])
+        return f"{name}:i386" if self.second and self.chance(0.4) else name
 
     def provide(self) -> Provide:
         name = self.random.choice([*NAMES[: self.names], *VIRTUAL, *VIRTUAL])
+        name += ":i386" if self.second and self.chance(0.3) else ""
         return Provide(name, str(self.random.randint(1, 3)) if self.chance(0.5) else None)
 
     def rule(self) -> SubscriptionRule:

@@ -1,0 +1,210 @@
+"""Packages of a second architecture stand beside those of the machine's own, as Debian's Multi-Arch has it."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from moss.db.generations import model_of, selection_of
+from moss.debian.index import Listed, metadata_from_paragraph, read_index
+from moss.debian.universe import IndexCompiler
+from moss.errors import MossError, Unsatisfiable
+from moss.facts import Fact
+from moss.model import SystemModel
+from moss.offers import as_solver_package
+from moss.operations.commit import commit
+from moss.operations.propose import propose
+from moss.operations.repositories import Narrowing, add_repository
+from moss.operations.system import System, open_to_change
+from moss.operations.verbs import install_request
+from solver import Universe
+from tests.debian.indexes import ENDINGS, Packaged
+from tests.debian.test_apt_index import LISTS, universe_text
+
+SAME, FOREIGN = "Multi-Arch: same\n", "Multi-Arch: foreign\n"
+
+
+def both(name: str, fields: str = "", version: str = "1.0-1") -> tuple[Packaged, Packaged]:
+    return Packaged(name, version, fields=fields), Packaged(name, version, "i386", fields)
+
+
+PACKAGES = (
+    *both("libc", SAME + "Provides: libc-abi (= 5)\nConflicts: libc-abi\n"),
+    *both("libgl", SAME + "Depends: libc (>= 1.0), data, script:any\n"),
+    *both("tool", FOREIGN + "Depends: libc\n"),
+    *both("editor", "Depends: libc\n"),
+    *both("script", "Multi-Arch: allowed\nDepends: libc\n"),
+    Packaged("data", architecture="all", fields=FOREIGN),
+    Packaged("wine32", "1.0-1", "i386", FOREIGN + "Depends: libgl, tool, libc-abi (= 5)\nProvides: wine-any\n"),
+    Packaged("wine", architecture="all", fields=FOREIGN + "Depends: wine64 | wine32\n"),
+    Packaged("game", architecture="i386", fields="Depends: closed-data\n"),
+    Packaged("closed-data", architecture="all"),
+    Packaged("old-game", architecture="i386", fields="Conflicts: editor\nBreaks: tool (<< 0.5)\nReplaces: editor\n"),
+    Packaged("libs", fields="Recommends: libgl:i386 (>= 1.0)\nDepends: libgl\n"),
+)
+
+
+def text(architecture: str, packages: tuple[Packaged, ...] = PACKAGES) -> str:
+    return "\n".join(one.paragraph() for one in packages if one.architecture in (architecture, "all"))
+
+
+def write_mirror(place: Path, packages: tuple[Packaged, ...] = PACKAGES) -> Path:
+    for one in packages:
+        path = place / one.filename
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(one.deb())
+    for architecture in ("amd64", "i386"):
+        path = place / f"dists/stable/main/binary-{architecture}/Packages.gz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(ENDINGS[".gz"](text(architecture, packages).encode()))
+    return place
+
+
+@pytest.fixture
+def system(tmp_path: Path):  # type: ignore[no-untyped-def]
+    """On an x86_64 machine, with a mirror's amd64 and i386."""
+    place = write_mirror(tmp_path / "mirror")
+    with machine(tmp_path) as system:
+        add_both(system, place)
+        yield system
+
+
+def machine(tmp_path: Path, architecture: str = "x86_64") -> AbstractContextManager[System]:
+    """A system of that architecture, whatever this one is."""
+    facts = (Fact(f"arch({architecture})", "FILE:1"),)
+    return open_to_change(str(tmp_path / "root"), command="test", facts=facts)
+
+
+def add_both(system: System, place: Path) -> None:
+    add_repository(system, "debian", f"apt+file:{place}", narrowing=Narrowing(architecture="amd64"))
+    add_repository(system, "debian32", f"apt+file:{place}", narrowing=Narrowing(architecture="i386"))
+
+
+def model(system: System) -> SystemModel:
+    return model_of(system.record, system.active)
+
+
+def chosen(system: System, *names: str) -> list[str]:
+    return sorted(one.name for one in propose(system, install_request(model(system), names)).chosen)
+
+
+def install(system: System, *names: str) -> None:
+    commit(system, propose(system, install_request(model(system), names)))
+
+
+def paths_of(system: System) -> set[str]:
+    root = Path(system.root.path) / "usr/share"
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def companions(source: str) -> list[Listed]:
+    paragraphs = read_index([source.encode()], "index", ("i386",), companions=True)
+    return [one.listed for one in paragraphs if one.listed is not None]
+
+
+def test_libraries_of_both_architectures_are_installed_side_by_side(system: System) -> None:
+    install(system, "libgl", "libgl:i386")
+    assert system.active is not None
+    found = {one.metadata.name: one.metadata.architecture for one in selection_of(system.record, system.active)}
+    assert found == {
+        "libgl": "x86_64", "libgl:i386": "386", "libc": "x86_64", "libc:i386": "386", "data": "noarch",
+        "script": "x86_64",
+    }  # fmt: skip
+    assert {"libgl/1.0-1", "libc/1.0-1"} <= paths_of(system)  # the same in both, as Multi-Arch: same promises
+    install(system, "wine32")
+
+
+def test_what_a_companion_needs_is_of_its_architecture_or_serves_every_one(system: System) -> None:
+    assert chosen(system, "wine32") == [
+        "data", "libc", "libc:i386", "libgl:i386", "script", "tool", "wine32:i386"
+    ]  # fmt: skip
+    assert chosen(system, "tool:i386") == ["libc:i386", "tool:i386"]
+
+
+def test_a_companion_that_serves_every_architecture_is_for_the_machines_own_too(system: System) -> None:
+    assert "wine32:i386" in chosen(system, "wine")
+    assert "wine32:i386" in chosen(system, "wine-any")
+
+
+def test_a_package_may_name_a_companion(system: System) -> None:
+    assert {"libgl", "libgl:i386"} <= set(chosen(system, "libs"))
+
+
+def test_what_serves_only_its_own_architecture_meets_no_need_of_a_companion(system: System) -> None:
+    with pytest.raises(Unsatisfiable) as caught:
+        chosen(system, "game:i386")
+    assert "game:i386 1.0-1 needs closed-data:i386" in " ".join((caught.value.message, *caught.value.because))
+
+
+@pytest.mark.parametrize("names", [("editor", "editor:i386"), ("editor", "old-game:i386"), ("script", "script:i386")])
+def test_what_cannot_be_beside_its_namesake_is_told(system: System, names: tuple[str, str]) -> None:
+    with pytest.raises(Unsatisfiable) as caught:
+        chosen(system, *names)
+    said = " ".join((caught.value.message, *caught.value.because))
+    assert f"{names[1]} 1.0-1 conflicts with {names[0]}" in said
+
+
+def test_where_the_architecture_does_not_matter_one_of_both_is_enough(system: System) -> None:
+    assert chosen(system, "tool", "tool:i386") == ["libc:i386", "tool:i386"]
+    assert chosen(system, "tool") == ["libc", "tool"]
+
+
+def test_libraries_of_both_architectures_move_together(tmp_path: Path) -> None:
+    newer = (*PACKAGES, Packaged("libgl", "2.0-1", fields=SAME + "Depends: libc\n"))
+    with machine(tmp_path) as system:
+        add_both(system, write_mirror(tmp_path / "mirror", newer))
+        both_there = propose(system, install_request(model(system), ["libgl", "libgl:i386"])).chosen
+        assert {one.metadata.version for one in both_there if one.name.startswith("libgl")} == {"1.0-1"}
+        alone = propose(system, install_request(model(system), ["libgl"])).chosen
+        assert {one.metadata.version for one in alone if one.name == "libgl"} == {"2.0-1"}
+
+
+def test_on_a_machine_of_that_architecture_names_are_plain(tmp_path: Path) -> None:
+    place = write_mirror(tmp_path / "mirror")
+    with machine(tmp_path, "386") as system:
+        add_repository(system, "debian", f"apt+file:{place}", narrowing=Narrowing(architecture="i386"))
+        assert chosen(system, "wine32") == ["data", "libc", "libgl", "script", "tool", "wine32"]
+
+
+def test_what_was_read_as_the_machines_own_is_not_taken_for_a_companion() -> None:
+    raw = [text("i386").encode()]
+    own = {one.fingerprint for one in read_index(raw, "index", ("i386",))}
+    beside = {one.fingerprint for one in read_index(raw, "index", ("i386",), companions=True)}
+    assert own and own.isdisjoint(beside)
+
+
+def test_the_index_says_of_companions_what_their_packages_say() -> None:
+    compiler, packages = IndexCompiler("r"), []
+    for one in companions(text("i386")):
+        compiler.add(one, "index")
+        metadata = metadata_from_paragraph(one.paragraph, one.key)
+        assert metadata.name == one.name and metadata.name.endswith(":i386")
+        provided = {provide.name for provide in metadata.relations.provides} - {one.name}
+        assert sorted(provided) == one.provided_names
+        packages.append(as_solver_package(metadata, one.key, "r", one.size))
+    straight = Universe.from_bytes(compiler.compiled().universe)
+    assert universe_text(straight) == universe_text(Universe.of(packages))
+    assert len(straight) == 8
+
+
+def test_the_machines_own_lists_say_of_companions_what_their_packages_say() -> None:
+    from moss.foreign.apt import plain_pieces
+
+    found = sorted(LISTS.glob("*_Packages*"), key=lambda path: path.stat().st_size)
+    if not found:
+        pytest.skip("this machine has no apt lists")
+    raw = b"".join(plain_pieces(str(found[0]))).decode().replace("Architecture: amd64\n", "Architecture: i386\n")
+    compiler, packages = IndexCompiler("r"), []
+    for one in companions(raw):
+        compiler.add(one, "index")
+        packages.append(as_solver_package(metadata_from_paragraph(one.paragraph, one.key), one.key, "r", one.size))
+    assert universe_text(Universe.from_bytes(compiler.compiled().universe)) == universe_text(Universe.of(packages))
+
+
+def test_a_package_cannot_call_itself_a_companion(tmp_path: Path) -> None:
+    from moss.foreign.deb import convert
+
+    path = tmp_path / "x.deb"
+    path.write_bytes(Packaged("libgl:i386").deb())
+    with pytest.raises(MossError, match="'libgl:i386', which cannot be one"):
+        convert(str(path), str(tmp_path / "stones"))
