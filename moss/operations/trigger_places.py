@@ -25,10 +25,11 @@ _SAID = {
 class Places:
     """Made where some trigger is due; nothing is left of them after `clear`."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, tree: str | None = None) -> None:
+        """`tree`: of /usr; None: the one that is being made."""
         self._system = system
         self._base = system.root.state_directory
-        self._tree = os.path.join(system.root.spare, "usr")
+        self._tree = tree or os.path.join(system.root.spare, "usr")
         self._sandboxes: dict[str, Sandbox] = {}
         self._copy: PrivateCopy | None = None
         self.isolation = Isolation.OVERLAY
@@ -39,14 +40,11 @@ class Places:
         self.are_prepared = True
         self.clear()
         self._system.effects.mkdir(self._system.root.triggers, 0o700)
+        isolation, failures = self.best_of(tuple(Isolation))
+        if isolation is not None:
+            self._take(isolation, failures)
+            return
         said = self._system.isolation
-        failures: list[str] = []
-        for isolation in Isolation if said is None else (said,):
-            failure = self._failure(isolation)
-            if failure is None:
-                self._take(isolation, failures)
-                return
-            failures.append(f"{isolation.value}: {failure}")
         raise TriggerFailed(
             "triggers cannot be kept from the rest of the system on this machine",
             because=failures,
@@ -56,6 +54,18 @@ class Places:
                 *(["let moss choose: without --isolation"] if said is not None else []),
             ],
         )
+
+    def best_of(self, kinds: Sequence[Isolation]) -> tuple[Isolation | None, list[str]]:
+        """The first of them that the machine has, or the one that the person said; and why not those before it. Their
+        places are made in the triggers' directory."""
+        said = self._system.isolation
+        failures: list[str] = []
+        for isolation in kinds if said is None else (said,):
+            failure = self._failure(isolation)
+            if failure is None and isolation in kinds:
+                return isolation, failures
+            failures.append(f"{isolation.value}: {failure or 'this cannot be done by it'}")
+        return None, failures
 
     @property
     def side_by_side(self) -> int:
@@ -76,7 +86,8 @@ class Places:
         upper, *below = (os.path.join(place.base, one) for one in (place.upper, *place.seen_before, place.tree))
         if self._copy is not None:
             self._copy.end(upper)
-        return capture(upper, below, name, owner=None if self._system.effects.apply_owners else os.geteuid())
+        owner = None if self._system.effects.apply_owners else os.geteuid()
+        return capture(upper, below, name, owner=owner, gone=None if self._copy is None else self._copy.gone)
 
     def clear(self) -> None:
         self._system.effects.remove_tree(self._system.root.triggers)

@@ -12,16 +12,21 @@ from contextlib import ExitStack
 
 from moss.db import journal
 from moss.effects import as_moss_error
-from moss.errors import NotFound
+from moss.errors import NotFound, TriggerFailed
 from moss.local.skeleton import propose_skeleton
 from moss.operations.commit import make_staged
 from moss.operations.system import System
 from moss.operations.transaction import under_way
+from moss.operations.trigger_places import Places
 from moss.plan import Plan
 from moss.recover import undo
 from moss.store import Store
 from moss.switch import check_switchable
-from moss.triggers.trial import Trial, Tried, outcome, parts_of, try_out
+from moss.triggers.private_copy import PrivateCopy
+from moss.triggers.trial import COPIED, Trial, Tried, outcome, parts_of, try_out
+from moss.triggers.values import Isolation
+
+_SAID = "the command runs over private copies of /usr and /etc, and can only read the rest of the system"
 
 
 def try_plan(
@@ -54,14 +59,43 @@ def try_active(system: System, command: Sequence[str], environment: Mapping[str,
 
 def _try(system: System, tree: str, command: Sequence[str], environment: Mapping[str, str]) -> Tried:
     base, scratch = system.root.state_directory, system.root.triggers
-    trial = Trial(
-        system.root.path, base, os.path.relpath(tree, base), os.path.relpath(scratch, base), system.root.is_host
-    )
     system.effects.remove_tree(scratch)
     system.effects.mkdir(scratch, 0o700)
     try:
+        copies = _copies(system, tree)
+        trial = Trial(
+            system.root.path, base, os.path.relpath(tree, base), os.path.relpath(scratch, base),
+            system.root.is_host, copies,
+        )  # fmt: skip
         for part in parts_of(trial):
             system.effects.mkdir(os.path.join(scratch, part), 0o755)
-        return outcome(trial, try_out(trial, command, environment))
+        exit_code = try_out(trial, command, environment)
+        for name, copy in copies.items():
+            copy.end(os.path.join(scratch, f"{name}.upper"))
+        return outcome(trial, exit_code)
     finally:
         system.effects.remove_tree(scratch)
+
+
+def _copies(system: System, tree: str) -> dict[str, PrivateCopy]:
+    """What the command may write to where there is no overlay, by the directory's name; nothing where there is one.
+    TriggerFailed where neither can be had."""
+    isolation, failures = Places(system, tree).best_of((Isolation.OVERLAY, Isolation.COPY))
+    if isolation is Isolation.OVERLAY:
+        return {}
+    if isolation is None:
+        raise TriggerFailed(
+            "a command cannot be tried on this machine: there is nothing to keep it from the rest of the system",
+            because=failures,
+            remedies=["run moss where it may make namespaces, or as root", "moss install …, then moss rollback"],
+        )
+    if system.isolation is None:
+        system.reporter.warning("; ".join((_SAID, *failures)))
+    system.reporter.stage("copying /usr and /etc")
+    copies = {}
+    for name in COPIED:
+        source = tree if name == "usr" else system.root.below(name)
+        if os.path.isdir(source):
+            copies[name] = PrivateCopy(source, os.path.join(system.root.triggers, name))
+            copies[name].begin(())
+    return copies

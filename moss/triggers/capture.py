@@ -12,6 +12,7 @@ from moss.digest import ContentDigest, content_digest_of_file
 from moss.errors import TriggerFailed
 from moss.layout import Entry, EntryKind, nothing, path_fault
 from moss.root import DECLARED_ENTRIES
+from moss.triggers.private_copy import stands_for_nothing
 from moss.xattrs import found_on, names_on
 from solver.values import value
 
@@ -35,10 +36,13 @@ class Captured:
         return tuple(sorted((*self.entries, *map(nothing, self.removed))))
 
 
-def capture(upper: str, below: Sequence[str], trigger: str, *, owner: int | None = None) -> Captured:
+def capture(
+    upper: str, below: Sequence[str], trigger: str, *, owner: int | None = None, gone: str | None = None
+) -> Captured:
     """`below` are the trees under the overlay, the uppermost first. `owner`: the user whose files count
-    as root's, where an ordinary user ran it. TriggerFailed for what no generation can have."""
-    found = _Found(below, trigger, owner)
+    as root's, where an ordinary user ran it. `gone`: of a private copy, its word for what was removed.
+    TriggerFailed for what no generation can have."""
+    found = _Found(below, trigger, owner, gone)
     found.walk(upper, "")
     contents = {entry.digest: path for entry, path in found.files if entry.digest is not None}
     entries = [entry for entry, _ in found.files] + found.others
@@ -46,8 +50,8 @@ def capture(upper: str, below: Sequence[str], trigger: str, *, owner: int | None
 
 
 class _Found:
-    def __init__(self, below: Sequence[str], trigger: str, owner: int | None) -> None:
-        self._below, self._trigger, self._owner = below, trigger, owner
+    def __init__(self, below: Sequence[str], trigger: str, owner: int | None, gone: str | None) -> None:
+        self._below, self._trigger, self._owner, self._word = below, trigger, owner, gone
         self.files: list[tuple[Entry, str]] = []
         self.others: list[Entry] = []
         self.removed: list[str] = []
@@ -61,7 +65,7 @@ class _Found:
     def _look(self, one: os.DirEntry[str], path: str) -> None:
         status = one.stat(follow_symlinks=False)
         under = self._under(path)
-        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+        if stands_for_nothing(one.path, status, self._word):
             if under is not None:
                 self._gone(path)
             return
@@ -123,7 +127,7 @@ class _Found:
                 status = os.lstat(found)
             except (FileNotFoundError, NotADirectoryError):
                 continue
-            return None if stat.S_ISCHR(status.st_mode) else found
+            return None if stands_for_nothing(found, status, self._word) else found
         return None
 
     def _names_under(self, path: str) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """A private copy of a tree, where the kernel has no overlay: triggers write to it, and what they wrote is told apart.
 
 Files are copied, never linked, so nothing that is done to the copy reaches the store. The copy is the tree again
-after each trigger: what it wrote goes to a directory of its own that looks as an overlay's does (what was removed is a
-device 0:0 there), and what earlier ones wrote is laid over the copy before one that waits for them.
+after each trigger: what it wrote goes to a directory of its own that looks as an overlay's does, and what earlier ones
+wrote is laid over the copy before one that waits for them. What was removed is a symlink there to a word that no
+trigger knows: the device 0:0 of overlays cannot be made everywhere, not on an overlay.
 """
 
 import fcntl
 import os
+import secrets
 import shutil
 import stat
 import time
@@ -21,10 +23,12 @@ _Known = dict[str, tuple[int, ...]]
 
 
 class PrivateCopy:
-    """Of `tree`, at `place`, which is made. OSError as the disk has it."""
+    """Of `tree`, at `place`, which is made: its files, directories and symlinks. OSError as the disk has it."""
 
     def __init__(self, tree: str, place: str) -> None:
         self._tree, self.place = tree, place
+        self.gone = f"gone-{secrets.token_hex(16)}"
+        """What a symlink leads to that stands for what was removed."""
         self._laid: list[str] = []
         self._before: _Known = {}
         _copy(tree, place)
@@ -34,7 +38,7 @@ class PrivateCopy:
         for upper in laid:
             self._laid.append(upper)
             for path, status in _walk(upper):
-                _lay(upper, path, status, self.place)
+                self._lay(upper, path, status)
         self._before = _known(self.place)
         time.sleep(_TICK_SECONDS)  # so that whatever is written now has another time
 
@@ -47,11 +51,23 @@ class PrivateCopy:
         for path in gone:
             if not any(os.path.lexists(os.path.join(upper, above)) for above in _leaves_above(path, upper)):
                 self._above_in(upper, path)
-                os.mknod(os.path.join(upper, path), stat.S_IFCHR, 0)
+                os.symlink(self.gone, os.path.join(upper, path))
         touched = {path for one in (*self._laid, upper) for path, _ in _walk(one)}
         for path in sorted({*touched, *gone}):
             self._reset(path)
         self._laid = []
+
+    def _lay(self, upper: str, path: str, status: os.stat_result) -> None:
+        source, target = os.path.join(upper, path), os.path.join(self.place, path)
+        if stat.S_ISDIR(status.st_mode):
+            if not os.path.isdir(target) or os.path.islink(target):
+                _remove(target)
+                os.mkdir(target)
+            _copy_metadata(source, target)
+            return
+        _remove(target)
+        if not stands_for_nothing(source, status, self.gone):
+            _copy(source, target)
 
     def _move(self, path: str, upper: str) -> None:
         source, target = os.path.join(self.place, path), os.path.join(upper, path)
@@ -84,6 +100,13 @@ class PrivateCopy:
             _copy(source, target)
 
 
+def stands_for_nothing(path: str, status: os.stat_result, gone: str | None) -> bool:
+    """Whether what is there says that something was removed: as overlays say it, or copies with their own word."""
+    if gone is None:
+        return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+    return stat.S_ISLNK(status.st_mode) and os.readlink(path) == gone
+
+
 def _known(top: str) -> _Known:
     """What tells that something was changed: of each path what no program can set as it likes."""
     return {
@@ -113,19 +136,6 @@ def _leaves_above(path: str, upper: str) -> Iterator[str]:
             yield path
 
 
-def _lay(upper: str, path: str, status: os.stat_result, place: str) -> None:
-    target = os.path.join(place, path)
-    if stat.S_ISDIR(status.st_mode):
-        if not os.path.isdir(target) or os.path.islink(target):
-            _remove(target)
-            os.mkdir(target)
-        _copy_metadata(os.path.join(upper, path), target)
-        return
-    _remove(target)
-    if not stat.S_ISCHR(status.st_mode):
-        _copy(os.path.join(upper, path), target)
-
-
 def _remove(path: str) -> None:
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
@@ -141,8 +151,10 @@ def _copy(source: str, target: str) -> None:
         os.mkdir(target)
         for name in sorted(os.listdir(source)):
             _copy(os.path.join(source, name), os.path.join(target, name))
-    else:
+    elif stat.S_ISREG(status.st_mode):
         _copy_content(source, target)
+    else:  # a pipe, a socket or a device: no tree of moss's has any, /etc may
+        return
     _copy_metadata(source, target)
 
 

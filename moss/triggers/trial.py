@@ -1,7 +1,8 @@
 """Trying a tree: a command in a copy of the system with another /usr, of which nothing stays.
 
 Every directory of the root is an overlay whose lower layer is the root's own, so the command sees the person's
-files and changes none; /usr is the tree to be tried. The network and the terminal are the system's.
+files and changes none; /usr is the tree to be tried. The network and the terminal are the system's. Where the kernel
+has no overlays, /usr and /etc are private copies, and the other directories can only be read.
 """
 
 import os
@@ -12,8 +13,9 @@ from typing import NoReturn
 
 from moss.root import ROOT_LINKS
 from moss.triggers.kernel import MountFlag, Namespace, keep_capabilities, mount, unshare
+from moss.triggers.private_copy import PrivateCopy, stands_for_nothing
 from moss.triggers.sandbox import mount_devices, mount_overlay, to_be_root
-from solver.values import value
+from solver.values import field, value
 
 _NAMESPACES = Namespace.MOUNTS | Namespace.PROCESSES | Namespace.MESSAGES
 _EMPTY = {"dev": 0o755, "proc": 0o555, "sys": 0o555, "run": 0o755, "tmp": 0o1777}
@@ -23,6 +25,9 @@ _CANNOT = 125
 """How the process ends where the place could not be made: as `env` and `chroot` do."""
 _CAPABILITIES = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31})
 """What a service's manager would leave to a container: no mounts, no devices, no clock, no kernel."""
+
+COPIED = ("usr", "etc")
+"""The directories that can be written to without overlays; others may hold more than anybody wants copied."""
 
 
 @value
@@ -39,6 +44,8 @@ class Trial:
     """An empty directory for what is written."""
     shares_system: bool
     """The root is the running system's: /dev, /run and /sys are as they are."""
+    copies: Mapping[str, PrivateCopy] = field(default_factory=dict)
+    """Without overlays: the directories that lie in `scratch` as copies, by name."""
 
 
 @value
@@ -86,19 +93,20 @@ def outcome(trial: Trial, exit_code: int) -> Tried:
     for name in directories_of(trial.root):
         top = os.path.join(trial.base, trial.scratch, f"{name}.upper")
         under = os.path.join(trial.base, trial.tree) if name == "usr" else os.path.join(trial.root, name)
-        for path, gone in _changes(top, under, f"/{name}"):
+        word = trial.copies[name].gone if name in trial.copies else None
+        for path, gone in _changes(top, under, f"/{name}", word):
             (removed if gone else written).append(path)
     return Tried(exit_code, tuple(written), tuple(removed))
 
 
-def _changes(upper: str, under: str, said: str) -> Iterator[tuple[str, bool]]:
+def _changes(upper: str, under: str, said: str, word: str | None) -> Iterator[tuple[str, bool]]:
     for name in sorted(os.listdir(upper)):
         path, below = os.path.join(upper, name), os.path.join(under, name)
         status = os.lstat(path)
-        if stat.S_ISCHR(status.st_mode) and status.st_rdev == 0:
+        if stands_for_nothing(path, status, word):
             yield f"{said}/{name}", True
         elif stat.S_ISDIR(status.st_mode) and os.path.isdir(below):
-            yield from _changes(path, below, f"{said}/{name}")
+            yield from _changes(path, below, f"{said}/{name}", word)
         else:
             yield f"{said}/{name}", False
 
@@ -158,6 +166,9 @@ def _make_root(trial: Trial) -> None:
         os.symlink(f"usr/{name}", os.path.join(root, name))
     for name in names:
         os.mkdir(os.path.join(root, name))
+        if trial.copies:
+            _mount_without_overlay(trial, name, os.path.join(root, name))
+            continue
         lower = trial.tree if name == "usr" else os.path.relpath(os.path.join(trial.root, name), trial.base)
         upper, work = (os.path.join(trial.scratch, f"{name}.{part}") for part in ("upper", "work"))
         mount_overlay(lower, upper, work, os.path.join(root, name))
@@ -170,3 +181,14 @@ def _make_root(trial: Trial) -> None:
     os.chdir(root)
     mount(".", "/", None, MountFlag.MOVE)
     os.chroot(".")
+
+
+def _mount_without_overlay(trial: Trial, name: str, place: str) -> None:
+    is_copy = name in trial.copies
+    source = os.path.join(trial.scratch, name) if is_copy else os.path.join(trial.root, name)
+    mount(source, place, None, MountFlag.BIND)
+    kept = MountFlag.NO_EXECUTION if os.statvfs(place).f_flag & os.ST_NOEXEC else MountFlag(0)
+    flags = _PLAIN | kept | (MountFlag(0) if is_copy else MountFlag.READ_ONLY)
+    mount("none", place, None, MountFlag.BIND | MountFlag.REMOUNT | flags)
+    if name == "var" and os.path.isdir(os.path.join(place, "tmp")):
+        mount("moss", os.path.join(place, "tmp"), "tmpfs", _PLAIN, "mode=1777")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -110,3 +111,45 @@ def test_the_host_is_out_of_reach(world: World, tmp_path: Path) -> None:
     script = f"busybox mkdir -p {tmp_path}; echo x > {target}; busybox mount -t proc p /tmp && echo mounted"
     done = moss(world, "try", "--", "/usr/bin/sh", "-c", script)
     assert not target.exists() and "mounted" not in done.stdout
+
+
+WITHOUT_OVERLAY = """
+set -e
+mount -t overlay moss {over} -o lowerdir={root},upperdir={work}/upper,workdir={work}/work
+exec {moss} -D {over} try {words}
+"""
+"""The root lies on an overlay, where no other one can be written to."""
+
+
+def without_overlay(world: World, place: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    for name in ("over", "work/upper", "work/work"):
+        (place / name).mkdir(parents=True)
+    script = WITHOUT_OVERLAY.format(
+        over=place / "over", root=world.root, work=place / "work", moss=f"{sys.executable} -m moss",
+        words=" ".join(map(shlex.quote, words)),
+    )  # fmt: skip
+    command = ["unshare", "--mount", "sh", "-c", script]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can put a root on an overlay")
+def test_without_overlays_what_can_be_written_to_is_a_copy(world: World, tmp_path: Path) -> None:
+    (world.root / "etc/mine").write_text("my own\n")
+    (world.root / "var/mine").write_text("my own\n")
+    os.mkfifo(world.root / "etc/pipe")
+    (world.root / "var/tmp").mkdir(exist_ok=True)
+    before = state(world)
+    script = f"{SCRIPT.removesuffix('exit 7')} echo x > /var/tmp/x; busybox cat /var/mine; (echo x > /var/mine); exit 7"
+    done = without_overlay(world, tmp_path / "place", "install", "two", "--", "/usr/bin/sh", "-c", script)
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 7 and "can't create /var/mine: Read-only file system" in said, said
+    assert "the command runs over private copies of /usr and /etc" in said and "overlay: " in said
+    assert done.stdout.splitlines() == [
+        "1", "2", "my own", "my own",
+        "The command ended with exit code 7; the system is as before.",
+        "It ran in what would be generation 2:", "Install   two 1.0-1  you asked for it",
+        "It wrote 2 paths, of which nothing is kept:", "  /usr/share/new", "  /etc/mine",
+        "It removed 1 path, which is there again:", "  /usr/share/items/one",
+    ]  # fmt: skip
+    assert state(world) == before
+    assert not (tmp_path / "place/work/upper/.moss/triggers").exists()
