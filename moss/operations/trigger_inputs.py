@@ -15,7 +15,7 @@ from moss.layout import Entry, EntryKind, regular
 from moss.merge import Replaces, better
 from moss.triggers.order import waiting
 from moss.triggers.running import Ended
-from moss.triggers.values import Run, Trigger
+from moss.triggers.values import Handler, Run, Trigger
 from moss.triggers.work import Command, Matcher, commands_of, digest_of
 
 _ALTERNATIVES = "etc/"
@@ -79,14 +79,14 @@ class TriggerInputs:
     def programs(self, trigger: Trigger) -> list[str]:
         """Its programs' paths below /usr, those behind symlinks too."""
         found: list[str] = []
-        for _, handler in trigger.handlers:
+        for handler in trigger.called:
             if isinstance(handler, Run) and "$(" not in handler.program:
                 found += self._way_to(_below_usr(handler.program))
         return list(dict.fromkeys(found))
 
-    def missing_program(self, trigger: Trigger) -> str | None:
-        """The first of its programs that the tree does not have, as its file names it."""
-        for _, handler in trigger.handlers:
+    def missing_program(self, handlers: Iterable[Handler]) -> str | None:
+        """The first of their programs that the tree does not have, as they name it."""
+        for handler in handlers:
             if isinstance(handler, Run) and "$(" not in handler.program:
                 *_, last = self._way_to(_below_usr(handler.program))
                 if not last.startswith(_ALTERNATIVES) and not os.path.lexists(os.path.join(self.usr, last)):

@@ -124,9 +124,9 @@ class _Look(TriggerInputs):
         reason = inhibitor(trigger.inhibitors, self._root, self.usr)
         if reason is not None:
             return TriggerRun(name, "", "inhibited", reason)
-        program = self.missing_program(trigger)
+        program = self._missing_program(trigger)
         if program is not None:
-            return self._without(name, program)
+            return TriggerRun(name, "", "inhibited", f"no package of this generation has {program}")
         if old is None or old.outcome != "done" or not self.waiting[name] <= kept.keys():
             return None
         if self._other_filter and old.package is not None:
@@ -145,12 +145,17 @@ class _Look(TriggerInputs):
         leaves = {entry.path for entry in made if entry.kind is not EntryKind.DIRECTORY}
         return any(above in leaves for path in paths for above in _above(path))
 
-    def _without(self, name: str, program: str) -> TriggerRun:
-        """What becomes of a trigger whose program no package brings: told where there would be work for it."""
-        reason = f"no package of this generation has {program}"
-        if self.commands(name):
-            self._reporter.warning(f"the trigger {name} has not run: {reason}")
-        return TriggerRun(name, "", "inhibited", reason)
+    def _missing_program(self, trigger: Trigger) -> str | None:
+        """A program that no package brings: told where there would be work for it. None: all is there that is called
+        for."""
+        program = self.missing_program(trigger.called)
+        if program is None or not (commands := self.commands(trigger.name)):
+            return program
+        program = self.missing_program(one.handler for one in commands)
+        if program is not None:
+            reason = f"no package of this generation has {program}"
+            self._reporter.warning(f"the trigger {trigger.name} has not run: {reason}")
+        return program
 
     def _is_touched(self, trigger: Trigger) -> bool:
         """Whether anything that it may be about has come, gone or changed."""

@@ -105,3 +105,9 @@ class Trigger:
     def handler(self, name: str) -> Handler:
         """The handler of this name; a trigger that was read has every one that its watches name."""
         return next(handler for known, handler in self.handlers if known == name)
+
+    @property
+    def called(self) -> tuple[Handler, ...]:
+        """The handlers that its watches name: a file may have others."""
+        names = {name for watch in self.watches for name in watch.handlers}
+        return tuple(handler for name, handler in self.handlers if name in names)
