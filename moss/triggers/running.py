@@ -174,7 +174,7 @@ def _wait(selector: selectors.BaseSelector, running: Mapping[str, _Running]) -> 
     first = min(one.started + one.job.timeout for one in running.values())
     for key, _ in selector.select(max(0.0, first - now)):
         one: _Running = key.data
-        if one.read(key.fd):
+        if key.fd in one.open and one.read(key.fd):
             selector.unregister(key.fd)
             one.hear_out(selector)
     now = time.monotonic()

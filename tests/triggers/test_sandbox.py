@@ -192,6 +192,20 @@ def test_what_it_leaves_running_does_not_keep_anybody_waiting(tree: Path) -> Non
     assert "sleep\x0053" not in running()
 
 
+def test_who_prints_and_ends_while_nobody_listens_is_heard_to_the_end(tree: Path) -> None:
+    places = {name: sandbox(tree, name) for name in ("a", "b")}
+    texts = {"a": "true", "b": "busybox sleep 0.2; echo last words"}
+    jobs = {name: Job(name, (shell(text),), partial(enter, places[name]), 20.0) for name, text in texts.items()}
+    ends: dict[str, Ended] = {}
+
+    def ended(end: Ended) -> None:
+        ends[end.name] = end
+        time.sleep(0.6 if end.name == "a" else 0)
+
+    run_all(["a", "b"], dict.fromkeys("ab", frozenset()), jobs.__getitem__, ended, 2)
+    assert ends["b"].failure is None and ends["b"].output == "last words\n"
+
+
 def test_much_output_keeps_its_end(tree: Path) -> None:
     end = run(sandbox(tree), shell("i=0; while test $i -lt 20000; do echo line $i; i=$((i+1)); done"))
     assert end.failure is None
