@@ -56,6 +56,25 @@ def downloaded(names: Sequence[str], *, suite: str | None = None, cache: str | N
     return _Apt.for_suite(suite, cache).debs("download", names)
 
 
+def lists_of(components: Sequence[str], architectures: Sequence[str], *, suite: str, cache: str | None = None) -> str:
+    """A folder of apt's lists of a suite, for these components and architectures, fetched when it is first asked for.
+
+    Raises AptUnavailable when apt cannot give them.
+    """
+    apt = _Apt.for_suite(suite, cache)
+    folder = os.path.join(apt.folder, f"lists-{suite}-{'-'.join((*components, *architectures))}")
+    os.makedirs(os.path.join(folder, "partial"), exist_ok=True)
+    with _only_one(apt.folder):
+        missing = [
+            one
+            for one in (f"{component}_binary-{arch}_Packages" for component in components for arch in architectures)
+            if not any(f"_dists_{suite}_{one}" in name for name in os.listdir(folder))
+        ]
+        if missing:
+            apt.fetch_lists(folder, components, architectures)
+    return folder
+
+
 def cache_folder() -> str:
     """Where downloads are kept between runs."""
     default = os.path.join(tempfile.gettempdir(), f"moss-debian-{os.getuid()}")
@@ -155,6 +174,17 @@ class _Apt:
     @property
     def _lists(self) -> str:
         return os.path.join(self.folder, f"lists-{self.suite}")
+
+    def fetch_lists(self, folder: str, components: Sequence[str], architectures: Sequence[str]) -> None:
+        sources = os.path.join(folder, "sources.list")
+        signed = f" [signed-by={ARCHIVE_KEYRING}]" if os.path.exists(ARCHIVE_KEYRING) else ""
+        with open(sources, "w") as file:
+            file.write(f"deb{signed} {_mirror_of_this_machine()} {self.suite} {' '.join(components)}\n")
+        with open(os.path.join(self.folder, "EMPTY"), "w"):
+            pass
+        said = [f"APT::Architectures::={one}" for one in architectures]
+        said += [f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=-", f"Dir::State::lists={folder}/"]
+        self._run("update", *(word for one in said for word in ("-o", one)))
 
     def _update(self) -> None:
         self._run("update")

@@ -16,8 +16,9 @@ from moss.operations.commit import commit
 from moss.operations.propose import propose
 from moss.operations.repositories import Narrowing, add_repository
 from moss.operations.system import System, open_to_change
-from moss.operations.verbs import install_request
+from moss.operations.verbs import install_request, remove_request
 from solver import Universe
+from tests.debian.closure import AptUnavailable, lists_of
 from tests.debian.indexes import ENDINGS, Packaged
 from tests.debian.test_apt_index import LISTS, universe_text
 
@@ -208,3 +209,56 @@ def test_a_package_cannot_call_itself_a_companion(tmp_path: Path) -> None:
     path.write_bytes(Packaged("libgl:i386").deb())
     with pytest.raises(MossError, match="'libgl:i386', which cannot be one"):
         convert(str(path), str(tmp_path / "stones"))
+
+
+GRAPHICS = Path(__file__).parents[2] / "fixtures/subscriptions/graphics.kdl"
+STEAM = (
+    *both("libgl1", SAME), *both("libgl1-mesa-dri", SAME), *both("mesa-vulkan-drivers", SAME),
+    *both("nvidia-driver-libs", SAME), Packaged("nvidia-driver", fields="Depends: nvidia-driver-libs\n"),
+    Packaged("steam", "1.0-1", "i386", FOREIGN + "Depends: steam-installer\n"), *both("steam-installer", FOREIGN),
+    Packaged("steam-libs-i386", "1.0-1", "i386", FOREIGN),
+)  # fmt: skip
+
+
+def test_the_32_bit_driver_comes_with_steam_beside_the_64_bit_one_and_goes_with_it(tmp_path: Path) -> None:
+    with machine(tmp_path) as system:
+        add_both(system, write_mirror(tmp_path / "mirror", STEAM))
+        folder = Path(system.root.path, "etc/moss/subscriptions")
+        folder.mkdir(parents=True)
+        (folder / "graphics.kdl").write_text(GRAPHICS.read_text())
+        install(system, "nvidia-driver", "libgl1-mesa-dri")
+        assert not [one for one in names_here(system) if one.endswith(":i386")]
+        install(system, "steam")
+        brought = {one for one in names_here(system) if one.endswith(":i386")}
+        drivers = {"libgl1:i386", "libgl1-mesa-dri:i386", "mesa-vulkan-drivers:i386", "nvidia-driver-libs:i386"}
+        assert brought == {"steam:i386", "steam-libs-i386:i386"} | drivers
+        plan = propose(system, remove_request(model(system), ["steam"], names_here(system)))
+        gone = {one.metadata.name: one.because for one in plan.removals}
+        assert set(gone) == {*brought, "steam-installer"}
+        assert "32bit-graphics" in gone["nvidia-driver-libs:i386"] and "steam" in gone["nvidia-driver-libs:i386"]
+        commit(system, plan)
+        assert names_here(system) == ["libgl1-mesa-dri", "nvidia-driver", "nvidia-driver-libs"]
+
+
+def names_here(system: System) -> list[str]:
+    return [one.metadata.name for one in selection_of(system.record, system.active)]
+
+
+@pytest.mark.slow
+def test_wine_on_a_real_desktop_brings_32_bit_drivers(tmp_path: Path) -> None:
+    """Planned by Debian 12's own indexes of both architectures."""
+    try:
+        lists = lists_of(("main", "contrib", "non-free", "non-free-firmware"), ("amd64", "i386"), suite="bookworm")
+    except AptUnavailable as fault:
+        pytest.skip(f"apt fetches no lists of Debian's: {fault}")
+    with machine(tmp_path) as system:
+        add_both(system, Path(lists))
+        folder = Path(system.root.path, "etc/moss/subscriptions")
+        folder.mkdir(parents=True)
+        (folder / "graphics.kdl").write_text(GRAPHICS.read_text())
+        drivers = {"libgl1:i386", "libgl1-mesa-dri:i386", "mesa-vulkan-drivers:i386", "libc6:i386"}
+        assert not any(one.endswith(":i386") for one in chosen(system, "libgl1-mesa-dri"))
+        assert drivers | {"wine32:i386", "libc6", "libgl1-mesa-dri"} <= set(chosen(system, "libgl1-mesa-dri", "wine"))
+        steam = set(chosen(system, "nvidia-driver", "steam-installer"))
+        assert {"nvidia-driver-libs", "nvidia-driver-libs:i386", "steam-libs-i386:i386", "steam-installer"} <= steam
+        assert drivers <= steam
