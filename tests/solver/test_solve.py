@@ -51,6 +51,7 @@ from solver import (
     why_held,
     why_not,
 )
+from solver.reasons import one_by_one
 from solver.sat import BACKENDS
 from tests.solver.random_problems import make_problem, make_puzzle
 
@@ -221,6 +222,20 @@ def test_every_chosen_package_has_its_reasons_the_nearest_first() -> None:
     chain = why(answer.reasons, answer.chosen[1])
     assert [str(link.package) for link in chain] == ["docs 1", "lib 2", "app 2"]
     assert isinstance(chain[-1].reason, Wished)
+
+
+def test_the_nearest_reason_is_the_same_whether_all_are_asked_for() -> None:
+    several = 0
+    for seed in range(300):
+        problem = make_problem(make_puzzle(seed, most=12), seed)
+        answer, again = solve(problem), solve(problem)
+        if isinstance(answer, Solution) and isinstance(again, Solution):
+            for key, reasons in again.reasons.items():
+                nearest = one_by_one(answer.reasons, key)
+                assert next(nearest, None) == reasons[0], seed
+                assert tuple(nearest) == reasons[1:], seed
+                several += len(reasons) > 1
+    assert several > 50
 
 
 def test_every_removal_has_its_reasons() -> None:
