@@ -1,6 +1,7 @@
 """Formulas and packages as text and as tables."""
 
 import random
+from array import array
 
 import pytest
 
@@ -21,6 +22,7 @@ from solver import (
     parse_relation,
 )
 from solver.debian import DebianError, read_depends, read_packages
+from solver.tables import pack, unpack
 from tests.solver.random_problems import Maker, make_puzzle
 
 
@@ -145,6 +147,15 @@ def test_a_damaged_universe_is_refused() -> None:
     for bad in (b"", good[:100], good[:-1], good + b"x", b"x" + good[1:], good[:8] + b"\xff" * 8 + good[16:]):
         with pytest.raises(UniverseError):
             Universe.from_bytes(bad)
+
+
+def test_a_table_of_other_arrays_is_refused() -> None:
+    packed = memoryview(pack(("a", "b"), {"a": array("i", [1]), "b": array("i", [2, 3])}, b"text"))
+    views, texts = unpack(("a", "b"), packed)
+    assert (views["a"].tolist(), views["b"].tolist(), bytes(texts)) == ([1], [2, 3], b"text")
+    for names in (("b", "a"), ("a", "c"), ("a",), ("a", "b", "c")):
+        with pytest.raises(UniverseError):
+            unpack(names, packed)
 
 
 INDEX = """\
