@@ -63,7 +63,7 @@ def tidy(root: Path, repository: Repository, keep: int, effects: Effects | None 
         return keep_house(system, keep)
 
 
-@pytest.mark.slow_too
+@pytest.mark.slow_too(minutes=3)
 def test_trees_are_the_same_by_difference_and_in_full() -> None:
     found = run_histories(range(HISTORIES))
     assert found.by_difference > HISTORIES, found

@@ -315,7 +315,7 @@ def crash_at(point: int, operation: Callable[[Effects], object]) -> bool:
     return code == 0
 
 
-@pytest.mark.slow_too
+@pytest.mark.slow_too(minutes=1)
 @pytest.mark.parametrize("operation", ["first", "install", "rollback"])
 def test_a_crash_at_any_effect_leaves_the_old_or_the_new(
     tmp_path: Path, repository: Repository, operation: str
