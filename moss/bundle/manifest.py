@@ -32,6 +32,8 @@ _VERSION = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}\Z")
 _MOST = (1 << 63) - 1
 _LARGEST_DEFINITIONS = 1 << 20
 """Characters of one file of definitions: what is read of any."""
+LARGEST_MODEL_TEXT = 1 << 20
+"""Characters."""
 
 T = TypeVar("T")
 
@@ -101,6 +103,8 @@ class Manifest:
     omissions: PathFilter = NOTHING_OMITTED
     definitions: tuple[tuple[str, str], ...] = ()
     """What subscriptions mean there: files and their texts, by precedence."""
+    model_text: str | None = None
+    """The model as it is written there, comments and all, without repositories; None: nobody wrote one."""
 
     def encode(self) -> bytes:
         return json.dumps(self._plain(), ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
@@ -126,6 +130,7 @@ class Manifest:
             ],
             "omissions": as_plain(self.omissions),
             "definitions": [{"file": file, "text": text} for file, text in self.definitions],
+            "model_text": self.model_text,
             "packages": [_package_plain(package) for package in self.packages],
             "parts": [
                 {
@@ -214,6 +219,7 @@ class _Taken:
             tuple(_Taken(one, "a part").part() for one in self._list("parts")),
             self._omissions(),
             tuple(_Taken(one, "a definition").definition() for one in self._list("definitions")),
+            None if self._found.get("model_text") is None else self._long_text("model_text", LARGEST_MODEL_TEXT),
         )
 
     def _omissions(self) -> PathFilter:
@@ -258,10 +264,13 @@ class _Taken:
         return Switch(self._matching("name", _SUBSCRIPTION), setting, values, self._text("why"))
 
     def definition(self) -> tuple[str, str]:
-        text = self._found.get("text")
-        if not isinstance(text, str) or len(text) > _LARGEST_DEFINITIONS:
-            raise _BadValueError(f"{self._where}: 'text' is no text of at most {_LARGEST_DEFINITIONS:,} characters")
-        return self._text("file"), text
+        return self._text("file"), self._long_text("text", _LARGEST_DEFINITIONS)
+
+    def _long_text(self, key: str, most: int) -> str:
+        text = self._found.get(key)
+        if not isinstance(text, str) or len(text) > most:
+            raise _BadValueError(f"{self._where}: {key!r} is no text of at most {most:,} characters")
+        return text
 
     def package(self) -> BundledPackage:
         carried = self._found.get("carried")

@@ -21,6 +21,7 @@ from moss.fetch.verify import open_uri
 from moss.generation import Selected
 from moss.operations.filtering import surveyed
 from moss.operations.keys import keys
+from moss.operations.model_texts import text_in_bundle
 from moss.operations.queries import installed
 from moss.operations.stated import stated
 from moss.operations.system import System
@@ -118,6 +119,8 @@ def propose_bundle(system: System, vouched: Vouched) -> tuple[Plan, Arrival]:
         origin=f"{describe_origin(manifest)}, {_who_vouches(system, bundle.signer)}{_also(vouched)}",
         sources=_sources(system, vouched, chosen),
         edited=here_said.model if here_said.is_edited else None,
+        # What a person has written here and not followed yet stays, with what the bundle says differently put into it.
+        model_text=None if here_said.is_edited else text_in_bundle(manifest, bundle.name),
     )
     arriving = [
         one.candidate.digest for one in chosen if one.candidate is not None and one.present is None

@@ -13,6 +13,7 @@ from moss.digest import PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import NotFound
 from moss.generation import Generation, Selected
+from moss.operations.model_texts import model_text
 from moss.operations.queries import generation_packages
 from moss.operations.subscriptions import definition_texts
 from moss.operations.system import System
@@ -102,6 +103,7 @@ def export(
             (),
             cuts.omissions_of(system.record, proposed.generation.id),
             definition_texts(system),
+            model_text(system, proposed.generation),
         )
         return Exported(proposed, writer.write(target, manifest, proposed.key), gathered)
 
