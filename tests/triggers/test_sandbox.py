@@ -193,8 +193,8 @@ def test_what_it_leaves_running_does_not_keep_anybody_waiting(tree: Path) -> Non
 
 
 def test_who_prints_and_ends_while_nobody_listens_is_heard_to_the_end(tree: Path) -> None:
-    places = {name: sandbox(tree, name) for name in ("a", "b")}
-    texts = {"a": "true", "b": "busybox sleep 0.2; echo last words"}
+    places = {name: sandbox(tree, name) for name in "abc"}
+    texts = {"a": "true", "b": "busybox sleep 0.2; echo last words", "c": "busybox sleep 0.2"}
     jobs = {name: Job(name, (shell(text),), partial(enter, places[name]), 20.0) for name, text in texts.items()}
     ends: dict[str, Ended] = {}
 
@@ -202,8 +202,10 @@ def test_who_prints_and_ends_while_nobody_listens_is_heard_to_the_end(tree: Path
         ends[end.name] = end
         time.sleep(0.6 if end.name == "a" else 0)
 
-    run_all(["a", "b"], dict.fromkeys("ab", frozenset()), jobs.__getitem__, ended, 2)
-    assert ends["b"].failure is None and ends["b"].output == "last words\n"
+    run_all(list("abc"), dict.fromkeys("abc", frozenset()), jobs.__getitem__, ended, 3)
+    assert {name: (end.failure, end.output) for name, end in ends.items()} == {
+        "a": (None, ""), "b": (None, "last words\n"), "c": (None, ""),
+    }  # fmt: skip
 
 
 def test_much_output_keeps_its_end(tree: Path) -> None:
