@@ -1,6 +1,7 @@
 """Real sandboxes with a real shell in them: what a trigger can do, what it cannot, and what is kept of it."""
 
 import os
+import selectors
 import shutil
 import stat
 import time
@@ -192,7 +193,17 @@ def test_what_it_leaves_running_does_not_keep_anybody_waiting(tree: Path) -> Non
     assert "sleep\x0053" not in running()
 
 
-def test_who_prints_and_ends_while_nobody_listens_is_heard_to_the_end(tree: Path) -> None:
+@pytest.mark.parametrize("backwards", [False, True])
+def test_who_prints_and_ends_while_nobody_listens_is_heard_to_the_end(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, backwards: bool
+) -> None:
+    class InOrder(selectors.DefaultSelector):
+        """The kernel tells of what has come in any order."""
+
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            return sorted(super().select(timeout), key=lambda one: one[0].fd, reverse=backwards)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", InOrder)
     places = {name: sandbox(tree, name) for name in "abc"}
     texts = {"a": "true", "b": "busybox sleep 0.2; echo last words", "c": "busybox sleep 0.2"}
     jobs = {name: Job(name, (shell(text),), partial(enter, places[name]), 20.0) for name, text in texts.items()}
