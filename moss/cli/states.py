@@ -12,7 +12,7 @@ from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, labelled, moment, plain, table
 from moss.cli.trigger_words import changed_in_words
 from moss.db.facts import facts_of
-from moss.db.triggers import TriggerRun, runs_of, with_changed
+from moss.db.triggers import TriggerRun, runs_of, system_runs, with_changed
 from moss.errors import NotFound
 from moss.facts import Fact, FactKind
 from moss.generation import Generation, JournalEntry, Selected
@@ -48,13 +48,16 @@ def state_show(
         found, packages = queries.generation_packages(system, number)
         facts = facts_of(system.record, number)
         triggers = with_changed(system.record, number, runs_of(system.record, number).values())
-        edited = edits(session, system) if number == system.active else ()
+        is_active = number == system.active
+        edited = edits(session, system) if is_active else ()
+        on_system = list(system_runs(system.record).values()) if is_active else []
     return Answer(
-        lambda page: generation_text(found, packages, facts, triggers, edited, page),
+        lambda page: generation_text(found, packages, facts, triggers, on_system, edited, page),
         lambda: (
             generation_data(found)
             | {"packages": [selected_data(one) for one in packages], "facts": [fact_data(one) for one in facts]}
             | {"triggers": [trigger_data(one) for one in triggers], "edited": list(edited)}
+            | {"system_triggers": [trigger_data(one) for one in on_system]}
         ),
     )
 
@@ -134,7 +137,7 @@ def generations_text(summaries: list[GenerationSummary], page: Page) -> str:
 
 def generation_text(
     generation: Generation, packages: list[Selected], facts: tuple[Fact, ...], triggers: list[TriggerRun],
-    edited: Sequence[str], page: Page,
+    on_system: list[TriggerRun], edited: Sequence[str], page: Page,
 ) -> str:  # fmt: skip
     start = labelled(
         (
@@ -149,6 +152,7 @@ def generation_text(
             ("Planned for", _facts_in_short(facts)),
             ("Triggers", ", ".join(_trigger_in_short(one) for one in triggers)),
             *(("", text) for one in triggers for text in changed_in_words(one)),
+            ("On the system", ", ".join(_trigger_in_short(one) for one in on_system)),
             ("Holds", count(len(packages), "package")),
         ),
         page,

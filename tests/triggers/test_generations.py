@@ -1,6 +1,9 @@
 """Triggers as part of generations: what they wrote is in the tree, on record, kept, changed and taken back with it."""
 
+import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -25,6 +28,8 @@ from moss.operations.verbs import install_request, remove_request, update_reques
 from moss.operations.verify import verify
 from moss.problem import ChangeRequest
 from tests.builders import Content, File, metadata, snapshot, write_package
+from tests.cli.test_json import judge
+from tests.conftest import PROJECT
 from tests.trees import differences
 from tests.triggers.shells import needs_busybox, running, shell_files
 
@@ -94,6 +99,10 @@ class World:
         with self.open() as system:
             there = [one.metadata.name for one in installed(system)]
             return self.change(system, remove_request(model_of(system.record, system.active), names, there))
+
+    def moss(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "moss", "-D", str(self.root), *words]
+        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
     def read(self, path: str) -> str | None:
         place = self.root / "usr" / path
@@ -254,8 +263,9 @@ def test_a_trigger_that_fails_stops_the_transaction(world: World, tmp_path: Path
     assert "--ignore-trigger failing" in fault.value.remedies[0]
     assert [(path, path.lstat().st_ino) for path in sorted((world.root / "usr").rglob("*"))] == before
     assert not (world.root / ".moss/triggers").exists()
-    outcome = own.install("failing", ignored=frozenset({"failing"}))
-    assert {run.name: run.outcome for run in outcome.triggers}["failing"] == "ignored"
+    done = own.moss("install", "-y", "failing", "--ignore-trigger", "failing")
+    assert done.returncode == 0 and "Left out, as you said: failing; the next change runs them." in done.stdout
+    assert "failing (ignored)" in own.moss("state", "show").stdout
     with pytest.raises(TriggerFailed):  # the next one tries again
         world.install("unrelated")
 
@@ -409,6 +419,11 @@ def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_pa
     (warning,) = run()
     assert "the trigger cache failed" in warning and "it printed: said" in warning
     assert len(run()) == 1, "it is due until it is done"
+    shown = [own.moss(*words, "state", "show") for words in ((), ("--json",))]
+    assert "On the system  cache (failed)" in shown[0].stdout
+    judge("state-show", told := json.loads(shown[1].stdout))
+    (said,) = told["data"]["system_triggers"]
+    assert (said["name"], said["outcome"], said["output"]) == ("cache", "failed", "said\n")
     own.remove("cache")
     assert run() == ()
     with own.open() as system:

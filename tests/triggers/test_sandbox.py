@@ -18,6 +18,7 @@ from moss.triggers.capture import Captured, capture
 from moss.triggers.running import ENVIRONMENT, Ended, Job, run_all
 from moss.triggers.sandbox import PARTS, Sandbox, enter
 from moss.triggers.values import Delete, Handler, Run
+from moss.xattrs import attributes_in
 from tests.triggers.shells import needs_busybox, running, shell_files, write_files
 
 pytestmark = needs_busybox
@@ -94,6 +95,18 @@ def test_what_is_written_is_captured_and_the_tree_stays(tree: Path) -> None:
     assert {digest: Path(path).read_bytes() for digest, path in found.contents} == {
         digest: b"new\n", content_digest(b"a2\n"): b"a2\n",
     }  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sets capabilities")
+def test_attributes_of_what_is_changed_are_captured(tree: Path) -> None:
+    kept = {"user.note": b"mine", "security.capability": bytes.fromhex("0100000200200000000000000000000000000000")}
+    for name, value in kept.items():
+        os.setxattr(tree / "share/old/a", name, value)
+    place = sandbox(tree)
+    assert run(place, shell("cd /usr/share/old; busybox chmod 711 a; busybox cp b c")).failure is None
+    entries = {entry.path: entry for entry in caught(place).entries}
+    assert set(entries) == {"share/old/a", "share/old/c"} and entries["share/old/a"].mode & 0o7777 == 0o711
+    assert attributes_in(entries["share/old/a"].xattrs) == kept and not entries["share/old/c"].xattrs
 
 
 def test_what_is_removed_is_told(tree: Path) -> None:
@@ -271,6 +284,7 @@ def test_who_raises_ends_the_others(tree: Path) -> None:
         ("busybox mkfifo /usr/pipe", "a device, a pipe or a socket"),
         ("echo 9 > /usr/.stateID", "moss's own"),
         ("echo > \"/usr/$(busybox printf 'a\\nb')\"", "control character"),
+        ("echo > \"/usr/$(busybox printf 'a\\377')\"", "not UTF-8"),
     ],
 )
 def test_what_no_generation_can_have(tree: Path, text: str, words: str) -> None:

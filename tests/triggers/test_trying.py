@@ -21,8 +21,10 @@ __all__ = ["made", "world"]
 pytestmark = needs_busybox
 
 
-def moss(world: World, *words: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "moss", "-D", str(world.root), *words]
+def moss(
+    world: World, *words: str, stdin: str = "", before: tuple[str, ...] = ()
+) -> "subprocess.CompletedProcess[str]":
+    command = [*before, sys.executable, "-m", "moss", "-D", str(world.root), *words]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, input=stdin)
 
 
@@ -90,8 +92,8 @@ def test_progress_is_off_the_terminal_when_the_command_begins(world: World) -> N
 def test_how_it_ends(world: World) -> None:
     assert moss(world, "try", "--", "/usr/bin/nobody").returncode == 127
     assert moss(world, "try", "--", "/usr/bin/sh", "-c", "kill -9 $$").returncode == 137
-    assert moss(world, "try", "install", "two").returncode == 2, "what to run is missing"
-    assert "what to run is missing" in moss(world, "try", "install", "two").stderr
+    done = moss(world, "try", "install", "two")
+    assert done.returncode == 2 and "what to run is missing" in done.stderr
     assert moss(world, "try", "two", "--", "true").returncode == 2
     assert moss(world, "try", "install", "nothing-of-that-name", "--", "true").returncode == 3
 
@@ -111,6 +113,15 @@ def test_the_host_is_out_of_reach(world: World, tmp_path: Path) -> None:
     script = f"busybox mkdir -p {tmp_path}; echo x > {target}; busybox mount -t proc p /tmp && echo mounted"
     done = moss(world, "try", "--", "/usr/bin/sh", "-c", script)
     assert not target.exists() and "mounted" not in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user makes namespaces without that capability")
+def test_without_namespaces_nothing_is_tried(world: World) -> None:
+    before = state(world)
+    done = moss(world, "try", "--", "/usr/bin/sh", "-c", "echo ran", before=("setpriv", "--bounding-set", "-sys_admin"))
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 12 and "ran" not in done.stdout and state(world) == before
+    assert "a command cannot be tried on this machine" in said and "copy: " in said and "not permitted" in said
 
 
 WITHOUT_OVERLAY = """
