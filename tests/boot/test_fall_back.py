@@ -1,16 +1,21 @@
 """Tries that a boot loader counts, and a machine that comes back by itself, as far as it needs no machine."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from moss.db.boot import failed_generations
+from moss.indexing import index
 from moss.operations.activate import activate, propose_activation
 from moss.operations.fall_back import same_as_failed, told
 from moss.operations.queries import summaries
+from moss.operations.repositories import update_repositories
 from moss.operations.system import open_to_change, open_to_read
 from moss.root import GenerationId
-from tests.boot.menus import Machine, Shop, shop
+from tests.boot.menus import OS_RELEASE, Machine, Shop, kernel, shop
+from tests.conftest import PROJECT
 from tests.test_transactions import plan_for
 
 BLESS = "lib/systemd/system/systemd-bless-boot.service"
@@ -103,3 +108,50 @@ def test_a_boot_that_somebody_chose_is_no_failure(machine: Machine) -> None:
     with open_to_change(str(machine.root), command="test") as system:
         assert system.recovered is not None and "did not come up" not in system.recovered
         assert failed_generations(system.record) == {}
+
+
+def test_an_update_that_nobody_watches_does_not_do_again_what_failed(tmp_path: Path) -> None:
+    goods = Shop(tmp_path / "packages")
+    goods.stock("base-1", {"lib/os-release": OS_RELEASE})
+    goods.stock("linux-6.1", kernel("6.1", b"kernel 6.1", b"initrd of 6.1"))
+    goods.stock("bless-1", {BLESS: "[Service]\n"})
+    machine = Machine(tmp_path, goods)
+    machine.begin()
+    offer(machine, "tool-1")
+    assert asked(machine, "install", "-y", "base", "linux", "bless", "tool").returncode == 0
+    blessed(machine, 1)
+    offer(machine, "tool-2")
+    assert asked(machine, "update", "-y").returncode == 0
+    spent(machine, 2)
+    switch_to(machine.root, 1)
+    first = asked(machine, "update", "-y", "--skip-failed")
+    assert first.returncode == 13 and "generation 2 was tried 3 times and did not come up" in said(first)
+    again = asked(machine, "update", "-y", "--skip-failed")
+    assert again.returncode == 0 and "this would be generation 2 again, which did not come up" in said(again)
+    assert running(machine) == 1
+    warned = asked(machine, "update", "-n")
+    assert "this is generation 2 again, which was booted and did not come up" in said(warned)
+    offer(machine, "tool-3")
+    assert asked(machine, "update", "-y", "--skip-failed").returncode == 0
+    assert running(machine) == 3 and (machine.root / "usr/bin/tool").read_text() == "tool-3"
+    assert names(machine) == {"testos-6.1-1.conf", "testos-6.1-2+0-3.conf", "testos-6.1-3+3.conf"}
+
+
+def offer(machine: Machine, label: str) -> None:
+    machine.goods.stock(label, {"bin/tool": label})
+    index(machine.goods.folder)
+    with machine.open() as system:
+        update_repositories(system)
+
+
+def asked(machine: Machine, *words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "moss", "-D", str(machine.root), *words]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def said(done: "subprocess.CompletedProcess[str]") -> str:
+    return " ".join((done.stdout + done.stderr).split())
+
+
+def running(machine: Machine) -> int:
+    return int((machine.root / "usr/.stateID").read_text())
