@@ -34,7 +34,7 @@ from solver.solution import (
     Updated,
     Wished,
 )
-from solver.values import later
+from solver.values import promise
 from solver.version import Scheme
 
 Found = TypeVar("Found")
@@ -234,6 +234,8 @@ class Reasons(Mapping[str, tuple[Reason, ...]]):
     def __init__(self, pool: Pool, request: Request, chosen: Set[int], before: Set[int]) -> None:
         self._paths = partial(_Paths, pool, request, chosen, before)
         self._pool = pool
+        self._needed: Callable[..., Reason] = promise(Needed, "by")
+        self._recommended: Callable[..., Reason] = promise(Recommended, "by")
         self._nearest: dict[int, list[Reason | _Use]] | None = None
         self._found: dict[int, list[Reason | _Use]] | None = None
         self._package: dict[str, int] = {}
@@ -260,8 +262,8 @@ class Reasons(Mapping[str, tuple[Reason, ...]]):
     def _told(self, found: Reason | _Use) -> Reason:
         if not isinstance(found, tuple):
             return found
-        kind: type[Reason] = Needed if found[0] else Recommended
-        return later(kind, lambda: self._whole(found), by=self._pool.candidate(found[1]))
+        promised = self._needed if found[0] else self._recommended
+        return promised(partial(self._whole, found), self._pool.candidate(found[1]))
 
     def _whole(self, found: Reason | _Use) -> Reason:
         if not isinstance(found, tuple):
@@ -341,14 +343,16 @@ class _Paths:
 
     def _walk_nearest(self) -> None:
         """In the same order; who first says a formula has found all that the others would."""
-        found, todo, walked = self.found, self.todo, self._walked
+        found, todo, walked, chosen, users = self.found, self.todo, self._walked, self.chosen, self.pool.users
         for package in todo:
             for needs, number in _uses(self.pool, package, recommends=self.request.recommends):
                 if number in walked:
                     continue
                 walked.add(number)
-                new = [other for other in self.pool.users(number) if other not in found and other in self.chosen]
-                for other in sorted(new):
+                new = [other for other in users(number) if other not in found and other in chosen]
+                if len(new) > 1:
+                    new.sort()
+                for other in new:
                     found[other] = [(needs, package, number)]
                     todo.append(other)
         self.todo = []

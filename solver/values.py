@@ -2,7 +2,7 @@
 
 The standard library compiles six functions for each class when it is declared, 0.3 ms; a command
 declares a hundred classes and makes values of thirty. Here the functions are shared, and the only
-one that must be compiled, `__init__`, is compiled when the first value of its class is made.
+one that must be compiled, `__init__`, is compiled where many values of a class are made.
 
 Such values print, compare, match, pickle and copy as dataclasses do; `dataclasses.replace`, `fields`
 and `is_dataclass` take them too. Mutable classes are the standard library's affair.
@@ -16,6 +16,7 @@ from typing import Any, TypeVar, dataclass_transform
 
 _T = TypeVar("_T")
 _MISSING: Any = object()
+_FEW = 20  # values of a class; compiling its `__init__` takes as long as making fifty without
 
 
 class Field:
@@ -59,15 +60,29 @@ def replace(old: _T, /, **changes: Any) -> _T:
 def later(cls: type[_T], make: Callable[[], _T], /, **known: Any) -> _T:
     """A value of which some fields are known already. The others are taken from what `make` gives, when
     one of them is first asked for; of a thousand such values hardly one is."""
-    kind: Any = _LATER.get(cls)
-    if kind is None:
-        kind = _LATER[cls] = type(cls)(cls.__name__, (cls,), dict(_LATER_BODY))  # type: ignore[misc]
-    self = kind.__new__(kind)
-    put = object.__setattr__
-    put(self, "_make", make)
-    for name, item in known.items():
-        put(self, name, item)
-    promised: _T = self
+    return promise(cls, *known)(make, *known.values())
+
+
+def promise(cls: type[_T], *known: str) -> Callable[..., _T]:
+    """What makes such values by the thousand: a function of `make` and of the fields named here, in this order."""
+    found = _PROMISES.get((cls, known))
+    if found is None:
+        found = _PROMISES[cls, known] = _compiled_promise(cls, known)
+    return found
+
+
+def _compiled_promise(cls: Any, known: tuple[str, ...]) -> Callable[..., Any]:
+    if cls not in _LATER:
+        # The fields are set while it is of a class like it that can be changed: quicker than past the `__setattr__`
+        # that refuses.
+        like_it = {"__slots__": ("_make",), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+        _LATER[cls] = (type(cls)(cls.__name__, (cls,), dict(_LATER_BODY)), type(cls)(cls.__name__, (cls,), like_it))
+    kind, open_kind = _LATER[cls]
+    lines = [" self = new(open_kind)", " self._make = make", *(f" self.{name} = {name}" for name in known)]
+    lines += [" self.__class__ = kind", " return self"]
+    names: dict[str, Any] = {"new": object.__new__, "open_kind": open_kind, "kind": kind}
+    exec(f"def promised({', '.join(('make', *known))}):\n" + "\n".join(lines), names)
+    promised: Callable[..., Any] = names["promised"]
     return promised
 
 
@@ -81,7 +96,8 @@ def _fill_in(self: Any, name: str) -> Any:
     return getattr(whole, name)
 
 
-_LATER: dict[type, Any] = {}
+_PROMISES: dict[tuple[type, tuple[str, ...]], Callable[..., Any]] = {}
+_LATER: dict[type, tuple[Any, Any]] = {}
 _LATER_BODY = {
     "__slots__": ("_make",),
     "__getattr__": _fill_in,
@@ -102,6 +118,7 @@ def _made(cls: type[_T], *, ordered: bool) -> type[_T]:
         "_described": described,
         "__dataclass_fields__": _DataclassFields(),
         "__init__": _init_at_first,
+        "_made_so_far": 0,
         **_comparing(_key_of(compared), ordered=ordered),
         "__repr__": body.get("__repr__", _repr),
         "__setattr__": _refuse,
@@ -142,10 +159,31 @@ def _comparing(key: Callable[[Any], Any], *, ordered: bool) -> dict[str, Callabl
 
 
 def _init_at_first(self: Any, *args: Any, **named: Any) -> None:
-    """Stands for `__init__` until it is needed."""
-    cls = next(base for base in type(self).__mro__ if base.__dict__.get("__init__") is _init_at_first)
-    cls.__init__ = _compiled_init(cls)  # type: ignore[misc]
-    cls.__init__(self, *args, **named)  # type: ignore[misc]
+    """Stands for `__init__` while there are few values of a class, and it is not worth being compiled."""
+    cls: Any = next(base for base in type(self).__mro__ if base.__dict__.get("__init__") is _init_at_first)
+    cls._made_so_far += 1
+    given = dict(zip(cls._fields, args, strict=False)) | named
+    if cls._made_so_far > _FEW or len(given) != len(args) + len(named) or not _filled(self, cls, given):
+        cls.__init__ = _compiled_init(cls)
+        cls.__init__(self, *args, **named)  # which says what is wrong with the arguments, if something is
+    elif hasattr(cls, "__post_init__"):
+        self.__post_init__()
+
+
+def _filled(self: Any, cls: Any, given: dict[str, Any]) -> bool:
+    """Sets the fields; whether there was something for each, and nothing else."""
+    put, used = object.__setattr__, 0
+    for name, described in cls._described.items():
+        if name in given:
+            put(self, name, given[name])
+            used += 1
+        elif described.default_factory is not _MISSING:
+            put(self, name, described.default_factory())
+        elif described.default is not _MISSING:
+            put(self, name, described.default)
+        else:
+            return False
+    return used == len(given)
 
 
 def _compiled_init(cls: Any) -> Callable[..., None]:

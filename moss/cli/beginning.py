@@ -15,6 +15,7 @@ from moss.operations.repositories import Narrowing
 from moss.operations.stated import stated_model
 from moss.operations.system import System
 from moss.operations.verbs import install_request
+from solver.values import replace
 
 
 def init(
@@ -39,7 +40,7 @@ def init(
             "there is nothing to look at before there is a root",
             remedies=["leave --dry-run out: what would be installed is shown before you are asked"],
         )
-    session.settings = session.settings._replace(directory=os.path.abspath(root))
+    session.settings = replace(session.settings, directory=os.path.abspath(root))
     with opened(session, "init", root, "--from", source, *packages) as system:
         refuse_used(system)
         is_debian = begin(system, _sources(system, source, suites, components, trust, unsigned))

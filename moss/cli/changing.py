@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 from moss.cli.as_json import trigger_data
 from moss.cli.outliving import load_what_is_needed_later
@@ -24,6 +24,7 @@ from moss.fetch.network import Network
 from moss.operations.interruption import ended_on_request
 from moss.operations.system import System, open_to_change, open_to_read
 from moss.root import GenerationId, Root, generation_of_tree
+from solver.values import value
 
 if TYPE_CHECKING:
     from moss.db.triggers import TriggerRun
@@ -39,7 +40,8 @@ AtBoot = Annotated[
 ]
 
 
-class Proposal(NamedTuple):
+@value
+class Proposal:
     """What would be done, ready to be shown."""
 
     text: Callable[[Page], str]

@@ -2,18 +2,20 @@
 
 import importlib
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from moss.cli.arguments import read
 from moss.cli.parameters import GLOBAL_NAMES, GLOBAL_OPTIONS, global_options, parameters_of
 from moss.cli.session import Answer, Session
 from moss.cli.settings import Settings
 from moss.cli.verbs import Verb
+from solver.values import value
 
 CommandFunction: TypeAlias = Callable[..., Answer]
 
 
-class Parsed(NamedTuple):
+@value
+class Parsed:
     """A command line that can be run."""
 
     settings: Settings

@@ -8,12 +8,14 @@ made from what is found here.
 from collections.abc import Callable
 from enum import Enum
 from types import UnionType
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from moss.cli.settings import Colour, IsolationSaid, Settings
+from solver.values import value
 
 
-class Argument(NamedTuple):
+@value
+class Argument:
     """A value that is known by its place. The lowest number allowed is `min`."""
 
     metavar: str
@@ -41,7 +43,8 @@ class Option:
 REQUIRED: Any = object()
 
 
-class Parameter(NamedTuple):
+@value
+class Parameter:
     """A parameter of a command: its name in Python, what one value of it is, whether it takes many."""
 
     name: str

@@ -11,7 +11,7 @@ Result    generation 42 → 43, live at once; optimal (proven, 24 ms)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from moss.cli.text import (
     Page,
@@ -28,6 +28,7 @@ from moss.cli.text import (
     wrapped,
 )
 from moss.subscription import Setting
+from solver.values import value
 
 if TYPE_CHECKING:
     from moss.generation import Generation, Reason
@@ -40,7 +41,8 @@ _MOST_LINES = 10
 """A row of packages is cut here; `-v` shows all of it."""
 
 
-class Row(NamedTuple):
+@value
+class Row:
     """Things to which the same happens for the same reason."""
 
     label: str

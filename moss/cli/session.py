@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from moss.cli import envelope
 from moss.cli.faults import Declined, error_text
@@ -14,13 +14,15 @@ from moss.cli.settings import Colour, Settings
 from moss.cli.streams import columns, is_terminal, standard_error, standard_input, standard_output, write
 from moss.cli.text import Page, plain, wrapped
 from moss.errors import Interrupted, MossError, NeedsConfirmation, UsageError
+from solver.values import value
 
 if TYPE_CHECKING:
     from moss.facts import Fact
     from moss.operations.system import System
 
 
-class Answer(NamedTuple):
+@value
+class Answer:
     """What a command has to say, once: as text for a person or as data for a program."""
 
     text: Callable[[Page], str]

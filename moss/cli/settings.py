@@ -1,7 +1,8 @@
 """What the global options say, as a value."""
 
 from enum import StrEnum
-from typing import NamedTuple
+
+from solver.values import value
 
 
 class Colour(StrEnum):
@@ -18,7 +19,8 @@ class IsolationSaid(StrEnum):
     CHROOT = "chroot"
 
 
-class Settings(NamedTuple):
+@value
+class Settings:
     directory: str = "/"
     """The root of the system that the command is about."""
     yes: bool = False

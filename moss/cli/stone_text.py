@@ -8,6 +8,7 @@ from moss.layout import Entry, EntryKind
 from moss.package import Published
 from moss.stone import PayloadKind, Stone, StoneKind
 from moss.xattrs import attributes_in
+from solver.values import replace
 
 KIND_WORDS = {
     StoneKind.BINARY: "package",
@@ -67,7 +68,7 @@ def _payload_table(stone: Stone, page: Page) -> str:
 
 def _layout_table(layout: tuple[Entry, ...], page: Page) -> str:
     rows = [(stat.filemode(entry.mode), f"{entry.uid}:{entry.gid}", _path_text(entry)) for entry in layout]
-    return table(("Mode", "Owner", "Path"), rows, page._replace(width=None))
+    return table(("Mode", "Owner", "Path"), rows, replace(page, width=None))
 
 
 def _path_text(entry: Entry) -> str:

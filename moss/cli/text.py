@@ -4,12 +4,14 @@ What packages say of themselves goes through `plain` before it reaches a termina
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+
+from solver.values import value
 
 ELLIPSIS = "…"
 
 
-class Page(NamedTuple):
+@value
+class Page:
     """What text is laid out for. `width` is None where lines may have any length: in files and pipes."""
 
     width: int | None = 80

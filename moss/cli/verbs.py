@@ -5,12 +5,13 @@ An alias is a row's other name, not a rewriting of arguments: `moss install up` 
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from moss.errors import UsageError
+from solver.values import replace, value
 
 
-class Verb(NamedTuple):
+@value
+class Verb:
     words: tuple[str, ...]
     """`("state", "list")`."""
     place: str
@@ -180,14 +181,16 @@ VALUED_OPTIONS = frozenset(
 VALUED_LETTERS = "D"
 
 
-class Named(NamedTuple):
+@value
+class Named:
     """What a command line names: a verb and the arguments that its parser gets."""
 
     verb: Verb
     arguments: list[str]
 
 
-class Incomplete(NamedTuple):
+@value
+class Incomplete:
     """A command line that ends before a verb, or asks for help about `group` (or all of moss)."""
 
     group: str | None
@@ -225,7 +228,7 @@ def _verb(words: tuple[str, ...]) -> Verb:
 
 def _help_about(words: list[str]) -> Named | Incomplete:
     found = find(words)
-    return found._replace(asks_for="help") if isinstance(found, Incomplete) else Named(found.verb, ["--help"])
+    return replace(found, asks_for="help") if isinstance(found, Incomplete) else Named(found.verb, ["--help"])
 
 
 def _asked(options: Sequence[str]) -> str:

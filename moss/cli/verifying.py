@@ -21,6 +21,7 @@ from moss.operations.rebuild import Rebuild, Rebuilt, propose_rebuild, rebuild, 
 from moss.operations.system import default_effects
 from moss.operations.verify import TreeState, Verification, verify, verify_generation
 from moss.root import GenerationId, Root
+from solver.values import replace
 
 CORRUPT = 7
 """The exit code when something is damaged, as docs/exit-codes.md says."""
@@ -61,7 +62,7 @@ def _mend_files(session: Session) -> Answer:
         )
         instead = agreed(session, proposal)
         if instead is not None:
-            return instead._replace(exit_code=0 if mending.verification.is_clean else CORRUPT)
+            return replace(instead, exit_code=0 if mending.verification.is_clean else CORRUPT)
         session.when_interrupted(lambda: _INTERRUPTED)
         done = mend(system, mending)
     return Answer(
@@ -81,7 +82,7 @@ def _mend_record(session: Session, root: Root, faults: tuple[str, ...]) -> Answe
     )
     instead = agreed(session, proposal)
     if instead is not None:
-        return instead._replace(exit_code=CORRUPT)
+        return replace(instead, exit_code=CORRUPT)
     session.when_interrupted(lambda: "moss verify --fix begins anew")
     done = rebuild(
         root, default_effects(), session, lambda: int(time.time()), command="moss verify --fix", wait=settings.wait

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from moss.db.connection import Database
 from moss.db.packages import Asset, replacements
@@ -11,12 +11,14 @@ from moss.generation import PackageId
 from moss.layout import Entry, EntryKind
 from moss.merge import better
 from moss.root import GenerationId
+from solver.values import value
 
 KERNELS, MODULES = "lib/kernel", "lib/modules"
 """Where kernels are below /usr, each in a folder that its version names."""
 
 
-class BootFile(NamedTuple):
+@value
+class BootFile:
     """A regular file of a generation."""
 
     path: str

@@ -1,6 +1,6 @@
 """Which packages a transaction changed: from the selections of its generations, or as kept when one was given up."""
 
-from typing import NamedTuple
+
 
 import apsw
 
@@ -8,6 +8,7 @@ from moss.db.connection import Database
 from moss.db.generations import reason_from
 from moss.generation import JournalEntry, Reason
 from moss.root import GenerationId
+from solver.values import value
 
 _COLUMNS = "name, architecture, old_key, new_key, old_label, old_reason"
 # `?1` and `?2` are the generations before and after; NULL before the first.
@@ -24,7 +25,8 @@ _CHANGES = (
 )
 
 
-class PackageChange(NamedTuple):
+@value
+class PackageChange:
     """What a transaction did to one package; keys are candidate keys, None where it was not there."""
 
     name: str

@@ -11,14 +11,15 @@ Where there is no room, or the order is another, rows that could stay are writte
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from moss.db.connection import Database
+from solver.values import value
 
 Row = tuple[str | int | None, ...]
 
 
-class Offered(NamedTuple):
+@value
+class Offered:
     """One row. It is made only where it is written."""
 
     fingerprint: bytes

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from enum import Enum, auto
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from moss.errors import NetworkFailure
 from moss.fetch.manners import Manners
@@ -35,7 +35,8 @@ class Status(Enum):
     """The file is still what the validators say, and none of it comes."""
 
 
-class Response(NamedTuple):
+@value
+class Response:
     """An answer whose content is still to come."""
 
     status: Status

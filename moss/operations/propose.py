@@ -49,7 +49,7 @@ from solver import (
 from solver import Reason as ChoiceReason
 from solver.facts import Facts
 from solver.reasons import one_by_one
-from solver.values import later, replace
+from solver.values import promise, replace
 
 
 def propose(system: System, request: ChangeRequest, choosing: Choosing = BY_DEFAULT) -> Plan:
@@ -208,7 +208,7 @@ def _needed(reason: Needed | Recommended) -> Reason:
     def whole() -> Reason:
         return Reason(package=by, needs=str(reason.formula))
 
-    return later(Reason, whole, wish=None, package=by, subscription=None)
+    return promise(Reason, "wish", "package", "subscription")(whole, None, by, None)
 
 
 def _why_removed(

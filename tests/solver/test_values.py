@@ -82,6 +82,37 @@ def test_a_value_is_what_a_frozen_dataclass_is(of: type[Ours]) -> None:
             assert (x, y) == (1, 2)
 
 
+def test_the_first_values_of_a_class_are_made_as_all_others_are() -> None:
+    @value
+    class Counted:
+        x: int
+        y: int = 2
+        names: list[str] = field(default_factory=list)
+
+        def __post_init__(self) -> None:
+            if self.x < 0:
+                raise ValueError("negative")
+
+    for at in range(50):
+        one = Counted(at, names=["a"])
+        assert (one.x, one.y, one.names, Counted(y=3, x=at).y) == (at, 2, ["a"], 3)
+        assert Counted(1).names == [] and Counted(1).names is not Counted(1).names
+        with pytest.raises(ValueError, match="negative"):
+            Counted(-1)
+
+
+@pytest.mark.parametrize("more", [((1, 2, 3), {}), ((1,), {"x": 1}), ((), {}), ((1,), {"z": 1})])
+def test_the_first_value_of_a_class_refuses_other_arguments(more: tuple[tuple[int, ...], dict[str, int]]) -> None:
+    @value
+    class Fresh:
+        x: int
+        y: int = 2
+
+    with pytest.raises(TypeError, match="__init__"):
+        Fresh(*more[0], **more[1])
+    assert Fresh(1).y == 2
+
+
 def test_a_value_differs_from_one_of_another_class_with_the_same_fields() -> None:
     assert Ours(1) != Theirs(1) and Checked(1) != Derived(1, 5)
 
