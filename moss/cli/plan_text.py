@@ -253,7 +253,8 @@ def _switches(plan: Plan) -> list[Row]:
     before = {one.name: one for one in plan.model_before.switches}
     after = {one.name: one for one in plan.model.switches}
     changed = [one for name, one in after.items() if before.get(name) != one]
-    automatic = tuple(plain(name) for name in before if name not in after)
+    automatic = tuple(plain(name) for name in before if name not in after and "(" not in name)
+    let_go = tuple(plain(name) for name in before if name not in after and "(" in name)
     by_setting = {
         setting: tuple(plain(" ".join((one.name, *one.values))) for one in changed if one.setting is setting)
         for setting in Setting
@@ -262,6 +263,7 @@ def _switches(plan: Plan) -> list[Row]:
         Row("Turn on", by_setting[Setting.ON], "until unsubscribe"),
         Row("Turn off", by_setting[Setting.OFF], "until subscribe"),
         Row("Leave to", by_setting[Setting.AUTO] + automatic, "its definition decides again"),
+        Row("Let go", let_go, "nobody need provide it any more"),
     ]
 
 

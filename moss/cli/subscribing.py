@@ -76,7 +76,9 @@ def standing_text(one: Told, page: Page) -> str:
     state = "on" if one.is_on else "off"
     auto = ", automatic" if one.setting.value == "auto" else ""
     values = f" {plain(' '.join(one.values))}" if one.values else ""
-    lines = [f"{page.bold(plain(one.name))}{values}: {state}{auto}, {plain(one.because)}"]
+    why = plain(one.because)
+    state = why if why.startswith(f"{state} ") else f"{state}{auto}, {why}"
+    lines = [f"{page.bold(plain(one.name))}{values}: {state}"]
     if one.summary:
         lines.append(f"  {plain(one.summary)}")
     for verb, packages in (("brings", one.brings), ("would bring" if not one.is_on else "lacks", one.would_bring)):

@@ -1,10 +1,15 @@
 """Why a path is not there: which subscription leaves it out of which package, and by which pattern."""
 
+from collections.abc import Mapping, Sequence
+
 from moss.db import cuts, generations, trees
 from moss.errors import NotFound, UsageError
+from moss.in_force import fits_shape
 from moss.merge import Resolver
+from moss.operations.subscriptions import known_definitions
 from moss.operations.system import System
 from moss.path_filter import Omission, matcher
+from moss.subscription import VALUE, Definition
 from solver.values import value
 
 
@@ -33,21 +38,41 @@ def path_stands(system: System, text: str) -> PathStands:
     path_filter = cuts.omissions_of(system.record, system.active)
     staying = dict.fromkeys(label for label, _, omission in holders if omission is None)
     told = dict[str, None]()
-    names = dict[str, None]()
+    names = dict[str, str]()
     for label, place, omission in holders:
         if omission is None or label in staying:
             continue
         one = path_filter[omission]
-        names[one.subscription] = None
+        names[one.subscription] = place
         told[f"the subscription {one.subscription} leaves it out of {label}{_by(one, place)}"] = None
-    return PathStands(f"/usr/{path}", tuple(staying), tuple(told), _remedy(system, list(names)))
+    return PathStands(f"/usr/{path}", tuple(staying), tuple(told), _remedy(system, names))
 
 
-def _remedy(system: System, names: list[str]) -> str:
-    values = {one.name: one.values for one in generations.model_of(system.record, system.active).switches}
-    more = {name: (*said, "…") for name, said in values.items() if said}
-    commands = [" ".join(("moss subscribe", name, *more.get(name, ()))) for name in names]
+def _remedy(system: System, names: Mapping[str, str]) -> str:
+    """What brings a path back that these subscriptions leave out, each where some package has it."""
+    said = {one.name: one.values for one in generations.model_of(system.record, system.active).switches}
+    definitions = {one.name: one for one in known_definitions(system).definitions} if any(said.values()) else {}
+
+    def values(name: str) -> Sequence[str]:
+        definition, there = definitions.get(name), said.get(name, ())
+        return (*there, _value_of(definition, names[name])) if there and definition is not None else ()
+
+    commands = [" ".join(("moss subscribe", name, *values(name))) for name in names]
     return f"{' and '.join(commands)} {'brings' if len(commands) == 1 else 'bring'} it back"
+
+
+def _value_of(definition: Definition, path: str) -> str:
+    """The value of a subscription by which it keeps a path; dots where none is found."""
+    kept = [one.pattern for one in definition.paths if one.keep]
+    stems = [stem for part in path.split("/") for stem in (part, part.partition(".")[0])]
+    tried = [stem[at:] for stem in stems for at in range(len(stem)) if not at or stem[at - 1] in "_-"]
+    for found in tried:
+        if not fits_shape(definition, found):
+            continue
+        keeps = matcher((Omission(definition.name, tuple(one.replace(VALUE, found) for one in kept)),))
+        if keeps(path) is not None or keeps(f"{path}/x") is not None:
+            return found
+    return "…"
 
 
 def _below_usr(text: str) -> str:

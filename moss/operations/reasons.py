@@ -40,9 +40,10 @@ def describe_unwanted(subscription: str, wanted: str, found: InForce, is_gone: C
     """Why a package goes that a subscription wanted, by a relation's text, and nothing needs: what `is_gone` of all
     that the subscription hangs on."""
     standing = next((one for one in found.standings if one.name == subscription), None)
+    if standing is None and "(" in subscription:
+        return f"you unsubscribed {subscription}"
     if standing is None:
-        known = any(one.name == subscription for one in found.capabilities)
-        return f"the subscription {subscription} {'no longer wants it' if known else 'is defined by nobody any more'}"
+        return f"the subscription {subscription} is defined by nobody any more"
     if standing.switch is not None and standing.setting is Setting.OFF:
         return f"the subscription {subscription} is off"
     gone = describe_gone(_asked_for(standing, wanted, found), is_gone)

@@ -11,6 +11,7 @@ from moss.operations.queries import installed
 from moss.operations.subscriptions import judge, subscriptions_of
 from moss.operations.system import System
 from moss.operations.verbs import sync_request
+from moss.repository import Candidate
 from moss.subscription import Setting, Switch, condition_text
 from solver import Problem, SubscriptionRule
 from solver.values import value
@@ -115,7 +116,9 @@ def because(standing: Standing, found: InForce, holds: Holds) -> str:
     otherwise = holds(alone.condition)
     if otherwise is is_on:
         return chosen + reason
-    return f"{chosen}{reason}; by itself it would be {'on' if otherwise else 'off'}: {_by_itself(alone, otherwise)}"
+    word, by_itself = "on" if otherwise else "off", _by_itself(alone, otherwise)
+    why_then = "" if by_itself.startswith(f"{word} ") else f": {by_itself}"
+    return f"{chosen}{reason}; by itself it would be {word}{why_then}"
 
 
 def _alone(standing: Standing, found: InForce) -> Standing:
@@ -142,6 +145,12 @@ def _kept(switch: Switch, brought: Mapping[str, tuple[Brought, ...]]) -> Told:
     why = f" ({switch.why})" if switch.why else ""
     told = f"you want somebody who provides it{why}"
     return Told(switch.name, "", Setting.ON, True, told, (), "", brought.get(switch.name, ()), (), False)
+
+
+def _first_on_offer(system: System, wanted: str, there: Set[str]) -> list[Candidate]:
+    """Who is called so, or else provides it: the first; nobody where one of those is there."""
+    found = candidates.by_name(system.offers, wanted) or candidates.providers_of(system.offers, wanted)
+    return [] if any(one.metadata.name in there for one in found) else found[:1]
 
 
 def _brought(here: Iterable[Selected]) -> dict[str, tuple[Brought, ...]]:
@@ -172,7 +181,7 @@ def _would_bring(
         for relation in (*rule.require, *rule.want):
             if relation.name in there or relation.name in found:
                 continue
-            for candidate in candidates.by_name(system.offers, relation.name)[:1]:
+            for candidate in _first_on_offer(system, relation.name, there):
                 size = candidate.installed_size or candidate.stone_size
                 found[relation.name] = Brought(candidate.metadata.name, candidate.metadata.label, size)
     return tuple(found.values())

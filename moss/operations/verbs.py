@@ -148,9 +148,9 @@ def _check_values(name: str, values: Sequence[str], definition: Definition | Non
         raise UsageError(f"the subscription {name} takes no values", remedies=[f"moss subscribe {name}"])
     wrong = [one for one in values if not fits_shape(definition, one)]
     if wrong:
-        shapes = ", ".join(definition.shapes)
+        shapes = ", ".join(one for one in definition.shapes if one != "*")
         raise UsageError(
             f"{', '.join(wrong)} cannot be a value of the subscription {name}",
-            because=[f"values look like one of these: {shapes}"],
+            because=[f"values look like one of these: {shapes}" if shapes else "a value has none of * ? / { } in it"],
             remedies=["moss subscriptions"],
         )
