@@ -31,7 +31,7 @@ from tests.builders import Content, File, metadata, snapshot, write_package
 from tests.cli.test_json import judge
 from tests.conftest import PROJECT
 from tests.trees import differences
-from tests.triggers.shells import needs_busybox, running, shell_files
+from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on
 
 pytestmark = needs_busybox
 
@@ -432,14 +432,14 @@ def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_pa
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs in another root")
 def test_what_a_trigger_of_the_system_s_leaves_running_is_ended(world: World, tmp_path: Path) -> None:
-    text = SYSTEM.replace("echo said; exit $(code)", "busybox sleep 8125 & (busybox setsid busybox sleep 8125 &)")
+    text = SYSTEM.replace("echo said; exit $(code)", f"busybox sleep {LONG} & (busybox setsid busybox sleep {LONG} &)")
     own = failing(world, tmp_path, text, scope="sys")
     own.install("failing")
     begun = time.monotonic()
     with own.open() as system:
         assert run_system_triggers(system) == ()
     assert time.monotonic() - begun < 10, "they hold what it prints to"
-    assert (own.root / "etc/cache").read_text() == "1\n" and "8125" not in running()
+    assert (own.root / "etc/cache").read_text() == "1\n" and not sleeps_on()
 
 
 def test_a_broken_trigger_of_the_system_s_stops_before_the_switch(world: World, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from moss.triggers.descendants import descendants
 from moss.triggers.values import Isolation
 from tests.builders import Content, snapshot
 from tests.trees import differences
-from tests.triggers.shells import needs_busybox, running, shell_files
+from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on
 from tests.triggers.test_generations import World, shared
 
 pytestmark = [
@@ -181,7 +181,7 @@ def test_what_a_trigger_in_a_chroot_cannot_reach(folder: Path, tmp_path: Path) -
     other = subprocess.Popen(["sleep", "97"])
     try:
         assert listener.stdout is not None
-        text = REACHES.format(root=world.root, port=listener.stdout.readline().strip(), pid=other.pid, sleep=8123)
+        text = REACHES.format(root=world.root, port=listener.stdout.readline().strip(), pid=other.pid, sleep=LONG)
         world.packages = tmp_path / "packages"
         shutil.copytree(folder / "packages", world.packages)
         own = {"share/moss/triggers/tx.d/reaches.yaml": text}
@@ -200,7 +200,7 @@ def test_what_a_trigger_in_a_chroot_cannot_reach(folder: Path, tmp_path: Path) -
             told -= {"ends others"}
         assert told == set(), told
         assert other.poll() is None and not HOST.exists()
-        assert "8123" not in running(), "what it left running was ended"
+        assert not sleeps_on(), "what it left running was ended"
     finally:
         for one in (listener, other):
             one.kill()
@@ -217,7 +217,7 @@ def test_a_time_that_is_up_ends_what_was_started(tmp_path: Path) -> None:
         (tmp_path / "scratch" / part).mkdir(parents=True)
     place = Sandbox(str(tmp_path), "tree", (), "scratch", Isolation.CHROOT, "copy/usr")
     begun = time.monotonic()
-    end = run(place, shell("(busybox setsid busybox sleep 8124 &); busybox sleep 8124"), timeout=0.5)
+    end = run(place, shell(f"(busybox setsid busybox sleep {LONG} &); busybox sleep {LONG}"), timeout=0.5)
     assert end.failure == "it took longer than 0.5 s" and time.monotonic() - begun < 10
-    assert "8124" not in running() and not descendants(os.getpid())
+    assert not sleeps_on() and not descendants(os.getpid())
 

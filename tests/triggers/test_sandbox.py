@@ -19,7 +19,7 @@ from moss.triggers.running import ENVIRONMENT, Ended, Job, run_all
 from moss.triggers.sandbox import PARTS, Sandbox, enter
 from moss.triggers.values import Delete, Handler, Run
 from moss.xattrs import attributes_in
-from tests.triggers.shells import needs_busybox, running, shell_files, write_files
+from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on, write_files
 
 pytestmark = needs_busybox
 
@@ -189,21 +189,21 @@ def test_what_it_cannot_reach(tree: Path, tmp_path: Path) -> None:
 
 def test_a_time_that_is_up_ends_all_of_it(tree: Path) -> None:
     begun = time.monotonic()
-    end = run(sandbox(tree), shell("busybox sleep 47 & busybox sleep 47"), timeout=0.5)
+    end = run(sandbox(tree), shell(f"busybox sleep {LONG} & busybox sleep {LONG}"), timeout=0.5)
     assert end.failure == "it took longer than 0.5 s"
     assert time.monotonic() - begun < 10
     deadline = time.monotonic() + 5
-    while "sleep\x0047" in running():
+    while sleeps_on():
         assert time.monotonic() < deadline, "what it started runs on"
         time.sleep(0.05)
 
 
 def test_what_it_leaves_running_does_not_keep_anybody_waiting(tree: Path) -> None:
     begun = time.monotonic()
-    daemon = "(busybox setsid busybox sleep 53 &) </dev/null >/dev/null 2>&1"
-    assert run(sandbox(tree), shell(f"busybox sleep 53 & {daemon}; echo done")).failure is None
+    daemon = f"(busybox setsid busybox sleep {LONG} &) </dev/null >/dev/null 2>&1"
+    assert run(sandbox(tree), shell(f"busybox sleep {LONG} & {daemon}; echo done")).failure is None
     assert time.monotonic() - begun < 10
-    assert "sleep\x0053" not in running()
+    assert not sleeps_on()
 
 
 @pytest.mark.parametrize("backwards", [False, True])
