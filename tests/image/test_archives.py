@@ -89,7 +89,10 @@ def test_an_oci_image_is_what_its_specification_says(world: World, tmp_path: Pat
 @pytest.mark.skipif(shutil.which("skopeo") is None, reason="skopeo is not installed")
 @pytest.mark.skipif(shutil.which("umoci") is None, reason="umoci is not installed")
 def test_others_take_an_oci_image(world: World, tmp_path: Path) -> None:
-    moss(world.root, "image", "oci", "-o", str(tmp_path / "x.oci"), "--name", "one")
+    made = json.loads(moss(world.root, "--json", "image", "oci", "-o", str(tmp_path / "x.oci"), "--name", "one"))
+    inspect = ["skopeo", "inspect", f"oci-archive:{tmp_path}/x.oci"]
+    told = json.loads(subprocess.run(inspect, capture_output=True, text=True, check=True).stdout)
+    assert told["Digest"] == made["data"]["digest"] and told["Os"] == "linux" and len(told["Layers"]) == 1
     copy = ["skopeo", "--insecure-policy", "copy", f"oci-archive:{tmp_path}/x.oci", f"oci:{tmp_path}/copied:one"]
     subprocess.run(copy, capture_output=True, check=True)
     unpack = ["umoci", "unpack", *([] if AS_ROOT else ["--rootless"]), "--image", f"{tmp_path}/copied:one"]
