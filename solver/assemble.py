@@ -52,8 +52,8 @@ class Assembly:
         self.capabilities: dict[str, int] = {}
         self.keys: dict[str, int] = {}
         """Of the packages, each with its row."""
-        self.sorted_keys: list[bytes] = []
-        """Those keys in the order of the universe, once it is packed."""
+        self.order: list[int] = []
+        """Those rows in the order of the universe, once it is packed."""
         self._versions: list[dict[str, Version]] = [{} for _ in Scheme]
         # One package after another: a number for each column; what it lists, and where each list ends.
         self._rows, self._ends = array("i"), array("i")
@@ -131,7 +131,8 @@ class Assembly:
         """The universe of all that was added; the assembly is used up by it."""
         self._formulas.clear()
         self._versions.clear()
-        arrays = self._relation_columns() | self._sorted_packages()
+        packages, keys = self._sorted_packages()
+        arrays = self._relation_columns() | packages
         mentioned = renumber(arrays)
         arrays["priorities"] = array("i", bytes(4 * len(arrays["repositories"])))
         texts, names = list(self.texts), list(self.capabilities)
@@ -139,11 +140,11 @@ class Assembly:
         self.capabilities.clear()
         texts = [texts[number] for number in mentioned.texts]
         names = [names[number] for number in mentioned.capabilities]
-        first_key, first_capability = len(texts), len(texts) + len(self.sorted_keys)
-        texts += [*self.sorted_keys, *(name.encode() for name in names)]
+        first_key, first_capability = len(texts), len(texts) + len(keys)
+        texts += [*keys, *(name.encode() for name in names)]
         arrays["key"] = array("i", range(first_key, first_capability))
         arrays["capability_text"] = array("i", range(first_capability, len(texts)))
-        arrays["key_slot"] = hash_slots(self.sorted_keys)
+        arrays["key_slot"] = hash_slots(keys)
         arrays["capability_slot"] = hash_slots(texts[first_capability:])
         arrays["patterns"] = array("i", _open(names, arrays))
         arrays["text_start"] = array("i", accumulate(map(len, texts), initial=0))
@@ -159,13 +160,14 @@ class Assembly:
         arrays["formula_text"], arrays["formula_scheme"] = self._formula_text, self._formula_scheme
         return arrays
 
-    def _sorted_packages(self) -> dict[str, array[int]]:
-        """By name, newest first; what is left equal, by repository and key."""
+    def _sorted_packages(self) -> tuple[dict[str, array[int]], list[bytes]]:
+        """By name, newest first; what is left equal, by repository and key. With their keys."""
         column = {name: self._rows[at :: len(COLUMNS)] for at, name in enumerate(COLUMNS)}
         texts, names = list(self.texts), list(self.capabilities)
-        keys = {row: key.encode() for key, row in self.keys.items()}
+        keys = dict(zip(self.keys.values(), self.keys, strict=True))
         self.keys.clear()
-        order = sorted(sorted(keys), key=[names[number] for number in column["name"]].__getitem__)
+        # Numbers from an array lie side by side in memory, which a tenth of a second hangs on.
+        order = sorted(sorted(array("i", keys)), key=[names[number] for number in column["name"]].__getitem__)
         for first, end in _runs([column["name"][at] for at in order]):
             order[first:end] = sorted(order[first:end], key=lambda at: (texts[column["repository"][at]], keys[at]))
             order[first:end] = sorted(
@@ -173,7 +175,7 @@ class Assembly:
                 key=lambda at: (-column["scheme"][at], texts[column["version_key"][at]]),
                 reverse=True,
             )
-        self.sorted_keys = [keys[at] for at in order]
+        self.order = order
         arrays = {name: array("i", map(numbers.__getitem__, order)) for name, numbers in column.items()}
         for name, flat in self._listed.items():
             start = self._starts(name)
@@ -181,7 +183,7 @@ class Assembly:
         start = self._starts("provides_capability")
         _, arrays["provides_version"] = in_order(start, self._provides_version, order)
         _, arrays["provides_key"] = in_order(start, self._provides_key, order)
-        return arrays
+        return arrays, [keys[at].encode() for at in order]
 
     def _starts(self, name: str) -> array[int]:
         """Where each package's list begins, and the last one ends."""

@@ -92,6 +92,8 @@ def _mentioned(
 ) -> tuple[array[int], array[int]]:
     """For each capability the packages that list something about it."""
     start, flat = arrays[f"{listed}_start"], arrays[listed]
+    if not flat:
+        return array("i", bytes(4 * (count + 1))), array("i")
     capabilities, packages = array("i"), array("i")
     for package in range(len(start) - 1):
         begin, end = start[package], start[package + 1]

@@ -57,7 +57,9 @@ def _renumbered(arrays: dict[str, array[int]], names: Sequence[str]) -> list[int
     mentioned = dict.fromkeys(chain.from_iterable(arrays[name] for name in names))
     mentioned.pop(_NOTHING, None)
     order = list(mentioned)
-    numbers = dict(zip(order, range(len(order)), strict=True)) | {_NOTHING: _NOTHING}
+    numbers = [_NOTHING] * (max(order, default=_NOTHING) + 2)  # the last stays: it is where -1 looks
+    for number, so_far in enumerate(order):
+        numbers[so_far] = number
     for name in names:
         arrays[name] = array("i", map(numbers.__getitem__, arrays[name]))
     return order

@@ -100,6 +100,7 @@ def _check_numbers(scheme: Scheme, text: str) -> None:
         raise VersionError(scheme, text[:40] + "…", "a number of more than 255 digits")
 
 
+@lru_cache(maxsize=1 << 12)  # revisions are much the same everywhere
 def _deb_part(part: bytes) -> bytes:
     key = b""
     for rest, digits in _DEB_PARTS.findall(part):

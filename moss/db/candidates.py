@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from moss.db.connection import Database
-from moss.db.offering import Offered, Offering, Row
+from moss.db.offering import Made, Offering
 from moss.db.statements import metadata_from, statement_of
 from moss.digest import PackageDigest, content_digest
 from moss.package import Metadata, Published
@@ -43,10 +43,10 @@ def replacing(database: Database, repository: str) -> "Iterator[Callable[[Iterab
     with database.transaction():
         # The revision comes last, when all of it has been read.
         database.connection.execute("PRAGMA defer_foreign_keys = ON")
-        offering = Offering(database, repository, _INSERT, _PROVIDE)
+        offering = Offering(database, repository, _INSERT, _PROVIDE, _made)
 
         def offer(listed: "Iterable[Published | Paragraph]") -> None:
-            offering.take([_published(one) if isinstance(one, Published) else _listed(one) for one in listed])
+            offering.take([_published(one) if isinstance(one, Published) else (one.fingerprint, one) for one in listed])
 
         yield offer
         offering.finish()
@@ -76,7 +76,11 @@ def record_unchanged(database: Database, repository: str, at: int, seen: Seen) -
     )
 
 
-def _published(published: Published) -> Offered:
+def _made(offered: "Made | Paragraph") -> Made:
+    return offered if isinstance(offered, tuple) else _listed_row(offered)
+
+
+def _published(published: Published) -> tuple[bytes, Made]:
     metadata = published.metadata
     row = (
         candidate_key_of(metadata, published.digest), published.uri, published.digest, published.size,
@@ -85,14 +89,10 @@ def _published(published: Published) -> Offered:
         metadata.scheme.name.lower(), metadata.summary, statement_of(metadata), None,
     )  # fmt: skip
     provided = sorted({provide.name for provide in metadata.relations.provides} - {metadata.name})
-    return Offered(content_digest("\0".join(map(str, (*row, *provided))).encode()), lambda: (row, provided))
+    return content_digest("\0".join(map(str, (*row, *provided))).encode()), (row, provided)
 
 
-def _listed(paragraph: "Paragraph") -> Offered:
-    return Offered(paragraph.fingerprint, partial(_listed_row, paragraph))
-
-
-def _listed_row(paragraph: "Paragraph") -> tuple[Row, list[str]]:
+def _listed_row(paragraph: "Paragraph") -> Made:
     listed = paragraph.listed
     assert listed is not None, "packages for other architectures are not offered"
     row = (

@@ -10,23 +10,19 @@ whose fingerprint comes again stays where it is, and is not even made.
 Where there is no room, or the order is another, rows that could stay are written again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from moss.db.connection import Database
-from solver.values import value
 
-Row = tuple[str | int | None, ...]
+Row = tuple[str | int | bytes | None, ...]
 
 
-@value
-class Offered:
-    """One row. It is made only where it is written."""
+Made = tuple[Row, list[str]]
+"""A row without its number and repository, and what it provides besides its name."""
 
-    fingerprint: bytes
-    """Of all that the row is made of."""
-    made: Callable[[], tuple[Row, list[str]]]
-    """The row without its number and repository, and what it provides besides its name."""
 
+Offered = TypeVar("Offered")
 
 _ROOM = 1024
 """Between two rows that are written one after the other."""
@@ -34,12 +30,15 @@ _MOST_WAITING = 2000
 """Rows that are held back until it is known what comes behind them."""
 
 
-class Offering:
-    """Takes the rows of a repository in the order of its index; inside a transaction, which must end with `finish`."""
+class Offering(Generic[Offered]):
+    """Takes what a repository offers in the order of its index; inside a transaction, which must end with `finish`.
+    `made` makes a row, and is asked only where one is written."""
 
-    def __init__(self, database: Database, repository: str, insert: str, provide: str) -> None:
+    def __init__(
+        self, database: Database, repository: str, insert: str, provide: str, made: Callable[[Offered], Made]
+    ) -> None:
         self._connection, self._repository = database.connection, repository
-        self._insert, self._provide = insert, provide
+        self._insert, self._provide, self._made = insert, provide, made
         rows = self._connection.execute(
             "SELECT fingerprint, id FROM candidate WHERE repository = ? ORDER BY id DESC", (repository,)
         )
@@ -51,12 +50,13 @@ class Offering:
             self._numbers.append(number)
         self._at = 0
         """The number of the last row that has its place."""
-        self._waiting: list[Offered] = []
+        self._waiting: list[tuple[bytes, Offered]] = []
         self._staying: set[int] = set()
 
-    def take(self, offered: Sequence[Offered]) -> None:
+    def take(self, offered: Sequence[tuple[bytes, Offered]]) -> None:
+        """What is offered, behind the fingerprint of all that its row is made of."""
         for one in offered:
-            there = self._before.get(one.fingerprint, 0)
+            there = self._before.get(one[0], 0)
             if there > self._at and self._place_before(there):
                 self._staying.add(there)
                 self._at = there
@@ -100,13 +100,16 @@ class Offering:
 
     def _write(self, numbers: Sequence[int]) -> None:
         waiting, self._waiting = self._waiting, []
-        made = [(number, one.fingerprint, *one.made()) for number, one in zip(numbers, waiting, strict=True)]
-        self._connection.executemany(
-            self._insert, ((number, self._repository, *row, mark) for number, mark, row, _ in made)
-        )
-        self._connection.executemany(
-            self._provide, ((name, number) for number, _, _, names in made for name in names)
-        )
+        provided: list[tuple[str, int]] = []
+
+        def rows() -> Iterator[Row]:
+            for number, (mark, one) in zip(numbers, waiting, strict=True):
+                row, names = self._made(one)
+                provided.extend([(name, number) for name in names])
+                yield (number, self._repository, *row, mark)
+
+        self._connection.executemany(self._insert, rows())
+        self._connection.executemany(self._provide, provided)
         self._staying.update(numbers)
         self._at = numbers[-1]
 

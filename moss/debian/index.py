@@ -8,7 +8,6 @@ asks (`metadata_from_paragraph`).
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -75,6 +74,8 @@ class Listed(NamedTuple):
     @property
     def provided_names(self) -> list[str]:
         """What it provides beside its own name."""
+        if "Provides" not in self.fields and not is_companion(self.name):
+            return []
         parts = self.fields.get("Provides", "").replace(_FOLD, " ").split(",")
         names = {part.split("(", 1)[0].split(":", 1)[0].strip() for part in parts} - {""}
         if is_companion(self.name):
@@ -89,11 +90,21 @@ class Listed(NamedTuple):
         return text.replace(_FOLD, "\n ") if _FOLD in text else text
 
 
+class _NotRead:
+    """That a paragraph was not taken apart yet."""
+
+
+_NOT_READ = _NotRead()
+
+
 class Paragraph:
-    """A paragraph as it stands in an index."""
+    """A paragraph as it stands in an index. There are as many of them as packages."""
+
+    __slots__ = ("_index", "_listed", "_offset", "_raw", "fingerprint")
 
     def __init__(self, raw: bytes, index: "_Index", offset: int) -> None:
         self._raw, self._index, self._offset = raw, index, offset
+        self._listed: Listed | _NotRead | None = _NOT_READ
         salt = b"companion" if index.companions else b""
         self.fingerprint = blake2b(raw, digest_size=FINGERPRINT_BYTES, salt=salt, person=_FORM_OF_THIS).digest()
         """Of its bytes, and of what this moss makes of them. Whoever writes a package's description may look for
@@ -104,10 +115,15 @@ class Paragraph:
         """The index, for errors."""
         return self._index.file
 
-    @cached_property
+    @property
     def listed(self) -> Listed | None:
         """What it says; None of a package for another architecture. CorruptData names the byte, or the package, that
         is wrong."""
+        if isinstance(self._listed, _NotRead):
+            self._listed = self._read()
+        return self._listed
+
+    def _read(self) -> Listed | None:
         file = self._index.file
         try:
             text = self._raw.decode()

@@ -51,15 +51,17 @@ class IndexCompiler:
 
     def __init__(self, repository: str, before: Compiled | None = None) -> None:
         self._assembly: Assembly = Assembly()
+        self._fingerprints: list[bytes] = []
+        """Of the assembly's rows: first those of the packages of that universe."""
         self._before: dict[bytes, int] = {}
-        """The packages of that universe, by the fingerprints of their paragraphs."""
+        """Those packages by their fingerprints."""
         if before is not None:
             universe = Universe.from_bytes(before.universe)
             assert len(before.fingerprints) == FINGERPRINT_BYTES * len(universe)
-            self._before = dict(zip(_cut(before.fingerprints), range(len(universe)), strict=True))
+            self._fingerprints += _cut(before.fingerprints)
+            self._before = dict(zip(self._fingerprints, range(len(universe)), strict=True))
             self._keys = [universe.text(number) for number in universe.key]
             self._continued = self._assembly = Continued(universe)
-        self._fingerprints: dict[str, bytes] = {}
         assembly = self._assembly
         self._repository = assembly.text(repository.encode())
         self._arches: dict[str, int] = {}
@@ -86,12 +88,11 @@ class IndexCompiler:
             if key in self._assembly.keys:
                 return False
             self._continued.stay(key, known)
-        else:
-            listed = paragraph.listed
-            if listed is None or not self.add(listed, paragraph.file):
-                return False
-            key = listed.key
-        self._fingerprints[key] = paragraph.fingerprint
+            return True
+        listed = paragraph.listed
+        if listed is None or not self.add(listed, paragraph.file):
+            return False
+        self._fingerprints.append(paragraph.fingerprint)
         return True
 
     def add(self, listed: Listed, file: str) -> bool:
@@ -166,10 +167,10 @@ class IndexCompiler:
         self._provides.clear()
         self._numbers.clear()
         self._of_the_machine.clear()
-        universe, fingerprints = self._assembly.packed(), self._fingerprints
-        if not fingerprints:  # they did not come as paragraphs
+        universe = self._assembly.packed()
+        if not self._fingerprints:  # they did not come as paragraphs
             return Compiled(universe)
-        return Compiled(universe, b"".join([fingerprints[key.decode()] for key in self._assembly.sorted_keys]))
+        return Compiled(universe, b"".join(map(self._fingerprints.__getitem__, self._assembly.order)))
 
     def _provided(self, text: str, own: _Own) -> list[tuple[int, Version]]:
         kind = (text, own[0] if own[1] else "")
