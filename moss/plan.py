@@ -234,6 +234,8 @@ def difference(before: Sequence[Selected], after: Iterable[Chosen]) -> Differenc
 
 def _counterpart(left: Mapping[tuple[str, str], Selected], metadata: Metadata) -> tuple[str, str] | None:
     """The old package that this one replaces: the same architecture, or one of them without any."""
+    if not left:
+        return None
     exact = (metadata.name, metadata.architecture)
     if exact in left:
         return exact

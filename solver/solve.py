@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 
-from solver.conflict import find_conflict
 from solver.encode import Encoder
 from solver.ground import Ground
 from solver.measures import Measures, may_be_lazy
@@ -55,6 +54,8 @@ def solve(
         pool = make_pool(problem)
         optimum = optimise(pool, problem, budget, effort)
         if optimum is None:
+            from solver.conflict import find_conflict  # most requests can be met
+
             return find_conflict(pool, problem.request, effort.backend, budget=budget)
         return describe(pool, problem, optimum)
     except OutOfBudgetError as error:

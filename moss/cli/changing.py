@@ -6,7 +6,6 @@ and the Python that runs this may be gone from it.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -62,6 +61,8 @@ def opened(session: Session, *words: str, at_boot: bool = False) -> Iterator[Sys
         with open_to_read(settings.directory, session, facts=session.said_facts) as system:
             yield system
         return
+    import shlex  # for what the record says; with a look, nothing is recorded
+
     for_machine = ["--facts", settings.facts_file] if settings.facts_file is not None else []
     without = [word for name in sorted(settings.ignored_triggers) for word in ("--ignore-trigger", name)]
     opening = open_to_change(

@@ -1,7 +1,6 @@
 """Commands that moss names work as they are printed: for the very system that they were printed about."""
 
 import re
-import shlex
 from functools import cache
 
 _BEFORE = r"^|: +|&& |, or |; "
@@ -16,6 +15,8 @@ def at(directory: str | None, text: str) -> str:
     """
     if directory is None or "moss " not in text or " -D " in text:
         return text
+    import shlex  # only where a command is named
+
     word = f"moss -D {shlex.quote(directory)} "
 
     def aimed(found: "re.Match[str]") -> str:

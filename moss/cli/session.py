@@ -1,7 +1,6 @@
 """One run of a command: its settings, its streams, and how it asks, warns and answers."""
 
 import os
-import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -142,7 +141,7 @@ class Session:
     @property
     def command_again(self) -> str:
         """The command as it was typed."""
-        return shlex.join(["moss", *self._typed])
+        return _quoted(["moss", *self._typed])
 
     @property
     def behind_dashes(self) -> list[str]:
@@ -152,8 +151,8 @@ class Session:
     def command_with(self, option: str) -> str:
         """The command as it was typed, and this option where it is one for certain."""
         if "--" in self._typed:
-            return shlex.join(["moss", option, *self._typed])
-        return shlex.join(["moss", *self._typed, option])
+            return _quoted(["moss", option, *self._typed])
+        return _quoted(["moss", *self._typed, option])
 
     def when_interrupted(self, what_is_left: Callable[[], str]) -> None:
         """How to say, should Ctrl-C come, what state things are in then."""
@@ -236,3 +235,9 @@ class Session:
         if is_terminal(self._err) and os.environ.get("TERM") != "dumb" and settings.progress:
             return Bar(self._err, lambda: columns(self._err) or 80)
         return Lines(self._err) if settings.verbose else Nothing()
+
+
+def _quoted(words: Sequence[str]) -> str:
+    import shlex  # only to say what to type
+
+    return shlex.join(words)

@@ -11,8 +11,14 @@
 packages too: `steam-libs-i386:i386` provides `steam-libs-i386`.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from moss.architecture import stone_architecture
-from moss.debian.paragraph import Fields
+
+if TYPE_CHECKING:
+    from moss.debian.paragraph import Fields
 
 _HOSTS = {"i386": "amd64", "armhf": "arm64"}
 """Debian's words: whose processors run it too."""
@@ -31,6 +37,8 @@ def companions_name(name: str, architecture: str) -> str:
 
 def as_companion(fields: Fields) -> Fields:
     """A control paragraph as a companion's."""
+    from moss.debian.paragraph import Fields  # only where paragraphs are read; names are asked about everywhere
+
     name = companions_name(fields["Package"].strip(), fields["Architecture"].strip())
     return Fields({**fields, "package": name})
 

@@ -21,7 +21,6 @@ from moss.offers import open_universes
 from moss.operations.facts import facts_of, machine_architecture, with_facts
 from moss.operations.filtering import with_omissions
 from moss.operations.queries import installed, providers, unknown_package
-from moss.operations.reasons import asked_in, describe_gone, describe_removal, describe_unwanted
 from moss.operations.stated import stated
 from moss.operations.subscriptions import judge, omissions_of, subscriptions_of
 from moss.operations.system import System
@@ -214,6 +213,8 @@ def _needed(reason: Needed | Recommended) -> Reason:
 def _why_removed(
     system: System, problem: Problem, solution: Solution, selected: Selected, subscriptions: InForce
 ) -> str:
+    from moss.operations.reasons import asked_in, describe_gone, describe_removal, describe_unwanted  # for removals
+
     reasons = solution.removal_reasons.get(selected.candidate_key, ())
     if not all(isinstance(reason, Lost | Unneeded) for reason in reasons):
         return describe_removal(reasons[0])
