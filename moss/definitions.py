@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from moss.capability import Capability
 from moss.errors import UsageError
-from moss.facts import FactKind, is_about_facts
+from moss.facts import FactKind, is_about_facts, name_fault
 from moss.kdl import Document, KdlError, Node, Value, parse
 from moss.path_filter import pattern_fault
 from moss.subscription import VALUE, Definition, PathRule, Setting, subscription_named
@@ -275,17 +275,26 @@ def _relation_fault(relation: Relation, facts: bool) -> str | None:
     is_special = is_about_facts(name) or subscription_named(relation) is not None
     if is_special and not facts:
         return "packages are wanted here, and no package provides this"
+    if is_special and relation.version is not None:
+        return "a fact or a subscription has no versions"
     if is_special:
-        return "a fact or a subscription has no versions" if relation.version is not None else None
-    if "*" in name or "?" in name:
-        return "only facts are matched with * and ?"
+        return _fact_fault(name) if is_about_facts(name) and not set(name) & set("*?[") else None
     try:
         capability = Capability.parse(name)
     except UsageError as fault:
         if "(" not in name:
             return fault.message
         return f"there is no kind {name.partition('(')[0]!r}; of facts there are {', '.join(k.value for k in FactKind)}"
+    if "*" in name or "?" in name:
+        return "only facts are matched with * and ?"
     return None if str(capability) == name else f"write {str(capability)!r}"
+
+
+def _fact_fault(name: str) -> str | None:
+    """What is wrong with a fact that is named without a pattern."""
+    kind, _, rest = name.partition("(")
+    fault = name_fault(FactKind(kind), rest[:-1])
+    return None if fault is None else fault[1]
 
 
 def _pattern_fault(pattern: str, keep: bool) -> str | None:

@@ -47,6 +47,16 @@ class Standing:
 
     @property
     def values(self) -> tuple[str, ...]:
+        """Those that count."""
+        return tuple(one for one in self._said if fits_shape(self.definition, one))
+
+    @property
+    def odd_values(self) -> tuple[str, ...]:
+        """What the person said that its definition takes for no value: it does not count."""
+        return tuple(one for one in self._said if not fits_shape(self.definition, one))
+
+    @property
+    def _said(self) -> tuple[str, ...]:
         return self.switch.values if self.switch is not None else ()
 
 
@@ -177,6 +187,14 @@ def fits_shape(definition: Definition, text: str) -> bool:
     """Whether the text can be a value of this subscription."""
     plain = bool(text) and not set(text) & set("*?/{}") and text.isprintable() and text not in (".", "..")
     return plain and any(fnmatchcase(text, shape) for shape in definition.shapes or ())
+
+
+def shapes_text(definition: Definition) -> str:
+    """What values of a subscription look like, in a few words."""
+    if definition.shapes is None:
+        return "it takes no values"
+    told = ", ".join(one for one in definition.shapes if one != "*")
+    return f"values look like one of these: {told}" if told else "a value has none of * ? / { } in it"
 
 
 class _Conditions:

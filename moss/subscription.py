@@ -6,7 +6,7 @@ repository's index or from the admin. All of these are values; nothing here look
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
 from solver.model import All, AnyOf, Formula, If, Relation, relations_of
@@ -110,3 +110,10 @@ def condition_text(condition: Formula) -> str:
 def _within(part: Formula) -> str:
     text = condition_text(part)
     return f"({text})" if isinstance(part, All | AnyOf) and len(part.parts) > 1 else text
+
+
+def near_names(name: str, known: Sequence[str]) -> list[str]:
+    """Which subscriptions may be meant by a name that none has."""
+    import difflib  # only for someone who mistyped
+
+    return difflib.get_close_matches(name, known, n=3, cutoff=0.6)

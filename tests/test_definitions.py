@@ -97,6 +97,8 @@ def test_every_form_is_read() -> None:
         ("subscription a { want; when x }", "want takes capabilities"),
         ('subscription a { want x; when "cpus(x)" }', "f.kdl:1:31: 'cpus(x)': there is no kind 'cpus'; of facts"),
         ('subscription a { want x; when "lib*" }', "only facts are matched"),
+        ('subscription a { want x; when "modalais(pci:*)" }', "there is no kind 'modalais'; of facts"),
+        ('subscription a { want x; when "cpu(x86-64-v9)" }', "f.kdl:1:31: 'cpu(x86-64-v9)': there is no such level"),
         ('subscription a { want x; when "cpu(x) (> 1)" }', "has no versions"),
         ("subscription a { want x; when }", "when has nothing in it"),
         ('subscription a { want x; when { or "y" } }', "f.kdl:1:33: 'or' is no condition: there are all, any and not"),

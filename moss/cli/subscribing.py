@@ -1,5 +1,6 @@
 """subscribe, unsubscribe, subscriptions: what the system is for."""
 
+from collections.abc import Sized
 from typing import Annotated
 
 from moss.cli.changes import change
@@ -84,9 +85,11 @@ def standing_text(one: Told, page: Page) -> str:
     for verb, packages in (("brings", one.brings), ("would bring" if not one.is_on else "lacks", one.would_bring)):
         if packages:
             named = ", ".join(plain(package.label) for package in packages[:_MOST_NAMED])
-            more = f" and {len(packages) - _MOST_NAMED} more" if len(packages) > _MOST_NAMED else ""
             total = size(sum(package.size for package in packages))
-            lines.append(f"  {verb} {count(len(packages), 'package')}, {total}: {named}{more}")
+            lines.append(f"  {verb} {count(len(packages), 'package')}, {total}: {named}{_more(packages)}")
+    if one.nobody_offers:
+        named = ", ".join(plain(name) for name in one.nobody_offers[:_MOST_NAMED])
+        lines.append(f"  nobody offers {named}{_more(one.nobody_offers)}")
     if one.leaves_out:
         saves = "" if one.saves is None else f": saves {size(one.saves)}"
         lines.append(f"  leaves out paths of packages{saves}")
@@ -97,6 +100,10 @@ def standing_text(one: Told, page: Page) -> str:
         "\n".join([first, *(f"    {line}" for line in more)]) + "\n"
         for first, *more in (_wrapped(line, width) for line in lines)
     )
+
+
+def _more(all_of_them: Sized) -> str:
+    return f" and {len(all_of_them) - _MOST_NAMED} more" if len(all_of_them) > _MOST_NAMED else ""
 
 
 def _wrapped(line: str, width: int) -> list[str]:
@@ -118,4 +125,5 @@ def standing_data(one: Told) -> dict[str, object]:
         "would_bring": [{"name": p.name, "label": p.label, "installed_bytes": p.size} for p in one.would_bring],
         "leaves_out": one.leaves_out,
         "saves_bytes": one.saves,
+        "nobody_offers": list(one.nobody_offers),
     }

@@ -57,7 +57,7 @@ class _Reading:
     def everything(self) -> ModelText:
         for node in self.document.nodes:
             if node.name not in SECTIONS and node.name not in _IGNORED:
-                self.warn(f"moss does not know {node.name!r} and leaves it alone", node.name_start)
+                self.warn(f"moss does not know {node.name!r} and leaves it alone{_meant(node.name)}", node.name_start)
         pins, holds = self.pins()
         model = SystemModel(
             tuple(self.each("packages", self.wish, lambda wish: wish.wanted.name)),
@@ -145,6 +145,9 @@ class _Reading:
                 return None
         if not node.name or not node.name.isprintable():
             self.fault(f"{node.name!r} is no name of a subscription", node.name_start)
+            return None
+        if "(" in node.name and (why := _capability_fault(node.name)):
+            self.fault(why, node.name_start)
             return None
         return Switch(node.name, setting, tuple(values), self.why(node))
 
@@ -255,3 +258,19 @@ class _Reading:
     def placed(self, message: str, offset: int) -> str:
         line, column = place(self.document.text, offset)
         return f"{self.name}:{line}:{column}: {message}"
+
+
+def _meant(name: str) -> str:
+    import difflib  # only for someone who mistyped
+
+    near = difflib.get_close_matches(name, SECTIONS, n=1, cutoff=0.7)
+    return f": is {near[0]} meant?" if near else ""
+
+
+def _capability_fault(name: str) -> str | None:
+    """What is wrong with a capability that somebody subscribes to."""
+    try:
+        Capability.parse(name)
+    except UsageError as fault:
+        return fault.message
+    return None

@@ -113,13 +113,16 @@ def _check_names(system: System, request: ChangeRequest, problem: Problem, here:
         name = pin.wanted.name
         if str(pin) in request.new_pins and name not in there and not any(_mentions(problem, name)):
             raise unknown_package(system, name)
+    known = {str(wish) for wish in generations.model_of(system.record, system.active).wishes}
     for wish in request.model.wishes:
-        capability = Capability.parse(wish.wanted.name)
-        if str(wish) not in request.new_wishes or capability.kind is not CapabilityKind.NAME:
+        capability, is_asked = Capability.parse(wish.wanted.name), str(wish) in request.new_wishes
+        if (str(wish) in known and not is_asked) or capability.kind is not CapabilityKind.NAME:
             continue
         name = capability.name
         if name not in there and not any(_mentions(problem, name)) and not providers(system, name):
-            raise unknown_package(system, name)
+            fault = unknown_package(system, name)
+            fault.because = fault.because if is_asked else (*fault.because, "the system model names it")
+            raise fault
 
 
 def _mentions(problem: Problem, name: str) -> list[bool]:

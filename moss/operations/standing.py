@@ -1,6 +1,6 @@
 """How each subscription stands on a system: on or off, by whose word, and what it brings and saves."""
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 
 from moss.db import candidates, generations
 from moss.generation import Selected
@@ -13,7 +13,7 @@ from moss.operations.system import System
 from moss.operations.verbs import sync_request
 from moss.repository import Candidate
 from moss.subscription import Setting, Switch, condition_text
-from solver import Problem, SubscriptionRule
+from solver import Problem, Relation, SubscriptionRule
 from solver.values import value
 
 
@@ -46,6 +46,8 @@ class Told:
     """Whether it leaves out paths now."""
     saves: int | None = None
     """Bytes of the files that it leaves out."""
+    nobody_offers: tuple[str, ...] = ()
+    """What it wants now, and no repository offers."""
 
 
 def standings(system: System) -> tuple[tuple[Told, ...], tuple[str, ...]]:
@@ -70,6 +72,7 @@ def standings(system: System) -> tuple[tuple[Told, ...], tuple[str, ...]]:
             _would_bring(system, standing, here, holds),
             standing.name in saved,
             saved.get(standing.name),
+            _nobody_offers(system, standing, here, holds),
         )
         for standing in found.standings
     ]
@@ -168,19 +171,34 @@ def _brought(here: Iterable[Selected]) -> dict[str, tuple[Brought, ...]]:
     return {name: tuple(packages) for name, packages in found.items()}
 
 
+def _named_by(standing: Standing, holds: Holds) -> Iterator[Relation]:
+    """What its rules want, those that hold where it is on."""
+    is_on = holds(standing.condition)
+    for rule in standing.rules:
+        if not is_on or rule.condition is None or holds(rule.condition):
+            yield from (*rule.require, *rule.want)
+
+
+def _nobody_offers(
+    system: System, standing: Standing, here: Iterable[Selected], holds: Holds
+) -> tuple[str, ...]:
+    """What it wants now, and neither a repository offers nor anybody has."""
+    if not holds(standing.condition):
+        return ()
+    asked = {relation.name for relation in _named_by(standing, holds)} - {one.metadata.name for one in here}
+    unknown = [name for name in sorted(asked) if not candidates.providers_of(system.offers, name)]
+    provided = {one.name for selected in here for one in selected.metadata.relations.provides} if unknown else set()
+    return tuple(name for name in unknown if name not in provided)
+
+
 def _would_bring(
     system: System, standing: Standing, here: Iterable[Selected], holds: Holds
 ) -> tuple[Brought, ...]:
     """What its rules name and nobody has: of each name the first on offer."""
     there = {one.metadata.name for one in here}
-    is_on = holds(standing.condition)
     found = dict[str, Brought]()
-    for rule in standing.rules:
-        if is_on and rule.condition is not None and not holds(rule.condition):
-            continue
-        for relation in (*rule.require, *rule.want):
-            if relation.name in there or relation.name in found:
-                continue
+    for relation in _named_by(standing, holds):
+        if relation.name not in there and relation.name not in found:
             for candidate in _first_on_offer(system, relation.name, there):
                 size = candidate.installed_size or candidate.stone_size
                 found[relation.name] = Brought(candidate.metadata.name, candidate.metadata.label, size)

@@ -6,7 +6,7 @@
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from moss.capability import Capability
 from moss.db import candidates
@@ -15,12 +15,12 @@ from moss.db.repositories import repositories
 from moss.definition_files import files_of_definitions, read_text
 from moss.errors import NotFound, UsageError
 from moss.facts import Fact
-from moss.in_force import ALWAYS, NEVER, Holds, InForce, asks_for_facts, in_force
+from moss.in_force import ALWAYS, NEVER, Holds, InForce, asks_for_facts, in_force, shapes_text
 from moss.model import SystemModel
 from moss.operations.facts import facts_of
 from moss.operations.system import System
 from moss.path_filter import PathFilter
-from moss.subscription import Definition
+from moss.subscription import Definition, near_names
 from solver import Formula, Problem
 from solver.values import value
 
@@ -116,9 +116,7 @@ def checked_name(system: System, name: str, known: Known) -> str:
         return name
     if "(" in name:
         return str(Capability.parse(name))
-    import difflib  # only for someone who mistyped
-
-    near = difflib.get_close_matches(name, [one.name for one in known.definitions], n=3, cutoff=0.6)
+    near = near_names(name, [one.name for one in known.definitions])
     remedies = [f"moss subscribe {one}" for one in near]
     if candidates.by_name(system.offers, name):
         remedies.append(f"moss install {name}")
@@ -128,6 +126,11 @@ def checked_name(system: System, name: str, known: Known) -> str:
         because=because,
         remedies=[*remedies, "moss subscriptions"],
     )
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = near_names(name, known)
+    return f" (is {near[0]} meant?)" if near else ""
 
 
 def _admins_files(system: System) -> list[str]:
@@ -154,10 +157,17 @@ def _of_the_admin(system: System) -> list[Definition]:
 
 
 def _notes(found: InForce) -> list[str]:
+    names = [one.name for one in found.standings]
     notes = [
-        f"nobody defines the subscription {one.name} that you set: it does nothing;"
+        f"nobody defines the subscription {one.name} that you set{_meant(one.name, names)}: it does nothing;"
         f" moss unsubscribe {one.name} forgets it"
         for one in found.unknown
+    ]
+    notes += [
+        f"{', '.join(one.odd_values)} cannot be a value of the subscription {one.name} and does not count:"
+        f" {shapes_text(one.definition)}"
+        for one in found.standings
+        if one.odd_values
     ]
     if found.circular:
         places = {one.name: one.definition.place for one in found.standings}

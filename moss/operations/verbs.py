@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from moss import model as models
 from moss.capability import Capability, CapabilityKind
 from moss.errors import NotFound, UsageError
-from moss.in_force import fits_shape
+from moss.in_force import fits_shape, shapes_text
 from moss.model import Hold, Pin, SystemModel
 from moss.problem import ChangeRequest
-from moss.subscription import Definition, Setting, Switch
+from moss.subscription import Definition, Setting, Switch, near_names
 from solver.model import Operator, Relation
 from solver.values import replace
 
@@ -136,7 +136,13 @@ def unsubscribe_request(
     said = {one.name for one in model.switches}
     unknown = sorted(set(names) - said - definitions.keys())
     if unknown:
-        raise NotFound(f"there is no subscription {', '.join(unknown)}", remedies=["moss subscriptions"])
+        import shlex  # only for someone who mistyped
+
+        near = dict.fromkeys(one for name in unknown for one in near_names(name, [*said, *definitions]))
+        raise NotFound(
+            f"there is no subscription {', '.join(unknown)}",
+            remedies=[*(f"moss unsubscribe {shlex.quote(one)}" for one in near), "moss subscriptions"],
+        )
     off = [name for name in names if name in definitions and definitions[name].default is not Setting.OFF]
     model = models.without_switches(model, [name for name in names if name not in off])
     switches = [Switch(name, Setting.OFF, (), why) for name in off]
@@ -148,9 +154,8 @@ def _check_values(name: str, values: Sequence[str], definition: Definition | Non
         raise UsageError(f"the subscription {name} takes no values", remedies=[f"moss subscribe {name}"])
     wrong = [one for one in values if not fits_shape(definition, one)]
     if wrong:
-        shapes = ", ".join(one for one in definition.shapes if one != "*")
         raise UsageError(
             f"{', '.join(wrong)} cannot be a value of the subscription {name}",
-            because=[f"values look like one of these: {shapes}" if shapes else "a value has none of * ? / { } in it"],
+            because=[shapes_text(definition)],
             remedies=["moss subscriptions"],
         )

@@ -309,12 +309,49 @@ def test_values_are_checked_and_replaced(shop: Shop, moss: Moss) -> None:
     assert "you chose fr" in flat(moss(*shop.said("subscriptions", "locale")))
 
 
+def test_values_that_somebody_wrote_into_the_model_are_checked_too(shop: Shop, moss: Moss) -> None:
+    shop.add("dict", "1", files={"share/locale/de/d": "d", "share/locale/fr/d": "f"})
+    shop.open()
+    done(shop, moss, "install", "dict")
+    file = shop.root / "etc/moss/system-model.kdl"
+    file.write_text(file.read_text() + 'subscriptions { locale "**" "german" "de"; vaapi "x"; doccs #false }\n')
+    told = done(shop, moss, "sync")
+    assert "**, german cannot be a value of the subscription locale and does not count: values look like" in told
+    assert "x cannot be a value of the subscription vaapi and does not count: it takes no values" in told
+    assert "nobody defines the subscription doccs that you set (is docs meant?)" in told
+    assert [path.name for path in (shop.root / "usr/share/locale").iterdir()] == ["de"]
+    assert standing(shop, moss, "locale")["values"] == ["de"]
+
+
+def test_a_name_that_somebody_mistyped_in_the_model_is_told_with_near_ones(shop: Shop, moss: Moss) -> None:
+    done(shop, moss, "install", "git")
+    file = shop.root / "etc/moss/system-model.kdl"
+    file.write_text(file.read_text().replace("git", "vimm"))
+    ended = moss(*shop.said("sync", "-y"))
+    assert ended.exit_code == 3 and "there is no package vimm because the system model names it" in flat(ended)
+    assert "info vim" in flat(ended)
+    file.write_text(file.read_text().replace("packages {", "pakages {"))
+    told = flat(moss(*shop.said("sync", "-n")))
+    assert "moss does not know 'pakages' and leaves it alone: is packages meant?" in told
+
+
+def test_what_nobody_offers_is_told(shop: Shop, moss: Moss) -> None:
+    define(shop, "50-more.kdl", 'subscription more { want "vimm" "git"; rule { when "never"; want "gone" } }')
+    done(shop, moss, "install", "vim")
+    assert standing(shop, moss, "more")["nobody_offers"] == ["vimm"]
+    assert "nobody offers vimm" in flat(moss(*shop.said("subscriptions", "more")))
+    done(shop, moss, "unsubscribe", "more")
+    assert standing(shop, moss, "more")["nobody_offers"] == []
+
+
 def test_an_unknown_name_is_refused_with_near_ones(shop: Shop, moss: Moss) -> None:
     ended = moss(*shop.said("subscribe", "doc", "-y"))
     assert ended.exit_code == 3 and "subscribe docs" in flat(ended)
     ended = moss(*shop.said("subscribe", "vim", "-y"))
     assert ended.exit_code == 3 and "install vim" in flat(ended)
     assert moss(*shop.said("unsubscribe", "nothing", "-y")).exit_code == 3
+    ended = moss(*shop.said("unsubscribe", "doccs", "-y"))
+    assert ended.exit_code == 3 and "unsubscribe docs" in flat(ended)
     assert moss(*shop.said("subscribe", "vaapi", "x", "--auto", "-y")).exit_code == 2
 
 

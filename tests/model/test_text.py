@@ -66,6 +66,7 @@ def test_upstreams_form_is_read_and_edited() -> None:
         ("packages 3", "model:1:10", "followed by a block"),
         ("subscriptions {\n  docs #true \"x\"\n}", "model:2:8", "stands alone"),
         ("subscriptions {\n  docs 7\n}", "model:2:8", "a value is a text"),
+        ("subscriptions {\n  \"no such(x)\"\n}", "model:2:3", "names no kind"),
         ("pins {\n  vim\n}", "model:2:3", "nothing is said of vim"),
         ("pins {\n  \"binary(x)\" hold=#true\n}", "model:2:3", "is a capability"),
         ("pins {\n  vim hold=\"yes\"\n}", "model:2:12", "hold is #true or #false"),
