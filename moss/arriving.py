@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from moss.at_once import do_all
 from moss.db import cuts
 from moss.db.connection import Database
 from moss.digest import EMPTY_CONTENT, ContentDigest
 from moss.effects import Effects
-from moss.meanwhile import meanwhile
 from moss.root import Root
 from moss.store import Store, asset_name
 
@@ -52,8 +52,7 @@ def take_away(root: Root, database: Database, effects: Effects) -> None:
                 effects.unlink(name, dir_fd=store.fd)
 
         going = [name for name in expected if name not in present]
-        with meanwhile([partial(remove, name) for name in going], effects.threads):
-            pass
+        do_all((partial(remove, name) for name in going), effects.threads)
         if going:
             effects.syncfs(store.fd)
     effects.unlink(root.arriving)

@@ -12,6 +12,7 @@ from operator import itemgetter
 
 from moss.db.connection import Database
 from moss.db.paths import (
+    ASSET,
     KIND,
     NAME,
     NEW,
@@ -34,6 +35,9 @@ from moss.db.paths import (
 from moss.layout import Entry, EntryKind, directory
 from moss.merge import Resolver, better
 from solver.values import value
+
+_DIRECTORY = int(EntryKind.DIRECTORY)
+"""To compare tens of thousands of plain numbers with."""
 
 
 @value
@@ -185,13 +189,16 @@ class _Look:
     def difference(self) -> TreeDifference | None:
         unlink: list[str] = []
         place: list[Entry] = []
+        old, new = self._old.get, self._new.get
         for path in self._real:
-            before, after = self._old.get(path), self._new.get(path)
-            if before is after or (before and after and before[WHAT] == after[WHAT]):
+            before, after = old(path), new(path)
+            if before is after or (
+                before and after and before[ASSET] == after[ASSET] and before[WHAT] == after[WHAT]
+            ):
                 continue
-            if before and before[KIND] != EntryKind.DIRECTORY:
+            if before and before[KIND] != _DIRECTORY:
                 unlink.append(path)
-            if after and after[KIND] != EntryKind.DIRECTORY:
+            if after and after[KIND] != _DIRECTORY:
                 place.append(entry_of(after, path))
         surely_old, surely_new = _ancestors(self._old), _ancestors(self._new)
         if any(_is_leaf(self._new.get(path)) for path in surely_new):
@@ -215,7 +222,7 @@ class _Look:
         adjust: list[Entry] = []
         stated = {
             path for side in (self._old, self._new) for path, row in side.items()
-            if row[KIND] == EntryKind.DIRECTORY
+            if row[KIND] == _DIRECTORY
         } & self._real.keys()  # fmt: skip
         for path in (self._above | stated) - self._links.keys():
             before, after = self._directory_at(path, self._old), self._directory_at(path, self._new)
@@ -257,4 +264,4 @@ class _Look:
 
 
 def _is_leaf(row: Row | None) -> bool:
-    return row is not None and row[KIND] != EntryKind.DIRECTORY
+    return row is not None and row[KIND] != _DIRECTORY

@@ -52,7 +52,7 @@ class Effects:
     """
 
     threads = 8
-    """How many may be under way at once where their order means nothing (`moss.meanwhile`)."""
+    """How many may be under way at once where their order means nothing (`moss.at_once`)."""
 
     def __init__(self, *, apply_owners: bool) -> None:
         self.apply_owners = apply_owners
@@ -117,10 +117,10 @@ class Effects:
 
     # Files
 
-    def create(self, name: str, /, *, dir_fd: int | None = None) -> int:
-        """Make a new empty file (0600) and return a descriptor to write to; the caller closes it."""
+    def create(self, name: str, mode: int = 0o600, /, *, dir_fd: int | None = None) -> int:
+        """Make a new empty file and return a descriptor to write to; the caller closes it. The umask counts."""
         try:
-            return os.open(name, _CREATE, 0o600, dir_fd=dir_fd)
+            return os.open(name, _CREATE, mode, dir_fd=dir_fd)
         except OSError as fault:
             raise _placed(fault, dir_fd) from None
 
@@ -150,15 +150,18 @@ class Effects:
 
         With `mode=None` both are what the file system gives: FAT has none.
         """
-        fd = self.create(name, dir_fd=dir_fd)
+        # What most files shall be they are from the beginning; to look whether is quicker than to set it again.
+        is_usual = mode is not None and uid == gid == 0 and not xattrs
+        fd = self.create(name, (mode or 0) & 0o777 if is_usual else 0o600, dir_fd=dir_fd)
         try:
             for chunk in (content,) if isinstance(content, bytes) else content:
                 self.write(fd, chunk)
-            if mode is not None:
+            found = os.fstat(fd)
+            if mode is not None and (found.st_uid, found.st_gid) != (uid, gid):
                 self.chown(fd, uid, gid)  # clears setuid and capabilities, so it comes before both
             for attribute, value in (xattrs or {}).items():
                 self.setxattr(fd, attribute, value)  # a mode may forbid even the owner to do this
-            if mode is not None:
+            if mode is not None and (xattrs or stat.S_IMODE(found.st_mode) != mode):
                 self.chmod(fd, mode)
             if sync:
                 self.fsync(fd)

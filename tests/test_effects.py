@@ -95,10 +95,10 @@ def test_composed_effects_change_nothing_outside_primitives(tmp_path):
     (tmp_path / "tree" / "sub" / "f").write_text("x")
     watching = Watching()
     watching.write_new(str(tmp_path / "a"), [b"1", b"2"], mode=0o640)
-    watching.replace_file(str(tmp_path / "a"), b"3")
+    watching.replace_file(str(tmp_path / "a"), b"3", uid=1, gid=2, mode=0o4755)
     watching.remove_tree(str(tmp_path / "tree"))
     assert watching.kinds() == [
-        *("create", "write", "write", "chown", "chmod"),
+        *("create", "write", "write"),  # mode and owner are what they shall be from the beginning
         *("create", "write", "chown", "chmod", "fsync", "rename", "fsync"),
         *("unlink", "rmdir", "rmdir"),
     ]
@@ -110,10 +110,23 @@ def test_modes_are_exact_whatever_the_umask(tmp_path, plain):
         plain.mkdir(str(tmp_path / "d"), 0o1777)
         plain.mkdir(str(tmp_path / "g"), 0o2755)
         plain.write_new(str(tmp_path / "f"), b"", mode=0o4755)
+        plain.write_new(str(tmp_path / "usual"), b"", mode=0o644)
     finally:
         os.umask(before)
     assert (mode_of(tmp_path / "d"), mode_of(tmp_path / "g")) == (0o1777, 0o2755)
-    assert mode_of(tmp_path / "f") == 0o4755
+    assert (mode_of(tmp_path / "f"), mode_of(tmp_path / "usual")) == (0o4755, 0o644)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owners_are_exact_whatever_the_directory_says(tmp_path):
+    (tmp_path / "shared").mkdir()
+    os.chown(tmp_path / "shared", 0, 5)
+    (tmp_path / "shared").chmod(0o2777)
+    effects = Effects(apply_owners=True)
+    effects.write_new(str(tmp_path / "shared/plain"), b"", mode=0o644)
+    effects.write_new(str(tmp_path / "shared/secret"), b"", mode=0o640, gid=7)
+    found = [(tmp_path / "shared" / name).stat() for name in ("plain", "secret")]
+    assert [(one.st_uid, one.st_gid, one.st_mode & 0o7777) for one in found] == [(0, 0, 0o644), (0, 7, 0o640)]
 
 
 def test_a_directory_below_a_setgid_directory_has_exactly_its_mode(tmp_path, plain):

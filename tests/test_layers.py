@@ -29,7 +29,7 @@ LAYERS = (
     ("moss.mounts",),
     ("moss.store",),
     ("moss.db", "moss.stone", "moss.fetch", "moss.lock", "moss.observed_effects"),
-    ("moss.effects", "moss.meanwhile", "moss.beside", "moss.resources", "moss.seal", "moss.machine"),
+    ("moss.effects", "moss.at_once", "moss.beside", "moss.resources", "moss.seal", "moss.machine"),
     ("moss.survey",),
     ("moss.plan", "moss.merge", "moss.reporter"),
     ("moss.generation", "moss.model_text", "moss.description"),

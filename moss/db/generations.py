@@ -9,7 +9,7 @@ from moss.db.connection import Database
 from moss.db.cuts import filter_number, make_cuts
 from moss.db.facts import record_facts
 from moss.db.repositories import repositories_text
-from moss.db.statements import metadata_from
+from moss.db.statements import metadata_later
 from moss.digest import PackageDigest
 from moss.facts import Fact
 from moss.generation import Generation, PackageId, Reason, Selected, Status
@@ -207,7 +207,7 @@ def _selected(
     *columns: Any,
 ) -> Selected:  # fmt: skip
     return Selected(
-        PackageId(package), metadata_from(*columns), PackageDigest(digest), key, repository,
+        PackageId(package), metadata_later(*columns), PackageDigest(digest), key, repository,
         stone_size, installed_size, reason_from(reason),
     )  # fmt: skip
 

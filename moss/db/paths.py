@@ -54,6 +54,7 @@ then in `WHAT` what is there: kind, mode, uid, gid, the asset's number, link tar
 attributes. See `entry_of`."""
 PATH, SIDES, NAME, KIND = range(4)
 WHAT = slice(KIND, 9)
+ASSET = 7
 
 _WHAT = "path, side, name, kind, mode, layout.uid, layout.gid, layout.asset, link_target"
 _COLUMNS = f"{_WHAT}, asset.digest, asset.xattrs"

@@ -4,14 +4,17 @@ Name, version, release, architecture and scheme have columns of their own; every
 """
 
 import json
+from functools import partial
 from typing import Any
 
 from moss.capability import Capability
 from moss.package import Metadata, Relations
 from solver.formula import parse_formula, parse_relation
 from solver.model import Provide
+from solver.values import later
 from solver.version import Scheme
 
+_SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 _TEXTS = ("summary", "description", "homepage", "source_id")
 _CAPABILITIES = ("depends", "provides", "conflicts")
 _FORMULAS = ("depends", "recommends", "supplements")
@@ -50,7 +53,7 @@ def metadata_from(
         release=release,
         build_release=build_release,
         architecture=architecture,
-        scheme=Scheme[scheme.upper()],
+        scheme=_SCHEMES[scheme],
         summary=found.get("summary", ""),
         description=found.get("description", ""),
         homepage=found.get("homepage", ""),
@@ -62,6 +65,18 @@ def metadata_from(
         source_digest=found.get("source_digest"),
         rich_relations=None if relations is None else _relations_from(relations),
     )
+
+
+def metadata_later(
+    name: str, version: str, release: int, build_release: int, architecture: str, scheme: str, statement: str
+) -> Metadata:
+    """The same, its statement read when more of it is asked for: packages are named and compared by the thousand, and
+    hardly one is asked what it depends on."""
+    return later(
+        Metadata, partial(metadata_from, name, version, release, build_release, architecture, scheme, statement),
+        name=name, version=version, release=release, build_release=build_release, architecture=architecture,
+        scheme=_SCHEMES[scheme],
+    )  # fmt: skip
 
 
 def _relations_from(found: dict[str, list[str]]) -> Relations:

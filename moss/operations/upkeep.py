@@ -1,8 +1,8 @@
 """Upkeep, after a transaction's result has been told: nobody waits for it, and none of it is owed.
 
-    audit      the tree that was live until now: what is foreign in it is told
     retention  the oldest generation beyond those kept gives its tree to the next one
     advance    the spare becomes a copy of the active tree: the next change does no more than itself; beside that
+    audit      the tree that was live until now: what is foreign in it is told
     collect    packages and assets that no generation has any more are forgotten, the copy of the record follows it,
                and the files that nobody needs go
     sync       the spare is whole, what has gone does not come back
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from moss.at_once import do_all
 from moss.audit import Audit, audit
 from moss.beside import beside
 from moss.busy import user_of
@@ -25,7 +26,6 @@ from moss.difference import TreeDifference
 from moss.discard import discard
 from moss.effects import as_moss_error
 from moss.layout import Entry
-from moss.meanwhile import meanwhile
 from moss.merge import Resolver
 from moss.operations.downloads import drop_downloads
 from moss.operations.menu import take_from_menu
@@ -53,7 +53,6 @@ class Upkeep:
     """Only trees in which something was not as it should be."""
     given_up: tuple[GenerationId, ...] = ()
     """Generations beyond those kept."""
-    freed_bytes: int = 0
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -68,29 +67,28 @@ def keep_house(system: System, keep: int | None = None, *, audit_trees: bool = T
     Without `audit_trees` what is done costs the same however big the generations are.
     """
     with as_moss_error("tidy up after the transaction"), Store(system.root.store, system.effects) as store:
-        audits = tuple(_audit_archives(system, store)) if audit_trees else ()
-        given_up = _retire(system, keep or kept_count(system))
+        due = _due(system, keep or kept_count(system))
+        # Only a tree that was found clean may become the spare.
+        audits = list(_audit_archives(system, store, due)) if audit_trees else []
+        _retire(system, due)
         drop_downloads(system)
         if not audit_trees:
-            return Upkeep(audits, given_up, collect(system, store))
+            collect(system, store)
+            return Upkeep((), due)
         spare = trees.spare(system.record)
         # What was retired now was looked into for that.
-        ahead = begin_to_advance_spare(system, is_vacant=spare is not None and spare.generation in given_up)
-        freed: list[int] = []
+        ahead = begin_to_advance_spare(system, is_vacant=spare is not None and spare.generation in due)
         with _advancing(system, ahead, store) as advanced:
+            audits += _audit_archives(system, store)
             names = _forget(system)
             copy_record(system)
             # By now the spare has let go of these: whoever takes the last name of a file may wait for the disk, and
             # here several do at once.
-            with meanwhile(_removals(system, store, names, freed), system.effects.threads):
-                pass
+            do_all(_removals(system, store, names), system.effects.threads)
             advanced()
             _sync(system, store, is_due=ahead is not None or bool(names))
-        if ahead is not None:
-            trees.mark_spare_clean(system.record)
-            system.effects.commit_point("spare is advanced")
-        _have_left(system, names)
-    return Upkeep(audits, given_up, sum(freed))
+        _done(system, is_advanced=ahead is not None, names=names)
+    return Upkeep(tuple(audits), due)
 
 
 def _advancing(
@@ -123,11 +121,14 @@ def kept_count(system: System) -> int:
     return settings.retention(system.record) or DEFAULT_KEEP
 
 
-def _audit_archives(system: System, store: Store) -> Iterator[tuple[GenerationId, Audit]]:
-    for name in sorted(os.listdir(system.root.trees)):
-        if not name.isdecimal():
-            continue
-        number = GenerationId(int(name))
+def _audit_archives(
+    system: System, store: Store, numbers: Iterable[GenerationId] | None = None
+) -> Iterator[tuple[GenerationId, Audit]]:
+    """Look into those archived trees, or all, that nobody looked into since they were live; what is not as it should
+    be."""
+    if numbers is None:
+        numbers = [GenerationId(int(name)) for name in sorted(os.listdir(system.root.trees)) if name.isdecimal()]
+    for number in numbers:
         usr = system.root.archived_usr(number)
         if generation_of_tree(usr) != number or trees.was_audited(system.record, number):
             continue
@@ -164,17 +165,20 @@ def layout_of(system: System, number: GenerationId) -> list[Entry]:
     return list(whole_layout(system, number))
 
 
-def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
+def _due(system: System, keep: int) -> tuple[GenerationId, ...]:
+    """The generations beyond those kept, oldest first."""
     needed = (system.active, previous_generation(system), trees.pending(system.record))
     spared = [number for number in needed if number is not None]
     # A tree that something still uses stays until nothing does.
-    due = [
+    return tuple(
         number
         for number in trees.prunable(system.record, keep, spared)
         if user_of(system.root.archive(number)) is None
-    ]
+    )
+
+
+def _retire(system: System, due: Sequence[GenerationId]) -> None:
     take_from_menu(system, due)
-    given_up: list[GenerationId] = []
     for number in due:
         archive = system.root.archive(number)
         if _may_become_spare(system, number, is_last=number == due[-1]):
@@ -183,8 +187,6 @@ def _retire(system: System, keep: int) -> tuple[GenerationId, ...]:
             system.effects.rename(archive, system.root.spare)  # not synced: see moss.switch.settle_archives
         else:
             give_up(system, number)
-        given_up.append(number)
-    return tuple(given_up)
 
 
 def give_up(system: System, number: GenerationId) -> None:
@@ -203,10 +205,9 @@ def collect(system: System, store: Store) -> int:
     """Forget packages and assets that no generation has any more; the bytes that came free."""
     names = _forget(system)
     freed: list[int] = []
-    with meanwhile(_removals(system, store, names, freed), system.effects.threads):
-        pass
+    do_all(_removals(system, store, names, freed), system.effects.threads)
     _sync(system, store, is_due=bool(names))
-    _have_left(system, names)
+    _done(system, is_advanced=False, names=names)
     return sum(freed)
 
 
@@ -220,25 +221,31 @@ def _forget(system: System) -> list[str]:
 
 
 def _removals(
-    system: System, store: Store, names: Iterable[str], freed: list[int]
+    system: System, store: Store, names: Iterable[str], freed: list[int] | None = None
 ) -> Iterator[Callable[[], None]]:
-    """Each file's removal; the bytes that come free with it are added to `freed`."""
+    """Each file's removal; the bytes that come free with it are added to `freed`, where somebody wants to know."""
 
     def remove(name: str) -> None:
         try:
-            status = os.stat(name, dir_fd=store.fd, follow_symlinks=False)
+            status = None if freed is None else os.stat(name, dir_fd=store.fd, follow_symlinks=False)
+            system.effects.unlink(name, dir_fd=store.fd)
         except FileNotFoundError:  # never kept, being empty, or taken away by somebody else, which is what was wanted
             return
-        system.effects.unlink(name, dir_fd=store.fd)
-        freed.append(status.st_size if status.st_nlink == 1 else 0)
+        if freed is not None and status is not None and status.st_nlink == 1:
+            freed.append(status.st_size)
 
     return (partial(remove, name) for name in names)
 
 
-def _have_left(system: System, names: Sequence[str]) -> None:
-    if names:
+def _done(system: System, *, is_advanced: bool, names: Sequence[str]) -> None:
+    """On record once it is durable: the spare is what it says it is, and what had to leave the store has left."""
+    if not is_advanced and not names:
+        return
+    with system.record.transaction():
+        if is_advanced:
+            trees.mark_spare_clean(system.record)
         forgetting.have_left(system.record)
-        system.effects.commit_point("unused files have left")
+    system.effects.commit_point("upkeep is done")
 
 
 def _warning(number: GenerationId, found: Audit) -> str:

@@ -194,7 +194,7 @@ def _event(disk: Disk, done: Done, paths: list[str]) -> Event:
         case "mkdir":
             return _making(disk, done, paths[0], Node(stat.S_IFDIR | done.value))
         case "create":
-            return _making(disk, done, paths[0], Node(stat.S_IFREG | 0o600))
+            return _making(disk, done, paths[0], Node(stat.S_IFREG | done.value))
         case "symlink":
             return _making(disk, done, paths[0], Node(stat.S_IFLNK | 0o777, content=done.value))
         case "link":

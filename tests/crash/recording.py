@@ -6,6 +6,7 @@ A command runs in a child with `Recording` effects; what it did is read back as 
 
 import os
 import pickle
+import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -114,9 +115,9 @@ class Recording(Effects):
         super().rmdir(name, dir_fd=dir_fd)
         self.note("rmdir", path)
 
-    def create(self, name: str, /, *, dir_fd: int | None = None) -> int:
-        fd = super().create(name, dir_fd=dir_fd)
-        self.note("create", absolute_name(name, dir_fd))
+    def create(self, name: str, mode: int = 0o600, /, *, dir_fd: int | None = None) -> int:
+        fd = super().create(name, mode, dir_fd=dir_fd)
+        self.note("create", absolute_name(name, dir_fd), value=stat.S_IMODE(os.fstat(fd).st_mode))
         return fd
 
     def write(self, fd: int, content: bytes | bytearray | memoryview, /) -> None:
