@@ -362,6 +362,8 @@ def test_what_cannot_be_mended_is_told_with_the_reason(machine: Machine, capfd: 
     machine.moss("verify", "--fix", "-y", exit_code=7)
     out = capfd.readouterr().out
     assert "stays damaged: /nowhere/tool-" in out and "is not there" in out
+    remedies = [f"moss -D {machine.root} repo add NAME {place}" for place in ("URI", "bundle:FILE")]
+    assert all(remedy in out for remedy in remedies)
     assert "/usr/share/big of generation 3 has other content than was installed, and stays so" in out
     assert not (machine.usr / "bin/own").exists(), "the rest is mended all the same"
     machine.moss("repo", "remove", "main")
@@ -413,7 +415,8 @@ def test_a_damaged_spare_is_thrown_away(tmp_path: Path, capfd: pytest.CaptureFix
     machine.moss("state", "prune", "--keep", "2", "--remember", "-y")
     machine.moss("remove", "other", "-y")
     spare = machine.root / ".moss/root/spare"
-    assert spare.exists()
+    assert spare.exists() and not (spare / "usr/.system-model.kdl").exists(), "it was never to be anything"
+    machine.moss("verify")
     (spare / "usr/bin/tool").unlink()
     machine.moss("verify", exit_code=7)
     machine.moss("verify", "--fix", "-y")

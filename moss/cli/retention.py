@@ -102,7 +102,7 @@ def _retire(session: Session, system: System, retirement: Retirement) -> Answer:
         data=lambda: retirement_data(retirement),
         nothing_to_do=None
         if retirement.going or retirement.remember is not None
-        else nothing_to_do("no generation is there to give up"),
+        else lambda page: _kept_text(retirement, page) + nothing_to_do("no generation is there to give up")(page),
     )
     instead = agreed(session, proposal)
     if instead is not None:
@@ -119,8 +119,7 @@ def retirement_text(retirement: Retirement, page: Page) -> str:
         Row("Remove", (f"generation {one.id}",), plain(f"made {moment(one.created_at)} by {one.command!r}"))
         for one in retirement.going
     ]
-    rows += [Row("Keep", (f"generation {number}",), plain(why)) for number, why in retirement.kept]
-    lines = rows_text(rows, page)
+    lines = rows_text([*rows, *_kept_rows(retirement)], page)
     freed = retirement.freed
     if freed.packages:
         lines += rows_text([Row("Packages", tuple(map(plain, freed.packages)), "only they have them")], page)
@@ -130,6 +129,14 @@ def retirement_text(retirement: Retirement, page: Page) -> str:
     if retirement.remember is not None:
         lines.append(f"From now  upkeep keeps {count(retirement.remember, 'generation')}")
     return "".join(line + "\n" for line in lines)
+
+
+def _kept_rows(retirement: Retirement) -> list[Row]:
+    return [Row("Keep", (f"generation {number}",), plain(why)) for number, why in retirement.kept]
+
+
+def _kept_text(retirement: Retirement, page: Page) -> str:
+    return "".join(f"{line}\n" for line in rows_text(_kept_rows(retirement), page))
 
 
 def retirement_data(retirement: Retirement) -> dict[str, object]:

@@ -36,9 +36,9 @@ def verify_system(
     fix: Annotated[bool, Option("--fix", help="Mend what is damaged, from other copies.")] = False,
 ) -> Answer:
     """Reads every file of every generation and of the store, and compares content, permissions, owners and
-    links with the record. --fix takes what is damaged from another generation, the store, or the
-    repositories' packages, puts what does not belong into /.moss/lost, and says what it could not mend. A
-    damaged record comes back from its copy, or from the trees."""
+    links with the record. --fix takes what is damaged from another generation, the store, the download cache,
+    or the repositories (a bundle can be one), puts what does not belong into /.moss/lost, and says what it could
+    not mend. A damaged record comes back from its copy, or from the trees."""
     root = Root.at(session.settings.directory)
     if fix:
         with ended_on_request():
@@ -66,7 +66,7 @@ def _mend_files(session: Session) -> Answer:
         session.when_interrupted(lambda: _INTERRUPTED)
         done = mend(system, mending)
     return Answer(
-        lambda _: mended_text(done),
+        lambda page: mended_text(done, page),
         answer_data(proposal, mended_data(done)),
         exit_code=CORRUPT if done.left else 0,
     )
@@ -214,7 +214,7 @@ def _how(tree: TreeState, damage: Damage, mending: Mending | None) -> str:
     return ""
 
 
-def mended_text(done: Mended) -> str:
+def mended_text(done: Mended, page: Page) -> str:
     lines = [f"Put aside: {plain(path)}" for path in done.put_aside]
     lines += [f"Not mended: {plain(text)}" for text in done.left]
     parts = [
@@ -224,6 +224,10 @@ def mended_text(done: Mended) -> str:
     ]
     told = f"Mended {', '.join(parts).replace('file of the stores', 'files of the store')}." if parts else "Mended."
     lines.append(told if not done.left else f"{told if parts else ''} {len(done.left)} stay damaged.".strip())
+    if done.lost:
+        lines.append("What is lost comes back from where it still is, when you verify again:")
+        ways = (("a repository", "URI"), ("a bundle", "bundle:FILE"))
+        lines += [page.at(f"  {where}: moss repo add NAME {place}") for where, place in ways]
     return "".join(line + "\n" for line in lines)
 
 

@@ -71,6 +71,8 @@ class Mended:
     """What came of it."""
 
     assets: int = 0
+    lost: int = 0
+    """Files of the store whose content was nowhere to be had."""
     paths: int = 0
     trees: int = 0
     put_aside: list[str] = field(default_factory=list)
@@ -138,7 +140,7 @@ def _mend_assets(system: System, mends: Sequence[AssetMend], store: Store, done:
     for asset in pending:
         why = reasons.get(asset, "no copy and no bundle here has it, and no repository offers a package that has it")
         done.left.append(f"{os.path.join(store.path, asset_name(asset))} stays damaged: {why}")
-    done.assets = len(mends) - len(pending)
+    done.assets, done.lost = len(mends) - len(pending), len(pending)
     return set(pending)
 
 

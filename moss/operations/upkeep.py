@@ -20,11 +20,12 @@ from moss.at_once import do_all
 from moss.audit import Audit, audit
 from moss.beside import beside
 from moss.busy import user_of
-from moss.db import facts, forgetting, paths, settings, trees
+from moss.db import facts, forgetting, generations, paths, settings, trees
 from moss.db.copying import update_copy
 from moss.difference import TreeDifference
 from moss.discard import discard
 from moss.effects import as_moss_error
+from moss.generation import Status
 from moss.layout import Entry
 from moss.merge import Resolver
 from moss.operations.downloads import drop_downloads
@@ -130,6 +131,9 @@ def _audit_archives(
         numbers = [GenerationId(int(name)) for name in sorted(os.listdir(system.root.trees)) if name.isdecimal()]
     for number in numbers:
         usr = system.root.archived_usr(number)
+        # What waits until nobody uses it any more is no generation's.
+        if generations.status_of(system.record, number) is not Status.COMPLETE:
+            continue
         if generation_of_tree(usr) != number or trees.was_audited(system.record, number):
             continue
         found = _audit_of(system, number, usr, store)

@@ -186,7 +186,8 @@ def _examine(
     if held != number:
         found = "is missing or unreadable" if held is None else f"says {held}"
         damages.append(Damage(STATE_FILE, DamageKind.CONTENT, f"{found} and should say {number}"))
-    damages += _model_damages(system, number, usr)
+    if place != "spare":  # that one was never to be anything
+        damages += _model_damages(system, number, usr)
     if copies:
         bad = {damage.path for damage in damages if damage.kind not in METADATA}
         for entry in layout:

@@ -117,6 +117,19 @@ def test_nothing_to_prune_is_said(place: Place, moss: Moss) -> None:
     assert (ended.exit_code, ended.out) == (0, "Nothing to do: no generation is there to give up.\n")
 
 
+def test_what_stays_all_the_same_is_told_where_nothing_goes(used: Place, moss: Moss) -> None:
+    root = ("-D", used.root)
+    assert moss(*root, "state", "prune", "--keep", "2", "-y").exit_code == 0
+    assert moss(*root, "install", "hello", "-y").exit_code == 0  # 5 is active, rollback goes to 4
+    held = os.open(used.root / ".moss/root/3/usr", os.O_RDONLY)
+    try:
+        ended = moss(*root, "state", "prune", "--keep", "2", "-y")
+    finally:
+        os.close(held)
+    assert f"generation 3 is in use by process {os.getpid()}" in ended.out
+    assert "Nothing to do: no generation is there to give up." in ended.out and archives(used) == {"3", "4"}
+
+
 def test_cleaning_takes_what_can_be_made_again_and_nothing_else(used: Place, moss: Moss) -> None:
     root = ("-D", used.root)
     assert moss(*root, "state", "prune", "--keep", "2", "--remember", "-y").exit_code == 0
