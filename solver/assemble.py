@@ -14,7 +14,7 @@ from typing import NamedTuple
 from solver.compile import ARRAYS, NO_TEXT, OPERATORS
 from solver.matching import capability_arrays, hash_slots, matched
 from solver.model import Operator
-from solver.numbering import in_order, renumber
+from solver.numbering import Order, picked, renumber
 from solver.tables import pack
 from solver.version import Scheme, make_sort_key
 
@@ -166,8 +166,7 @@ class Assembly:
         texts, names = list(self.texts), list(self.capabilities)
         keys = dict(zip(self.keys.values(), self.keys, strict=True))
         self.keys.clear()
-        # Numbers from an array lie side by side in memory, which a tenth of a second hangs on.
-        order = sorted(sorted(array("i", keys)), key=[names[number] for number in column["name"]].__getitem__)
+        order = sorted(sorted(keys), key=[names[number] for number in column["name"]].__getitem__)
         for first, end in _runs([column["name"][at] for at in order]):
             order[first:end] = sorted(order[first:end], key=lambda at: (texts[column["repository"][at]], keys[at]))
             order[first:end] = sorted(
@@ -176,18 +175,15 @@ class Assembly:
                 reverse=True,
             )
         self.order = order
-        arrays = {name: array("i", map(numbers.__getitem__, order)) for name, numbers in column.items()}
-        for name, flat in self._listed.items():
-            start = self._starts(name)
-            arrays[START.get(name, f"{name}_start")], arrays[name] = in_order(start, flat, order)
-        start = self._starts("provides_capability")
-        _, arrays["provides_version"] = in_order(start, self._provides_version, order)
-        _, arrays["provides_key"] = in_order(start, self._provides_key, order)
+        arrays = {name: picked(numbers, order) for name, numbers in column.items()}
+        several = Order(order)
+        for number, (name, flat) in enumerate(self._listed.items()):
+            start = array("i", (0,)) + self._ends[number :: len(LISTS)]
+            beside = (self._provides_version, self._provides_key) if name == "provides_capability" else ()
+            new_start, (arrays[name], *others) = several.lists(start, flat, *beside)
+            arrays[START.get(name, f"{name}_start")] = new_start
+            arrays |= zip(("provides_version", "provides_key"), others, strict=False)
         return arrays, [keys[at].encode() for at in order]
-
-    def _starts(self, name: str) -> array[int]:
-        """Where each package's list begins, and the last one ends."""
-        return array("i", (0,)) + self._ends[LISTS.index(name) :: len(LISTS)]
 
 
 def _open(names: Sequence[str], arrays: Mapping[str, array[int]]) -> list[int]:

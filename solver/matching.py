@@ -15,6 +15,7 @@ from solver.compile import EVERY_ARCH, NO_TEXT, OPERATORS, any_arch, version_mat
 from solver.version import Scheme
 
 Arrays = Mapping[str, "array[int]"]
+_SCHEMES = tuple(Scheme)
 
 
 class Texts(Protocol):
@@ -109,8 +110,8 @@ def matched(arrays: Arrays, texts: Texts) -> dict[str, array[int]]:
     """The packages that each relation and each plain formula matches, the preferred ones first; and the capabilities
     that are of the form `name:ARCH`."""
     match_start, match, preferred = _relations_matched(arrays, texts)
-    plain_names = ((number, without_arch(texts[text])) for number, text in enumerate(arrays["capability_text"]))
-    plain = {number: name for number, name in plain_names if name}
+    qualified = ((number, texts[text]) for number, text in enumerate(arrays["capability_text"]) if b":" in texts[text])
+    plain = {number: name for number, said in qualified if (name := without_arch(said))}
     serving = _serving(arrays, texts, plain)
     choice_start, choice, first = array("i", (0,)), array("i"), array("i")
     part_start, part = arrays["part_start"], arrays["part"]
@@ -209,7 +210,7 @@ def _satisfies(arrays: Arrays, at: int, relation: int, texts: Texts) -> bool:
         scheme, provided = arrays["relation_scheme"][relation], arrays["provider_key"][at]
         key = None if provided == NO_TEXT else texts[provided]
         if arrays["scheme"][package] != scheme or not version_matches(
-            operator, Scheme(scheme), key, texts[arrays["relation_key"][relation]]
+            operator, _SCHEMES[scheme], key, texts[arrays["relation_key"][relation]]
         ):
             return False
     arch = arrays["relation_arch"][relation]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, chain
-from operator import sub
+from operator import itemgetter, sub
 from typing import NamedTuple
 
 _NOTHING = -1
@@ -42,10 +42,10 @@ def renumber(arrays: dict[str, array[int]]) -> Mentioned:
     formulas = _renumbered(arrays, _OF_FORMULAS)
     arrays["part_start"], arrays["part"] = in_order(arrays["part_start"], arrays["part"], formulas)
     for name in _A_FORMULA:
-        arrays[name] = array("i", map(arrays[name].__getitem__, formulas))
+        arrays[name] = picked(arrays[name], formulas)
     relations = _renumbered(arrays, _OF_RELATIONS)
     for name in _A_RELATION:
-        arrays[name] = array("i", map(arrays[name].__getitem__, relations))
+        arrays[name] = picked(arrays[name], relations)
     mentioned = Mentioned(capabilities=_renumbered(arrays, _OF_CAPABILITIES), texts=_renumbered(arrays, _OF_TEXTS))
     for several, one in _SETS.items():
         arrays[several] = array("i", sorted(set(arrays[one])))
@@ -61,17 +61,41 @@ def _renumbered(arrays: dict[str, array[int]], names: Sequence[str]) -> list[int
     for number, so_far in enumerate(order):
         numbers[so_far] = number
     for name in names:
-        arrays[name] = array("i", map(numbers.__getitem__, arrays[name]))
+        arrays[name] = picked(numbers, arrays[name])
     return order
+
+
+def picked(numbers: Sequence[int], places: Sequence[int]) -> array[int]:
+    """The numbers at these places."""
+    if len(places) < 2:
+        return array("i", [numbers[place] for place in places])
+    return array("i", itemgetter(*places)(numbers))  # two thirds of the time of a loop
 
 
 def in_order(start: array[int], flat: array[int], order: Sequence[int]) -> tuple[array[int], array[int]]:
     """The lists that begin at `start`, in another order: where each begins then, and all of them."""
-    sizes = array("i", map(sub, start[1:], start))
-    sorted_flat = array("i")
-    for first, end in _together(order):
-        sorted_flat.extend(flat[start[first] : start[end]])
-    return array("i", accumulate(map(sizes.__getitem__, order), initial=0)), sorted_flat
+    new_start, (new_flat,) = Order(order).lists(start, flat)
+    return new_start, new_flat
+
+
+class Order:
+    """An order for things that have several lists each."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._order, self._runs = order, list(_together(order))
+
+    def lists(self, start: array[int], *flat: array[int]) -> tuple[array[int], list[array[int]]]:
+        """As `in_order`, of lists that begin at the same places."""
+        if not flat[0]:
+            return array("i", bytes(4 * (len(self._order) + 1))), [array("i") for _ in flat]
+        sizes = list(map(sub, start[1:], start))
+        bounds = [(start[first], start[end]) for first, end in self._runs]
+        bounds = [(begin, end) for begin, end in bounds if begin != end]
+        new = [array("i") for _ in flat]
+        for old, moved in zip(flat, new, strict=True):
+            for begin, end in bounds:
+                moved.extend(old[begin:end])
+        return array("i", accumulate(picked(sizes, self._order), initial=0)), new
 
 
 def _together(order: Sequence[int]) -> Iterator[tuple[int, int]]:
