@@ -12,6 +12,13 @@ from pathlib import Path
 import pytest
 
 from moss.db import journal
+from moss.operations.activate import propose_activation
+from moss.operations.doctor import diagnose
+from moss.operations.queries import summaries
+from moss.operations.system import open_to_read
+from moss.operations.verify import verify
+from moss.reporter import Silence
+from moss.root import GenerationId
 from tests.builders import Content, File, Link, metadata, write_package
 from tests.conftest import PROJECT
 from tests.processes import needs_namespaces
@@ -56,6 +63,17 @@ def test_any_shell_goes_to_another_generation_and_moss_follows(
     assert check_invariants(root) == 1
     assert rollback(root, repository).generation == 3
     assert check_invariants(root) == 3
+
+
+def test_until_moss_follows_who_only_looks_finds_every_generation(root: Path) -> None:
+    assert rescue(root, "1").returncode == 0
+    with open_to_read(str(root)) as system:
+        assert [(one.generation.id, one.active, one.has_tree) for one in summaries(system)] == [
+            (1, True, True), (2, False, True), (3, False, True),
+        ]  # fmt: skip
+        assert verify(system).is_clean
+        assert propose_activation(system, GenerationId(3)).target.id == 3
+    assert not [one for one in diagnose(str(root), Silence()) if one.area == "trees"]
 
 
 def test_it_can_be_done_again_and_again_without_moss_in_between(root: Path, repository: Repository) -> None:

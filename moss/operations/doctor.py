@@ -23,7 +23,7 @@ from moss.generation import Status
 from moss.local import propose_local_changes
 from moss.lock import holder_of
 from moss.operations.apt_expiry import stale_days
-from moss.operations.previous import previous_generation
+from moss.operations.previous import previous_generation, tree_of
 from moss.operations.rebuild import record_faults
 from moss.operations.subscriptions import subscriptions_of
 from moss.operations.system import System, open_to_read
@@ -129,7 +129,7 @@ def _trees(system: System) -> Iterator[Finding]:
     for one in generations.generations(system.record):
         if one.status is not Status.COMPLETE:
             continue
-        usr = system.root.usr if one.id == system.active else system.root.archived_usr(one.id)
+        usr = system.root.usr if one.id == system.active else tree_of(system, one.id)
         live = generation_of_tree(system.root.usr) == one.id
         if not live and generation_of_tree(usr) != one.id:
             yield Finding("trees", True, f"generation {one.id} has no tree that says its number", REMEDY)

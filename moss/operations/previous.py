@@ -22,4 +22,14 @@ def previous_generation(system: System) -> GenerationId | None:
 
 def is_archived(system: System, generation: GenerationId) -> bool:
     """Whether the archive has its tree."""
-    return generation_of_tree(os.path.join(system.root.archive(generation), "usr")) == generation
+    return generation_of_tree(tree_of(system, generation)) == generation
+
+
+def tree_of(system: System, generation: GenerationId) -> str:
+    """Where the archive has a generation's tree, or should. Who only looks may find it under another name: who switched
+    without moss (a boot, the script for rescue) gave none, and the next command that changes something does."""
+    proper = system.root.archived_usr(generation)
+    if system.booted is None or generation_of_tree(proper) == generation:
+        return proper
+    there = [os.path.join(system.root.trees, name, "usr") for name in sorted(os.listdir(system.root.trees))]
+    return next((usr for usr in there if generation_of_tree(usr) == generation), proper)

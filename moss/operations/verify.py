@@ -21,6 +21,7 @@ from moss.generation import Status
 from moss.layout import regular
 from moss.operations.cache import orphans
 from moss.operations.describing import description, description_in
+from moss.operations.previous import tree_of
 from moss.operations.system import System, open_to_read
 from moss.operations.upkeep import layout_of
 from moss.root import MODEL_FILE, STATE_FILE, GenerationId, generation_of_tree
@@ -128,7 +129,7 @@ def trees_of(system: System) -> list[tuple[GenerationId, str, str]]:
         live = system.active
     found = [
         (number, system.root.usr, "active") if number == live
-        else (number, system.root.archived_usr(number), "archived")
+        else (number, tree_of(system, number), "archived")
         for number in known
     ]  # fmt: skip
     spare = trees.spare(system.record)
