@@ -1,4 +1,4 @@
-"""A sample of `python -m tests.crash.crowd`."""
+"""`python -m tests.crash.crowd`: in full with the slow tests, else a sample."""
 
 import os
 
@@ -7,7 +7,7 @@ import pytest
 from tests.crash.crowd import crowd
 from tests.crash.sweep import scratch
 
-COMMANDS = 40 if os.environ.get("MOSS_SLOW") else 4
+COMMANDS = 200 if os.environ.get("MOSS_SLOW") else 4
 
 
 @pytest.mark.slow_too
