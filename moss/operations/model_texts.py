@@ -16,18 +16,23 @@ from moss.operations.system import System
 def model_text(system: System, generation: Generation) -> str | None:
     """The text of a generation's model, as its file has it where that is the active one; None where there is none that
     says so, or one that is very large."""
-    try:
-        text = _text(system, generation)
-        found = None if text is None else with_repositories(text, ())
-        says_it = found is not None and _says(found, generation.model)
-    except MossError:  # a file that cannot be followed says nothing of this generation
+    text = _text(system, generation)
+    if text is None:
         return None
-    return found if says_it and found is not None and len(found) <= LARGEST_MODEL_TEXT else None
+    try:
+        found = with_repositories(text, ())
+        says_it = _says(found, generation.model)
+    except MossError:
+        return None
+    return found if says_it and len(found) <= LARGEST_MODEL_TEXT else None
 
 
 def _text(system: System, generation: Generation) -> str | None:
     if generation.id == system.active:
-        here = stated(system)
+        try:
+            here = stated(system)
+        except MossError:  # a file that cannot be followed says nothing of this generation
+            return generations.model_text_of(system.record, generation.id)
         if here.text is not None and not here.differs:
             return here.text
     return generations.model_text_of(system.record, generation.id)

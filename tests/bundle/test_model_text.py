@@ -50,6 +50,14 @@ def test_the_text_of_an_older_generation_is_the_one_it_was_made_with(written: Pa
     assert NOTE in (written.b / MODEL).read_text()
 
 
+def test_a_file_that_cannot_be_read_leaves_what_is_on_record(written: Pair, moss: Moss) -> None:
+    assert moss("-D", written.a, "remove", "tool", "-y").exit_code == 0  # its text has the note
+    (written.a / MODEL).write_text("packages {")
+    with open(export(moss, written, "full"), "rb") as file:
+        text = open_bundle(file, "full", lambda _: None).manifest.model_text
+    assert text is not None and text.startswith(NOTE) and "stone.index" not in text
+
+
 def test_repositories_of_the_receiver_stay_in_its_file(written: Pair, moss: Moss) -> None:
     index = written.packages / "stone.index"
     assert moss("-D", written.b, "repo", "add", "own", index, "--unsigned").exit_code == 0
@@ -72,7 +80,7 @@ def test_what_somebody_has_written_here_stays_and_going_back_brings_back_what_wa
 def test_a_text_that_says_something_else_does_not_go_with_it(written: Pair, moss: Moss) -> None:
     with sqlite3.connect(written.a / ".moss/db/moss.db") as record:
         record.execute("UPDATE generation SET model_text = replace(model_text, 'packages {', 'packages { other;')")
-    (written.a / MODEL).write_text("packages {")  # and the file cannot be read either
+    (written.a / MODEL).unlink()
     sync(moss, written, export(moss, written, "full"))
     here = (written.b / MODEL).read_text()
     assert NOTE not in here and "other" not in here

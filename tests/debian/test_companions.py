@@ -1,26 +1,36 @@
 """Packages of a second architecture stand beside those of the machine's own, as Debian's Multi-Arch has it."""
 
+import hashlib
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from moss.db.generations import model_of, selection_of
+from moss.db.origins import Origin
 from moss.debian.index import Listed, metadata_from_paragraph, read_index
 from moss.debian.universe import IndexCompiler
+from moss.digest import PackageDigest
 from moss.errors import MossError, Unsatisfiable
 from moss.facts import Fact
+from moss.foreign.deb import convert
+from moss.generation import PackageId
+from moss.layout import Entry
 from moss.model import SystemModel
 from moss.offers import as_solver_package
+from moss.operations.apt_packages import packages_source
 from moss.operations.commit import commit
+from moss.operations.near_sources import CachedPackage, contents_of_cached
 from moss.operations.propose import propose
-from moss.operations.repositories import Narrowing, add_repository
+from moss.operations.repositories import Narrowing, add_repository, update_repositories
 from moss.operations.system import System, open_to_change
 from moss.operations.verbs import install_request, remove_request
+from moss.stone import open_stone
 from solver import Universe
 from tests.debian.closure import AptUnavailable, lists_of
 from tests.debian.indexes import ENDINGS, Packaged
 from tests.debian.test_apt_index import LISTS, universe_text
+from tests.foreign.debmaker import Deb, Item, folder
 
 SAME, FOREIGN = "Multi-Arch: same\n", "Multi-Arch: foreign\n"
 
@@ -174,6 +184,39 @@ def test_what_was_read_as_the_machines_own_is_not_taken_for_a_companion() -> Non
     assert own and own.isdisjoint(beside)
 
 
+def test_another_machine_makes_another_reading_of_it(tmp_path: Path) -> None:
+    uri = f"apt+file:{write_mirror(tmp_path)}?arch=i386"
+    assert packages_source(uri, "x86_64").digest != packages_source(uri, "386").digest
+
+
+def test_what_serves_every_architecture_does_so_where_nobody_offers_it_any_more(tmp_path: Path) -> None:
+    with machine(tmp_path) as system:
+        add_both(system, write_mirror(tmp_path / "mirror"))
+        install(system, "tool")
+        write_mirror(tmp_path / "mirror", tuple(one for one in PACKAGES if one != PACKAGES[4]))
+        update_repositories(system)
+        assert {"tool", "wine32:i386"} <= set(chosen(system, "wine32"))
+
+
+def test_what_is_damaged_comes_back_from_its_deb(system: System, tmp_path: Path) -> None:
+    items = (folder("./etc/"), Item("./etc/libgl.conf", b"x"))
+    deb = Deb(items, fields="Package: libgl\nVersion: 1\nArchitecture: i386\nDescription: x\n").bytes()
+    path = tmp_path / hashlib.sha256(deb).hexdigest()
+    path.write_bytes(deb)
+    done = convert(str(path), str(tmp_path / "stones"), companion=True)
+    assert Path(done.stone).name == "libgl%3ai386-1-1-1-386.stone"
+    (line,) = [one for one in open_stone_layout(done.stone) if one.path == "lib/tmpfiles.d/moss-libgl:i386.conf"]
+    origin = Origin(PackageId(1), "libgl:i386", "libgl:i386 1", PackageDigest("0" * 64), "", 1)
+    assert line.digest is not None
+    with contents_of_cached(system, CachedPackage(str(path), origin, frozenset([line.digest]))) as found:
+        assert line.digest in {one.digest for one in found}
+
+
+def open_stone_layout(path: str) -> list[Entry]:
+    with open(path, "rb") as file:
+        return list(open_stone(file, path).layout)
+
+
 def test_the_index_says_of_companions_what_their_packages_say() -> None:
     compiler, packages = IndexCompiler("r"), []
     for one in companions(text("i386")):
@@ -203,8 +246,6 @@ def test_the_machines_own_lists_say_of_companions_what_their_packages_say() -> N
 
 
 def test_a_package_cannot_call_itself_a_companion(tmp_path: Path) -> None:
-    from moss.foreign.deb import convert
-
     path = tmp_path / "x.deb"
     path.write_bytes(Packaged("libgl:i386").deb())
     with pytest.raises(MossError, match="'libgl:i386', which cannot be one"):
@@ -223,9 +264,9 @@ STEAM = (
 def test_the_32_bit_driver_comes_with_steam_beside_the_64_bit_one_and_goes_with_it(tmp_path: Path) -> None:
     with machine(tmp_path) as system:
         add_both(system, write_mirror(tmp_path / "mirror", STEAM))
-        folder = Path(system.root.path, "etc/moss/subscriptions")
-        folder.mkdir(parents=True)
-        (folder / "graphics.kdl").write_text(GRAPHICS.read_text())
+        place = Path(system.root.path, "etc/moss/subscriptions")
+        place.mkdir(parents=True)
+        (place / "graphics.kdl").write_text(GRAPHICS.read_text())
         install(system, "nvidia-driver", "libgl1-mesa-dri")
         assert not [one for one in names_here(system) if one.endswith(":i386")]
         install(system, "steam")
@@ -253,9 +294,9 @@ def test_wine_on_a_real_desktop_brings_32_bit_drivers(tmp_path: Path) -> None:
         pytest.skip(f"apt fetches no lists of Debian's: {fault}")
     with machine(tmp_path) as system:
         add_both(system, Path(lists))
-        folder = Path(system.root.path, "etc/moss/subscriptions")
-        folder.mkdir(parents=True)
-        (folder / "graphics.kdl").write_text(GRAPHICS.read_text())
+        place = Path(system.root.path, "etc/moss/subscriptions")
+        place.mkdir(parents=True)
+        (place / "graphics.kdl").write_text(GRAPHICS.read_text())
         drivers = {"libgl1:i386", "libgl1-mesa-dri:i386", "mesa-vulkan-drivers:i386", "libc6:i386"}
         assert not any(one.endswith(":i386") for one in chosen(system, "libgl1-mesa-dri"))
         assert drivers | {"wine32:i386", "libc6", "libgl1-mesa-dri"} <= set(chosen(system, "libgl1-mesa-dri", "wine"))

@@ -519,3 +519,24 @@ def test_a_root_of_debian_from_the_machines_own_sources(tmp_path: Path) -> None:
         script = "import ssl; print(len(ssl.create_default_context().get_ca_certs()) > 50)"
         run = ["/usr/sbin/chroot", str(machine.root), "python3", "-c", script]
         assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "True\n"
+
+
+def test_a_second_architecture_from_a_server_is_read_as_what_it_is_to_the_machine(
+    machine: Machine, server: Server, folder: Path, people: tuple[Signer, ...], tmp_path: Path
+) -> None:
+    mirror(folder / "debian", [Packaged("hello", "1.0", "i386")])
+    index = folder / DIST / "main/binary-amd64"
+    index.rename(index.with_name("binary-i386"))
+    (folder / DIST / "InRelease").write_bytes(people[0].signed(release(folder)))
+    words = ("repo", "add", "beside", f"apt+{server.uri('debian')}", "--suite", "stable", "--arch", "i386")
+    pc, old = tmp_path / "pc.facts", tmp_path / "old.facts"
+    pc.write_text("arch(x86_64)\n")
+    old.write_text("arch(386)\n")
+    for facts, name in ((pc, "hello:i386"), (old, "hello"), (pc, "hello:i386")):
+        ended = machine.moss("--facts", str(facts), *words, "--trust", str(people[0].keyring))
+        assert ended.code == 0, ended.err
+        listed = machine.moss("--facts", str(facts), "list", "available").out
+        assert listed.split("\n")[1].split()[0] == name
+        planned = machine.moss("--facts", str(facts), "install", "-n", name)
+        assert f"{name} 1.0" in planned.out, planned
+        assert machine.moss("repo", "remove", "beside").code == 0
