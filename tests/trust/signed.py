@@ -88,6 +88,12 @@ def forge(path: Path, change: Callable[[Any], None], *keys: SecretKey) -> None:
     path.write_bytes(found.to_bytes(JSONSerializer()))
 
 
+def hand_over(old: str, new: str) -> list[str]:
+    """Words that give the roles of every day to another key."""
+    roles = ("timestamp", "snapshot")
+    return [word for role in roles for word in ("--add", f"{role}={new}", "--remove", f"{role}={old}")]
+
+
 def _meta(path: Path) -> MetaFile:
     return MetaFile.from_data(signed(path)["version"], path.read_bytes(), ["sha256"])
 

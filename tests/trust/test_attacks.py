@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.conftest import Moss
 from tests.trust.conftest import User
-from tests.trust.signed import Maker, expired, forge, signed, state
+from tests.trust.signed import Maker, expired, forge, hand_over, signed, state
 
 Act = Callable[[Maker], None]
 
@@ -261,12 +261,6 @@ def test_fast_forward_is_undone_by_new_keys(maker: Maker, user: User) -> None:
     assert user.has("hello") == "hello 1.1"
     ended_version = signed(next((user.root / ".moss/trust/main").iterdir()) / "timestamp.json")["version"]
     assert ended_version < 100
-
-
-def hand_over(old: str, new: str) -> list[str]:
-    """Words that give the roles of every day to another key."""
-    roles = ("timestamp", "snapshot")
-    return [word for role in roles for word in ("--add", f"{role}={new}", "--remove", f"{role}={old}")]
 
 
 def test_a_stolen_key_that_was_taken_out_signs_nothing_any_more(maker: Maker, user: User) -> None:

@@ -1,15 +1,20 @@
 """A bundle carries what the repositories of its packages have signed, and is proven on a machine that is never online
 against their own keys, which are pinned there; with all of TUF's attacks on `sync --from`."""
 
+import contextlib
 import hashlib
+import itertools
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tuf.api.metadata import MetaFile
 
 from moss.bundle.manifest import SIGNED_PREFIX
 from moss.bundle.origins import SignedOrigin
@@ -22,7 +27,7 @@ from solver.values import replace
 from tests.builders import Content, Dir, File, Link, metadata, write_package
 from tests.cli.conftest import Moss
 from tests.trust.conftest import User
-from tests.trust.signed import Maker, expired, forge, state
+from tests.trust.signed import Maker, expired, forge, hand_over, state
 
 
 @pytest.fixture
@@ -239,6 +244,21 @@ def mixed(files: dict[str, bytes], attacker: Attacker) -> None:
     attacker.forge(files, name, lambda said: said.targets.clear(), "own")
 
 
+def other_repository(files: dict[str, bytes], attacker: Attacker) -> None:
+    """The metadata of another repository of the same maker, all of them signed: they name no stone.index."""
+    (targets,) = (name for name in files if name.endswith(".targets.json"))
+    (snapshot,) = (name for name in files if name.endswith(".snapshot.json"))
+    attacker.forge(files, targets, lambda said: said.targets.clear(), "own")
+    attacker.forge(files, snapshot, lambda said: said.meta.update({"targets.json": meta_of(files[targets])}), "own")
+    attacker.forge(
+        files, "timestamp.json", lambda said: setattr(said, "snapshot_meta", meta_of(files[snapshot])), "own"
+    )
+
+
+def meta_of(raw: bytes) -> MetaFile:
+    return MetaFile.from_data(json.loads(raw)["signed"]["version"], raw, ["sha256"])
+
+
 ATTACKS: dict[str, tuple[Change, int, str]] = {
     "arbitrary software": (other_index, 6, "not the one that its signed metadata name"),
     "endless data": (longer_index, 6, "more than its signed metadata allow"),
@@ -248,6 +268,7 @@ ATTACKS: dict[str, tuple[Change, int, str]] = {
     "freeze": (frozen, 6, "its timestamp expired on "),
     "malicious carrier": (without_snapshot, 3, "lacks 1.snapshot.json"),
     "mix and match": (mixed, 6, "not the one that its signed metadata name"),
+    "wrong software": (other_repository, 6, "do not name stone.index"),
 }
 
 
@@ -303,6 +324,109 @@ def test_an_older_bundle_is_not_taken_after_a_newer_one(maker: Maker, user: User
     ended = lonely.moss("sync", "--from", old, "-y")
     assert ended.exit_code == 6 and "older than" in ended.err
     assert lonely.has("hello") == "hello 1.1"
+
+
+def test_an_older_snapshot_is_not_taken_though_a_new_timestamp_leads_to_it(
+    maker: Maker, user: User, lonely: User
+) -> None:
+    """What a thief of the timestamp's key can do."""
+    older: dict[str, bytes] = {}
+    rewritten(export(user, "old"), older.update)
+    news(maker, user)
+    bundle = export(user, "new")
+    lonely.done("sync", "--from", bundle, "-y")
+
+    def back(files: dict[str, bytes]) -> None:
+        def name_older(said: Any) -> None:
+            said.version += 1
+            said.snapshot_meta = MetaFile(said.snapshot_meta.version - 1)
+
+        Attacker(maker, bundle.parent).forge(files, "timestamp.json", name_older, "own")
+        files |= {name: raw for name, raw in older.items() if name != "timestamp.json"}
+
+    before = state(lonely.root)
+    rewritten(bundle, back)
+    ended = lonely.moss("sync", "--from", bundle, "-y")
+    assert ended.exit_code == 6 and "older than" in ended.err, ended
+    assert state(lonely.root) == before
+
+
+def test_fast_forward_is_undone_by_new_keys_that_a_bundle_brings(maker: Maker, user: User, lonely: User) -> None:
+    maker.keys("online", "online2")
+    rotate = ("trust", "rotate", maker.repository)
+    maker.done(*rotate, "--key", "own", "--key", "online", *hand_over("own", "online"))
+    user.done("repo", "update")
+    bundle = export(user, "forward")
+    rewritten(
+        bundle,
+        lambda files: Attacker(maker, bundle.parent).forge(
+            files, "timestamp.json", lambda said: setattr(said, "version", 2**31), "online"
+        ),
+    )
+    lonely.done("sync", "--from", bundle, "-y")  # it is signed by the right key: nobody can tell yet
+    maker.stone("hello", "1.1")
+    maker.publish("own", "online")
+    user.done("update", "-y")
+    ended = lonely.moss("sync", "--from", export(user, "honest"), "-y")
+    assert ended.exit_code == 6 and "older than" in ended.err, ended
+    maker.done(*rotate, "--key", "own", "--key", "online2", *hand_over("online", "online2"))
+    user.done("repo", "update")
+    lonely.done("sync", "--from", export(user, "rotated"), "-y")
+    assert lonely.has("hello") == "hello 1.1"
+
+
+def test_a_stolen_key_that_was_taken_out_proves_nothing_any_more(maker: Maker, user: User, lonely: User) -> None:
+    before_rotation = export(user, "before")
+    maker.keys("new")
+    maker.done(
+        "trust", "rotate", maker.repository, "--key", "own", "--key", "new", "--add", "all=new", "--remove", "all=own"
+    )
+    user.done("repo", "update")
+    bundle = export(user)
+    honest = bundle.read_bytes()
+    newer: Change = lambda files, attacker: attacker.forge(  # noqa: E731
+        files, "timestamp.json", lambda said: setattr(said, "version", 99), "own"
+    )
+    for number in range(2):  # before the new root was seen, and after
+        rewritten(bundle, lambda files: newer(files, Attacker(maker, bundle.parent)))
+        ended = lonely.moss("sync", "--from", bundle, "-y")
+        assert ended.exit_code == 6 and "not signed by enough of the keys" in ended.err, (number, ended)
+        bundle.write_bytes(honest)
+        lonely.done("sync", "--from", bundle, "-y")
+    rewritten(before_rotation, lambda files: newer(files, Attacker(maker, bundle.parent)))
+    ended = lonely.moss("sync", "--from", before_rotation, "-y")
+    assert ended.exit_code == 6, "who has followed to root 2 does not go back to root 1"
+
+
+@pytest.mark.parametrize("sends", ["half and no more", "all and without end"])
+def test_a_pipe_that_does_not_end_changes_nothing(sends: str, user: User, lonely: User) -> None:
+    """Slow retrieval, and endless data: a bundle comes by no network of moss's; who feeds the pipe may be slow, and is
+    given up by who waits."""
+    bundle = export(user).read_bytes()
+    before = state(lonely.root)
+    words = [sys.executable, "-m", "moss", "-D", str(lonely.root), "sync", "--from", "-", "-y"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+        assert process.stdin is not None and process.stderr is not None
+        if sends.startswith("half"):
+            process.stdin.write(bundle[: len(bundle) // 2])
+            process.stdin.flush()
+            time.sleep(0.7)
+            assert process.poll() is None, "it waits"
+            process.terminate()
+        else:
+            with contextlib.suppress(BrokenPipeError):
+                for piece in itertools.chain([bundle], itertools.repeat(bytes(1 << 16))):
+                    process.stdin.write(piece)
+        ended = process.wait(timeout=20)
+        said = process.stderr.read().decode()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    assert ended in ((130, 143) if sends.startswith("half") else (7,)), (ended, said)
+    assert "Traceback" not in said
+    folders = {path for path in state(lonely.root) if path.startswith(".moss/assets/")}  # an empty one may stay
+    assert not any((lonely.root / path).is_file() for path in folders)
+    assert {path: what for path, what in state(lonely.root).items() if path not in folders} == before
+    assert lonely.has("hello") is None
 
 
 def test_staleness_is_a_word_of_the_machine_that_is_never_online(maker: Maker, user: User, lonely: User) -> None:
