@@ -34,7 +34,9 @@ _FINGERPRINTS = ".fingerprints"
 _SEAL_BYTES = 16
 
 
-def as_solver_package(metadata: Metadata, key: str, repository: str, size: int) -> Package:
+def as_solver_package(
+    metadata: Metadata, key: str, repository: str, size: int, installed_size: int | None = None
+) -> Package:
     """A package as the solver speaks of it."""
     relations = metadata.relations
     return Package(
@@ -53,6 +55,7 @@ def as_solver_package(metadata: Metadata, key: str, repository: str, size: int) 
         supplements=relations.supplements,
         every_arch=relations.serves_every_architecture,
         size=size,
+        installed_size=installed_size,
     )
 
 
@@ -167,8 +170,9 @@ def _distinct(offered: Iterable[Candidate]) -> Iterable[Package]:
         if candidate.candidate_key not in seen:
             seen.add(candidate.candidate_key)
             yield as_solver_package(
-                candidate.metadata, candidate.candidate_key, candidate.repository, candidate.stone_size
-            )
+                candidate.metadata, candidate.candidate_key, candidate.repository,
+                candidate.stone_size, candidate.installed_size,
+            )  # fmt: skip
 
 
 def _sealed(revision: Revision, compiled: Compiled) -> bytes:

@@ -25,7 +25,7 @@ LISTS = (
 START = {"provides_capability": "provides_start"}
 COLUMNS = (
     *("name", "version", "version_key", "scheme", "arch", "repository"),
-    *("flags", "size_low", "size_high"),
+    *("flags", "size_low", "size_high", "installed_low", "installed_high"),
 )
 RELATION_COLUMNS = (
     *("relation_capability", "relation_operator", "relation_version", "relation_key"),
@@ -109,6 +109,7 @@ class Assembly:
         arch: int,
         repository: int,
         size: int,
+        installed_size: int | None,
         flags: int = 0,
         provides: Iterable[tuple[int, Version]] = (),
         listed: Mapping[str, Iterable[int]],
@@ -116,9 +117,11 @@ class Assembly:
         """A package, by the numbers of what it is; `listed` holds its formulas (depends, recommends,
         supplements) and relations (conflicts, breaks, replaces). Its key must be new."""
         self.keys[key] = len(self._ends) // len(LISTS)
-        self._rows.extend(
-            (name, version.text, version.key, scheme, arch, repository, flags, size & 0x7FFFFFFF, size >> 31)
-        )
+        takes = -1 if installed_size is None else installed_size
+        self._rows.extend((
+            name, version.text, version.key, scheme, arch, repository, flags,
+            size & 0x7FFFFFFF, size >> 31, takes & 0x7FFFFFFF, takes >> 31,
+        ))  # fmt: skip
         for capability, provided in provides:
             self._listed["provides_capability"].append(capability)
             self._provides_version.append(provided.text)

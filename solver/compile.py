@@ -23,7 +23,7 @@ ARRAYS = (
     *("provider_start", "provider", "provider_version", "provider_key"),
     *("supplementer_start", "supplementer", "replacer_start", "replacer"),
     *("name", "version", "version_key", "key", "key_slot", "scheme", "arch", "repository"),
-    *("flags", "size_low", "size_high"),
+    *("flags", "size_low", "size_high", "installed_low", "installed_high"),
     *("provides_start", "provides_capability", "provides_version", "provides_key"),
     *("depends_start", "depends", "recommends_start", "recommends"),
     *("supplements_start", "supplements", "conflicts_start", "conflicts"),
@@ -120,6 +120,7 @@ class _Compiler:
             arch=assembly.text(package.arch.encode()),
             repository=assembly.text(package.repository.encode()),
             size=package.size,
+            installed_size=package.installed_size,
             flags=MULTI_VERSION * package.multi_version | EVERY_ARCH * package.every_arch,
             provides=[self.provide(provide, scheme) for provide in package.provides],
             listed={

@@ -24,7 +24,7 @@ from solver.universe import Universe
 
 # Columns of packages whose numbers are those of texts, and those that mean the same everywhere.
 _TEXTS = ("version", "version_key", "key")
-_PLAIN = ("scheme", "flags", "size_low", "size_high")
+_PLAIN = ("scheme", "flags", "size_low", "size_high", "installed_low", "installed_high")
 _FORMULAS = ("depends", "recommends", "supplements")
 _RELATIONS = ("conflicts", "breaks", "replaces")
 _RELATION_COLUMNS = ("capability", "operator", "version", "key", "scheme", "arch")

@@ -161,8 +161,8 @@ class Package:
     `key` is the caller's identity of it, opaque here: two packages of one key, say one installed
     and one in a repository, are one candidate. `breaks` bars like `conflicts`; the two words are
     kept apart for the sentences. `replaces` says whose place the package takes: those may go
-    without counting as removed. `every_arch`: it meets what others need by `name:ARCH` as well as by `name`. `size` is
-    in bytes.
+    without counting as removed. `every_arch`: it meets what others need by `name:ARCH` as well as by `name`. `size` and
+    `installed_size` are in bytes, of its file and of what that holds, and told again with a solution.
     """
 
     key: str
@@ -181,6 +181,7 @@ class Package:
     multi_version: bool = False
     every_arch: bool = False
     size: int = 0
+    installed_size: int | None = None
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"

@@ -17,8 +17,11 @@ from solver.lookup import Lookup
 from solver.model import All, AnyOf, Formula, If, Relation, Unless
 from solver.names import Names
 from solver.rules import Candidate
+from solver.solution import Details
 from solver.universe import Universe
 from solver.version import Scheme, VersionError, compare_keys, sort_key
+
+_SCHEMES = tuple(Scheme)
 
 
 class UnknownPackageError(LookupError):
@@ -292,6 +295,12 @@ class Pool(Joined):
     def _find_candidate(self, package: int) -> Candidate:
         universe, local, _ = self.at(package)
         return Candidate(*universe.told(local))
+
+    def details(self, package: int) -> Details:
+        """What a package says of itself beside that."""
+        universe, local, _ = self.at(package)
+        scheme, arch, size, installed_size = universe.details(local)
+        return Details(_SCHEMES[scheme], arch, size, installed_size)
 
     def formula(self, number: int) -> Formula:
         """A numbered formula as a value."""

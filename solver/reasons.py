@@ -142,6 +142,7 @@ def describe(pool: Pool, problem: Problem, optimum: Optimum) -> Solution:
         removal_reasons=WhenAsked(
             lambda: {value[package].key: _why_gone(pool, problem, package, chosen) for package in sorted(gone - paired)}
         ),
+        details=WhenAsked(lambda: {one.key: pool.details(package) for package, one in value.items()}),
     )
 
 
@@ -191,19 +192,19 @@ def _held(pool: Pool, request: Request, chosen: Set[int]) -> tuple[Held, ...]:
     return tuple(sorted(held, key=lambda one: one.installed))
 
 
-class WhenAsked(Mapping[str, tuple[Found, ...]]):
-    """A mapping that is made when it is first looked at: most reasons of most solutions never are."""
+class WhenAsked(Mapping[str, Found]):
+    """A mapping that is made when it is first looked at: most of most solutions never are."""
 
-    def __init__(self, make: Callable[[], dict[str, tuple[Found, ...]]]) -> None:
+    def __init__(self, make: Callable[[], dict[str, Found]]) -> None:
         self._make = make
-        self._made: dict[str, tuple[Found, ...]] | None = None
+        self._made: dict[str, Found] | None = None
 
-    def _all(self) -> dict[str, tuple[Found, ...]]:
+    def _all(self) -> dict[str, Found]:
         if self._made is None:
             self._made = self._make()
         return self._made
 
-    def __getitem__(self, key: str) -> tuple[Found, ...]:
+    def __getitem__(self, key: str) -> Found:
         return self._all()[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -343,18 +344,23 @@ class _Paths:
 
     def _walk_nearest(self) -> None:
         """In the same order; who first says a formula has found all that the others would."""
-        found, todo, walked, chosen, users = self.found, self.todo, self._walked, self.chosen, self.pool.users
+        pool, found, todo, walked, recommends = self.pool, self.found, self.todo, self._walked, self.request.recommends
+        left, users = self.chosen - found.keys(), pool.users
         for package in todo:
-            for needs, number in _uses(self.pool, package, recommends=self.request.recommends):
-                if number in walked:
-                    continue
-                walked.add(number)
-                new = [other for other in users(number) if other not in found and other in chosen]
-                if len(new) > 1:
-                    new.sort()
-                for other in new:
-                    found[other] = [(needs, package, number)]
-                    todo.append(other)
+            universe, local, index = pool.at(package)
+            base = pool.formula_base[index]
+            start, end = universe.depends_start[local], universe.depends_start[local + 1]
+            uses = [(True, base + number) for number in universe.depends[start:end]]
+            if recommends:
+                start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
+                uses += [(False, base + number) for number in universe.recommends[start:end]]
+            for needs, number in uses:
+                if number not in walked:
+                    walked.add(number)
+                    for other in sorted(left.intersection(users(number))):
+                        left.remove(other)
+                        found[other] = [(needs, package, number)]
+                        todo.append(other)
         self.todo = []
 
     def alone(self, package: int) -> None:

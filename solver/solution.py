@@ -8,6 +8,7 @@ from solver.preferences import Measure
 from solver.request import Removal, Request, Subscription, Wish
 from solver.rules import Asked, Candidate, Rule
 from solver.values import field, value
+from solver.version import Scheme
 
 
 @value
@@ -124,13 +125,23 @@ class Held:
 
 
 @value
+class Details:
+    """What a package says of itself that matters to the caller alone; sizes in bytes."""
+
+    scheme: Scheme
+    arch: str
+    size: int
+    installed_size: int | None
+
+
+@value
 class Solution:
     """The best set of packages.
 
     `chosen` is the whole set, sorted; the three below it compare it with what was installed.
     `reasons` tells for each chosen key why it is there, the nearest to a wish first;
-    `removal_reasons` why those went that did. Not `proven`: the budget ended first, the levels hold
-    what was reached.
+    `removal_reasons` why those went that did; `details` describes each. Not `proven`: the budget
+    ended first, the levels hold what was reached.
     """
 
     chosen: tuple[Candidate, ...]
@@ -142,6 +153,7 @@ class Solution:
     held: tuple[Held, ...] = ()
     reasons: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict, compare=False)
     removal_reasons: Mapping[str, tuple[RemovalReason, ...]] = field(default_factory=dict, compare=False)
+    details: Mapping[str, Details] = field(default_factory=dict, compare=False)
 
 
 class RepairKind(Enum):

@@ -33,7 +33,7 @@ class Universe:
         self.patterns, self.qualified = views["patterns"], views["qualified"]
         self.repositories, self.arches = views["repositories"], views["arches"]
         self.priorities = views["priorities"]  # those of the repositories that packages are sorted for
-        self._repository_texts: dict[int, str] = {}
+        self._few_texts: dict[int, str] = {}  # of repositories and architectures
         self.capability_text = views["capability_text"]
         self.capability_slot = views["capability_slot"]
         self.capability_first = views["capability_first"]
@@ -50,6 +50,7 @@ class Universe:
         self.scheme, self.arch = views["scheme"], views["arch"]
         self.repository, self.flags = views["repository"], views["flags"]
         self.size_low, self.size_high = views["size_low"], views["size_high"]
+        self.installed_low, self.installed_high = views["installed_low"], views["installed_high"]
         self.provides_start = views["provides_start"]
         self.provides_capability = views["provides_capability"]
         self.provides_version, self.provides_key = views["provides_version"], views["provides_key"]
@@ -159,16 +160,25 @@ class Universe:
 
     def told(self, package: int) -> tuple[str, str, str, str]:
         """A package's name, version, repository and key."""
-        source, starts, skip, repository = self._source, self.text_start, self._skip, self.repository[package]
-        if repository not in self._repository_texts:
-            self._repository_texts[repository] = self.text(repository)
+        source, starts, skip = self._source, self.text_start, self._skip
         name, version, key = self.capability_text[self.name[package]], self.version[package], self.key[package]
         return (
             source[skip + starts[name] : skip + starts[name + 1]].decode(),
             source[skip + starts[version] : skip + starts[version + 1]].decode(),
-            self._repository_texts[repository],
+            self._few_text(self.repository[package]),
             source[skip + starts[key] : skip + starts[key + 1]].decode(),
         )
+
+    def details(self, package: int) -> tuple[int, str, int, int | None]:
+        """How its version is written, its architecture, its sizes."""
+        arch = self._few_text(self.arch[package])
+        return self.scheme[package], arch, self.size(package), self.installed_size(package)
+
+    def _few_text(self, number: int) -> str:
+        text = self._few_texts.get(number)
+        if text is None:
+            text = self._few_texts[number] = self.text(number)
+        return text
 
     def relation(self, number: int) -> Relation:
         """A numbered relation as a value."""
@@ -217,6 +227,7 @@ class Universe:
             multi_version=self.is_multi_version(number),
             every_arch=self.is_for_every_arch(number),
             size=self.size(number),
+            installed_size=self.installed_size(number),
         )
 
     def provides(self, package: int) -> tuple[Provide, ...]:
@@ -233,6 +244,11 @@ class Universe:
     def size(self, package: int) -> int:
         """Bytes, as the package says."""
         return self.size_high[package] << 31 | self.size_low[package]
+
+    def installed_size(self, package: int) -> int | None:
+        """Bytes, as the package says."""
+        high = self.installed_high[package]
+        return None if high < 0 else high << 31 | self.installed_low[package]
 
 
 def _sliced_quickly(view: memoryview[int], texts: memoryview[int]) -> tuple[bytes, int]:

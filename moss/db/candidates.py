@@ -12,6 +12,7 @@ from moss.db.statements import metadata_from, statement_of
 from moss.digest import PackageDigest, content_digest
 from moss.package import Metadata, Published
 from moss.repository import Candidate, Revision, Seen, candidate_key_of
+from solver.solution import Details
 from solver.values import promise
 from solver.version import Scheme
 
@@ -151,6 +152,23 @@ def by_keys(database: Database, asked: Iterable[tuple[str, str, str]]) -> dict[t
     return found
 
 
+def listed(
+    database: Database, name: str, version: str, repository: str, key: str, details: Details
+) -> Candidate:
+    """What a Debian repository offers, as its universe tells of it; what that does not tell is read when it is asked
+    for."""
+
+    def whole() -> Candidate:
+        found = by_keys(database, [(name, repository, key)]).get((repository, key))
+        assert found is not None, f"the universe of {repository} has {name}, its table has not"
+        return found
+
+    of_metadata = promise(Metadata, "name", "version", "release", "build_release", "architecture", "scheme")
+    metadata = of_metadata(lambda: whole().metadata, name, version, 1, 1, details.arch, details.scheme)
+    known = promise(Candidate, "repository", "candidate_key", "metadata", "stone_size", "installed_size")
+    return known(whole, repository, key, metadata, details.size, details.installed_size)
+
+
 def _statement(database: Database, number: int) -> tuple[str | None, str | None]:
     rows = database.connection.execute("SELECT statement, paragraph FROM candidate WHERE id = ?", (number,))
     ((statement, paragraph),) = rows
@@ -162,7 +180,7 @@ def listed_in(database: Database, repository: str) -> "Iterator[Listed]":
     from moss.debian.index import listed_again
 
     rows = database.connection.execute(
-        "SELECT paragraph, architecture, digest, file_size FROM candidate"
+        "SELECT paragraph, architecture, digest, file_size, installed_size FROM candidate"
         " WHERE repository = ? AND paragraph IS NOT NULL ORDER BY id",
         (repository,),
     )

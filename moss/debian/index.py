@@ -180,9 +180,13 @@ def _as_companion(listed: Listed) -> Listed:
     return listed._replace(name=name, fields={**listed.fields, "Package": name})
 
 
-def listed_again(paragraph: str, architecture: str, sha256: str, size: int) -> Listed:
+def listed_again(
+    paragraph: str, architecture: str, sha256: str, size: int, installed_size: int | None
+) -> Listed:
     """A package whose paragraph the cache kept, as the index listed it; without the place of its file."""
     fields = _fields(paragraph, "the cache")
+    if installed_size is not None:
+        fields["Installed-Size"] = str(installed_size // 1024)
     return Listed(fields["Package"], fields["Version"], architecture, sha256, size, "", "", fields)
 
 

@@ -138,6 +138,7 @@ class IndexCompiler:
             arch=arch,
             repository=self._repository,
             size=listed.size,
+            installed_size=listed.installed_size,
             flags=flags,
             provides=provides,
             listed=listed_numbers,

@@ -6,12 +6,13 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from moss.capability import Capability, CapabilityKind
 from moss.db import candidates, generations, packages
 from moss.db import facts as recorded
 from moss.db.repositories import repositories
+from moss.debian.source import PREFIX as APT
 from moss.debian.source import asked_architectures
 from moss.errors import MossError
 from moss.facts import is_about_facts
@@ -27,6 +28,7 @@ from moss.operations.system import System
 from moss.operations.vouching import sources_of
 from moss.plan import Chosen, Held, Plan, Proof, Removal, Space, difference
 from moss.problem import BY_DEFAULT, ChangeRequest, Choosing, make_problem
+from moss.repository import Candidate
 from solver import (
     FEWEST_REMOVALS,
     Conflict,
@@ -45,6 +47,7 @@ from solver import (
     parse_formula,
     solve,
 )
+from solver import Candidate as SolverCandidate
 from solver import Reason as ChoiceReason
 from solver.facts import Facts
 from solver.reasons import one_by_one
@@ -173,7 +176,7 @@ def _plan(
 def _chosen(system: System, solution: Solution, present: dict[str, Selected]) -> tuple[Chosen, ...]:
     """The packages of the generation to come, those that are not there yet as repositories offer them."""
     new = [choice for choice in solution.chosen if choice.key not in present]
-    offered = candidates.by_keys(system.offers, ((choice.name, choice.repository, choice.key) for choice in new))
+    offered = _offered(system, solution, new)
     chosen = []
     for choice in solution.chosen:
         reason = _reason(one_by_one(solution.reasons, choice.key))
@@ -185,6 +188,22 @@ def _chosen(system: System, solution: Solution, present: dict[str, Selected]) ->
         assert candidate is not None, f"the universe of {choice.repository} has {choice.name}, its table has not"
         chosen.append(Chosen(candidate.metadata, choice.key, reason or Reason(), None, candidate))
     return tuple(chosen)
+
+
+def _offered(
+    system: System, solution: Solution, new: Iterable[SolverCandidate]
+) -> dict[tuple[str, str], Candidate]:
+    """What repositories offer, by repository and key. Of Debian's the universe tells all that a plan shows."""
+    of_debian = {one.name for one in repositories(system.record) if one.uri.startswith(APT)}
+    others = [one for one in new if one.repository not in of_debian]
+    found = candidates.by_keys(system.offers, [(one.name, one.repository, one.key) for one in others])
+    for one in new:
+        if one.repository in of_debian:
+            told = solution.details[one.key]
+            found[one.repository, one.key] = candidates.listed(
+                system.offers, one.name, one.version, one.repository, one.key, told
+            )
+    return found
 
 
 def _reason(reasons: Iterator[ChoiceReason]) -> Reason | None:

@@ -5,15 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from moss.db import candidates
+from moss.db.repositories import repositories as recorded
 from moss.debian.index import Listed, metadata_from_paragraph, read_index
 from moss.debian.source import AptSource
 from moss.debian.universe import IndexCompiler
 from moss.errors import CorruptData, MossError, NotFound, UsageError
 from moss.foreign.apt import index_files, plain_pieces
-from moss.offers import as_solver_package, open_universe
+from moss.offers import as_solver_package, open_universe, open_universes
 from moss.operations.repositories import add_repository, list_repositories, update_repositories
 from moss.operations.system import open_to_change
-from solver import Universe
+from solver import Problem, Request, Solution, Universe, Wish, parse_formula, solve
 from tests.debian.indexes import ENDINGS, Packaged, mirror, write_index
 
 LISTS = Path("/var/lib/apt/lists")
@@ -22,7 +24,10 @@ PACKAGES = (
     Packaged("tool", fields="Pre-Depends: libc (>= 2.36)\nDepends: libtool1 (= 1.0-1),plain | other:any\n"),
     Packaged("libtool1", fields="Provides: libtool (= 1.0), spare\nBreaks: tool (<< 0.9~)\nMulti-Arch: same\n"),
     Packaged("libc", "2.36-9+deb12u7", fields="Conflicts: old-libc, gone:i386\nReplaces: old-libc (< 2)\n"),
-    Packaged("plain", "1:0.5~rc1-2", "all", fields="Recommends: tool | spare,\n libc:amd64\nHomepage: https://a.example\n"),
+    Packaged(
+        "plain", "1:0.5~rc1-2", "all",
+        fields="Installed-Size: 40\nRecommends: tool | spare,\n libc:amd64\nHomepage: https://a.example\n",
+    ),
     Packaged("foreign", architecture="i386"),
 )
 
@@ -59,7 +64,7 @@ def both_ways(text: str) -> tuple[bytes, bytes]:
     for one in all_listed(text):
         compiler.add(one, "index")
         metadata = metadata_from_paragraph(one.paragraph, one.key)
-        packages.append(as_solver_package(metadata, one.key, "r", one.size))
+        packages.append(as_solver_package(metadata, one.key, "r", one.size, one.installed_size))
     return bytes(compiler.compiled().universe), Universe.compile(packages)
 
 
@@ -111,6 +116,24 @@ def test_a_mirror_is_added_whatever_compresses_its_index(ending: str, tmp_path: 
             file.unlink()
         again = open_universe(system.root, system.offers, state.revision)
         assert universe_text(again) == universe_text(universe)
+
+
+def test_what_a_universe_tells_of_a_candidate_is_what_the_cache_has(tmp_path: Path) -> None:
+    with open_to_change(str(tmp_path / "root"), command="test") as system:
+        add_repository(system, "debian", f"apt+file:{mirror(tmp_path / 'mirror', PACKAGES)}")
+        (universe,) = open_universes(system.root, system.offers, recorded(system.record))
+        problem = Problem((universe,), (), Request(wishes=(Wish(parse_formula("tool & plain")),)))
+        solution = solve(problem)
+        assert isinstance(solution, Solution) and len(solution.chosen) == 4
+        for one in solution.chosen:
+            told = candidates.listed(
+                system.offers, one.name, one.version, one.repository, one.key, solution.details[one.key]
+            )
+            kept = candidates.by_keys(system.offers, [(one.name, one.repository, one.key)])["debian", one.key]
+            assert (told.metadata.label, told.stone_size, told.installed_size) == (
+                kept.metadata.label, kept.stone_size, kept.installed_size,
+            )  # fmt: skip
+            assert told == kept and told.metadata == kept.metadata
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -225,7 +225,7 @@ def test_the_index_says_of_companions_what_their_packages_say() -> None:
         assert metadata.name == one.name and metadata.name.endswith(":i386")
         provided = {provide.name for provide in metadata.relations.provides} - {one.name}
         assert sorted(provided) == one.provided_names
-        packages.append(as_solver_package(metadata, one.key, "r", one.size))
+        packages.append(as_solver_package(metadata, one.key, "r", one.size, one.installed_size))
     straight = Universe.from_bytes(compiler.compiled().universe)
     assert universe_text(straight) == universe_text(Universe.of(packages))
     assert len(straight) == 8
@@ -241,7 +241,8 @@ def test_the_machines_own_lists_say_of_companions_what_their_packages_say() -> N
     compiler, packages = IndexCompiler("r"), []
     for one in companions(raw):
         compiler.add(one, "index")
-        packages.append(as_solver_package(metadata_from_paragraph(one.paragraph, one.key), one.key, "r", one.size))
+        metadata = metadata_from_paragraph(one.paragraph, one.key)
+        packages.append(as_solver_package(metadata, one.key, "r", one.size, one.installed_size))
     assert universe_text(Universe.from_bytes(compiler.compiled().universe)) == universe_text(Universe.of(packages))
 
 

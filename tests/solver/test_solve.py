@@ -53,6 +53,7 @@ from solver import (
 )
 from solver.reasons import one_by_one
 from solver.sat import BACKENDS
+from solver.solution import Details
 from tests.solver.random_problems import make_problem, make_puzzle
 
 
@@ -236,6 +237,16 @@ def test_the_nearest_reason_is_the_same_whether_all_are_asked_for() -> None:
                 assert tuple(nearest) == reasons[1:], seed
                 several += len(reasons) > 1
     assert several > 50
+
+
+def test_a_solution_tells_what_packages_say_for_the_caller() -> None:
+    app = Package("a", "app", "1", Scheme.DEB, "x86_64", size=7 << 40, installed_size=9 << 40)
+    lib = Package("l", "lib", "1", size=3, installed_size=0)
+    answer = solved(Problem((Universe.of([app, lib]),), (), Request(wishes=wishes("app", "lib"))))
+    assert dict(answer.details) == {
+        "a": Details(Scheme.DEB, "x86_64", 7 << 40, 9 << 40),
+        "l": Details(Scheme.STONE, "", 3, 0),
+    }
 
 
 def test_every_removal_has_its_reasons() -> None:
