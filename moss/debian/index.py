@@ -21,6 +21,8 @@ from moss.package import Metadata
 
 _REMEDY = "moss repo update, or ask the repository's maker"
 _LONGEST_PARAGRAPH = 4 << 20
+_MOST_PARAGRAPHS = 500_000
+"""Eight times what Debian's main has. An index of a few kilobytes can swell to as many as it likes."""
 _FORM = 2
 """Raised where another row or another package of a universe is made of a paragraph than before: what was made of it
 then is not taken for it any more. (Nor is what another moss has made.)"""
@@ -157,7 +159,7 @@ def read_index(
     """
     words = {debian: "noarch" if debian == "all" else stone_architecture(debian) for debian in architectures}
     index = _Index(file, words, companions)
-    rest, offset = b"", 0
+    rest, offset, count = b"", 0, 0
     for piece in pieces:
         rest += piece
         end = rest.rfind(b"\n\n")
@@ -170,6 +172,10 @@ def read_index(
                     remedies=[_REMEDY],
                 )
             continue
+        count += rest.count(b"\n\n", 0, end) + 1
+        if count > _MOST_PARAGRAPHS:
+            what = f"has more than {_MOST_PARAGRAPHS:,} paragraphs, or empty lines"
+            raise CorruptData(what, file=file, offset=offset, remedies=[_REMEDY])
         yield from _paragraphs(rest[:end], index, offset)
         rest, offset = rest[end + 2 :], offset + end + 2
     yield from _paragraphs(rest, index, offset)

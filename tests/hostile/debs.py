@@ -16,6 +16,7 @@ from tests.hostile.world import Attack, Prepare, World
 
 SOUND = Deb((folder("./usr/"), Item("./usr/tool", b"tool")))
 GIGABYTE = 1 << 30
+OF_OTHERS = b"Package: x\nArchitecture: vax\n\n"
 
 
 def deb(make: Callable[[], bytes]) -> Prepare:
@@ -202,6 +203,10 @@ PACKAGES: list[tuple[str, Prepare, tuple[int, ...]]] = [
     ("brackets without end", with_field("Depends", "a " + "(" * 500_000), (0, 7)),
     ("a chain of two thousand", packages(chained(2_000), then=("install", "-n", "p0")), (4,)),
     ("a swelling gzip", packages_made(lambda: gzipped(GIGABYTE), ".gz"), (7,)),
+    ("paragraphs without end", packages_made(lambda: gzip.compress(OF_OTHERS * (1 << 23), 1), ".gz"), (7,)),
+    ("empty lines without end", packages_made(lambda: gzip.compress(b"\n" * (GIGABYTE >> 2), 1), ".gz"), (7,)),
+    ("a field twice", packages(paragraph(("Size: 10", "Size: 10\nVersion: 2"))), (7,)),
+    ("a package twice", packages(paragraph() + b"\n" + paragraph(("a tool", "another tool"))), (0,)),
     ("a swelling xz", packages_made(lambda: xz(GIGABYTE), ".xz"), (7,)),
     ("a swelling zstd", packages_made(lambda: zeros(GIGABYTE), ".zst"), (7,)),
     ("a swelling lz4", packages_made(lambda: lz4.frame.compress(bytes(GIGABYTE)), ".lz4"), (7,)),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ import zstandard
 
 from moss.cli.main import main
 from moss.indexing import index
-from tests.builders import metadata, write_package
+from tests.builders import Link, metadata, write_package
 from tests.bundle.test_hostile import CONTENT, INDEX, PACKAGES, Parts, Payload
 from tests.hostile.stones import zeros
 from tests.hostile.world import Attack, Prepare, World
@@ -23,7 +24,7 @@ NESTED = b"[" * 500_000
 def made_bundle(world: World) -> Parts:
     """An honest bundle of a machine with one package, taken apart."""
     packages, other = world.folder / "packages", ["-D", str(world.folder / "a"), "-q"]
-    write_package(packages, metadata("tool"), {"bin/tool": "tool", "share/text": "text" * 5000})
+    write_package(packages, metadata("tool"), {"bin/tool": "tool", "share/text": "text" * 5000, "lib/l": Link("..")})
     index(str(packages))
     for words in (
         ("repo", "add", "main", str(packages / "stone.index"), "--unsigned"), ("install", "-y", "tool"),
@@ -91,6 +92,23 @@ def with_path(path: bytes) -> Prepare:
     return bundle(with_plain(PACKAGES, lambda plain: plain.replace(b"share/text", path)))
 
 
+def of_kind(kind: int, file_type: int) -> Prepare:
+    """With share/text as something else than a file."""
+
+    def change(plain: bytes) -> bytes:
+        # uid, gid, mode, tag: 4 bytes each; lengths of source and path: 2 each; the kind, 11 bytes; then the source.
+        record = plain.index(b"share/text") - 16 - 32
+        mode = (file_type | 0o644).to_bytes(4, "big")
+        return plain[: record + 8] + mode + plain[record + 12 : record + 20] + bytes((kind,)) + plain[record + 21 :]
+
+    return bundle(with_plain(PACKAGES, change))
+
+
+def told(**said: object) -> Prepare:
+    """Of its package in the manifest."""
+    return saying(lambda manifest: manifest["packages"][0].update(said))
+
+
 BUNDLES: list[tuple[str, Prepare, tuple[int, ...]]] = [
     ("cut", bundle(lambda parts: parts.pack()[:-9]), (6, 7)),
     ("bytes behind its end", bundle(lambda parts: parts.pack() + b"x"), (6, 7)),
@@ -107,6 +125,16 @@ BUNDLES: list[tuple[str, Prepare, tuple[int, ...]]] = [
     ("an absolute path", with_path(b"/etc/passw"), (6, 7)),
     ("a path of moss's own", with_path(b".stateID\0\0"), (6, 7)),
     ("a path twice", with_path(b"bin/tool\0\0"), (6, 7)),
+    ("a file through a link", with_path(b"lib/l/text"), (6, 7)),
+    ("a path with an escape and a newline", with_path(b"share/\n\x1b[m"), (0, 6, 7)),
+    ("a character device", of_kind(4, stat.S_IFCHR), (6, 7)),
+    ("a block device", of_kind(5, stat.S_IFBLK), (6, 7)),
+    ("a FIFO", of_kind(6, stat.S_IFIFO), (6, 7)),
+    ("a name with an escape and a newline", told(name="t\n\x1b[31ml"), (6, 7)),
+    ("a version with an escape and a newline", told(version="1\n\x1b[31m"), (6, 7)),
+    ("a repository with an escape and a newline", told(repository="m\n\x1b[31mn"), (0, 6, 7)),
+    ("a name that leads out", told(name="../../../outside/tool"), (6, 7)),
+    ("a package twice", saying(lambda said: said.update(packages=said["packages"] * 2)), (6, 7)),
     ("content of another digest", bundle(with_plain(CONTENT, lambda plain: b"T" + plain[1:])), (6, 7)),
     ("parts that are not there", saying(lambda said: said.update(parts=said["parts"] * 1000)), (6, 7)),
     ("a count without end", saying(lambda said: said.update(packages=1 << 62)), (0, 6, 7)),
