@@ -41,6 +41,20 @@ def test_packages_of_ones_own_are_made_and_installed_as_the_readme_says(tmp_path
     assert done.stderr.count("error:") == 1
 
 
+def test_what_a_system_is_for_brings_and_leaves_out_what_the_readme_says(tmp_path: Path) -> None:
+    (commands,) = blocks_below("What a system is for")
+    done = shell(tmp_path, commands)
+    assert done.returncode == 0 and "error:" not in done.stderr, done.stderr
+    told = " ".join(done.stdout.split())
+    assert "driver-32bit 1.0-1 the subscription 32bit-graphics wants it" in told
+    assert "the subscription 32bit-graphics wants driver-32bit" in told
+    assert "docs: off, you turned it off; by itself it would be on leaves out paths of packages: saves" in told
+    assert "driver-32bit 1.0-1 the subscription 32bit-graphics no longer wants it: steam is gone" in told
+    assert [path.name for path in (tmp_path / "pc/usr").iterdir() if path.is_dir()] == []
+    text = (tmp_path / "pc/etc/moss/system-model.kdl").read_text()
+    assert "docs #false" in text and "steam" not in text
+
+
 def test_the_two_commands_are_those_that_ci_runs() -> None:
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"^python3 tests/run\.py (.*)$", readme, flags=re.MULTILINE) == ["moss tour", "pytest -n auto"]

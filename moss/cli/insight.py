@@ -4,7 +4,7 @@ from typing import Annotated
 
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
-from moss.cli.text import Page, count, plain, table
+from moss.cli.text import Page, count, plain, table, wrapped
 from moss.operations import insight
 from moss.operations.insight import Barred, Broken, Kept
 from solver import Dependent
@@ -97,13 +97,18 @@ def chain_text(kept: Kept) -> str:
 
 def barred_text(barred: Barred, page: Page) -> str:
     if not barred.because:
-        notes = "".join(f"{plain(note[:1].upper() + note[1:])}.\n" for note in barred.notes)
-        return f"Nothing stands against {plain(barred.wanted)}: {plain(barred.outcome)}.\n{notes}"
+        told = f"Nothing stands against {plain(barred.wanted)}: {plain(barred.outcome)}."
+        return "".join(line + "\n" for text in (told, *_notes(barred)) for line in wrapped(text, page.columns))
     lines = [page.bold(plain(barred.headline))]
     lines += [f"  {'because' if number == 0 else 'and':<9}{plain(text)}" for number, text in enumerate(barred.because)]
     lines += [f"{plain(barred.closing)}."] if barred.closing else []
-    lines += [f"{plain(note[:1].upper() + note[1:])}." for note in barred.notes]
+    lines += [line for note in _notes(barred) for line in wrapped(note, page.columns)]
     return "".join(line + "\n" for line in lines)
+
+
+def _notes(barred: Barred) -> list[str]:
+    """As sentences."""
+    return [f"{plain(note[:1].upper() + note[1:])}." for note in barred.notes]
 
 
 def dependents_text(found: tuple[Dependent, ...], page: Page) -> str:
