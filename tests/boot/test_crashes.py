@@ -14,7 +14,7 @@ from moss.operations.booting import propose_boot_sync, sync_boot
 from moss.root import GenerationId
 from tests.boot.menus import Machine, Shop, shop
 
-STEP = 1 if os.environ.get("MOSS_SLOW") else 37
+STEP = 1 if os.environ.get("MOSS_SLOW") else 71
 """Every effect when there is time, else a sample."""
 STOPPED = 99
 
