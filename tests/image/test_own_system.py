@@ -9,6 +9,7 @@ from moss.db.triggers import runs_of
 from moss.operations.imaging import find_generation, make_own_system
 from moss.operations.system import open_to_change
 from moss.operations.verify import verify
+from moss.root import GenerationId
 from tests.builders import snapshot
 from tests.trees import differences
 from tests.triggers.shells import needs_busybox
@@ -45,12 +46,12 @@ def own(world: World, tmp_path: Path) -> World:
     return own
 
 
-def on_a_disk(own: World, place: Path) -> tuple[Path, dict[str, bool]]:
-    """The root of a disk, and which of its triggers have written what they wrote here."""
+def on_a_disk(own: World, place: Path, number: GenerationId | None = None) -> tuple[Path, dict[str, bool]]:
+    """The root of a disk, and which of its triggers have written what they wrote for the active generation."""
     place.mkdir()
     root = place / "root"
     with own.open() as system:
-        make_own_system(system, find_generation(system, None), str(place), str(root), "quiet")
+        make_own_system(system, find_generation(system, number), str(place), str(root), "quiet")
     assert differences(root) == []
     with open_to_change(str(root), command="test") as system:
         assert verify(system).is_clean and system.active == 1
@@ -70,6 +71,14 @@ def test_what_triggers_wrote_goes_onto_the_disk(own: World, tmp_path: Path) -> N
     for tree in trees:
         del tree[".stateID"], tree[".system-model.kdl"]
     assert trees[0] == trees[1]
+
+
+def test_an_older_generation_gets_what_was_written_for_it(own: World, tmp_path: Path) -> None:
+    own.install("two")
+    root, same = on_a_disk(own, tmp_path / "disk", GenerationId(2))
+    assert same == {"uuid": False, "uuid2": False}
+    assert read(root, "uuid") == read(own.root / ".moss/root/2", "uuid")
+    assert read(root, "all") == "1\n" != read(own.root, "all")
 
 
 def test_a_trigger_that_says_something_else_by_now_runs_and_so_does_what_waits_for_it(
