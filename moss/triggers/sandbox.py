@@ -144,7 +144,7 @@ def _ended(child: int) -> int:
 
 def enter_root(root: str) -> None:
     """Go into a root for good; `/` is where this process is already. Its /usr can only be read: files in it are links
-    to the store's. Another root gets a /dev and a /proc that only this process sees. OSError where that may not be.
+    to the store's, and moss's own directory seems to be empty. Another root gets a /dev and a /proc that only this process sees. OSError where that may not be.
     What is left running in it ends with this process's child, in which this comes back."""
     _let_go_of_the_terminal()
     _be_watched()
@@ -159,6 +159,9 @@ def enter_root(root: str) -> None:
     usr = os.path.join(root, "usr")
     mount(usr, usr, None, MountFlag.BIND)
     mount("none", usr, None, MountFlag.BIND | MountFlag.REMOUNT | MountFlag.READ_ONLY)
+    state = os.path.join(root, ".moss")
+    if os.path.isdir(state):
+        mount("moss", state, "tmpfs", _PLAIN | MountFlag.READ_ONLY, "mode=700,size=4k")
     if root != "/":
         dev = os.path.join(root, "dev")
         mount("moss", dev, "tmpfs", MountFlag.NO_SETUID, "mode=755,size=1M")

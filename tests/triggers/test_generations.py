@@ -100,8 +100,8 @@ class World:
             there = [one.metadata.name for one in installed(system)]
             return self.change(system, remove_request(model_of(system.record, system.active), names, there))
 
-    def moss(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "moss", "-D", str(self.root), *words]
+    def moss(self, *words: str, before: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
+        command = [*before, sys.executable, "-m", "moss", "-D", str(self.root), *words]
         return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
     def read(self, path: str) -> str | None:
@@ -161,6 +161,16 @@ def test_they_run_again_where_what_they_are_about_has_changed(world: World) -> N
     assert (world.read("share/all"), world.read("share/count"), world.read("share/own")) == ("1\n", "1\n", None)
     with world.open() as system:
         assert verify(system).is_clean
+
+
+def test_what_waits_for_one_that_runs_again_runs_again_too(world: World, tmp_path: Path) -> None:
+    text = FAILING.replace("echo half > /usr/share/half; echo what is wrong >&2; exit 4", "busybox cp all copy")
+    text = text.replace("'busybox", "'cd /usr/share; busybox").replace("/usr/share/items/*", "/usr/share/moss/**")
+    own = failing(world, tmp_path, f"{text}after: list\n")
+    own.install("failing")
+    assert own.read("share/copy") == "1\n"
+    assert reused(own.install("unrelated"))["failing"]
+    assert not reused(own.install("two"))["failing"] and own.read("share/copy") == "1\n2\n"
 
 
 def test_what_nothing_has_touched_is_used_again(world: World) -> None:
@@ -355,6 +365,13 @@ paths:
         keep_house(system, 2)
     assert not reused(own.install("unrelated >= 1.0-2"))["failing"], "what it removed is another file now"
     assert differences(own.root) == [] and shared(own) == made
+    for release, name in ((3, "kept/one"), (4, "kept/two")):
+        files[f"share/{name}"] = "changed"
+        own.publish("files", files | {"share/gone/gone2": ""}, release=release)
+        own.refresh()
+        done = reused(own.install(f"files >= 1.0-{release}"))
+        assert not done["failing"] and done["list"], "what its program replaced or removed is another file now"
+        assert shared(own) == made
     own.remove("failing")
     assert shared(own) == {path: str(text) for path, text in files.items()} | {
         "share/gone/gone2": "", "share/doc/unrelated": "y",
@@ -371,6 +388,16 @@ def shared(world: World) -> dict[str, str]:
     found = [path for top in tops for path in sorted(top.rglob("*")) if path.is_file()]
     assert all(top.exists() == any(path.is_relative_to(top) for path in found) for top in tops), "no empty directory"
     return {str(path.relative_to(usr)): path.read_text() for path in found}
+
+
+def test_an_admin_replaces_a_trigger_or_takes_it_away(world: World) -> None:
+    admins = world.root / "etc/moss/triggers/tx.d"
+    admins.mkdir(parents=True)
+    (admins / "other.yaml").symlink_to("/dev/null")
+    (admins / "count.yaml").write_text(COUNT.replace("busybox wc -l <", "busybox head -n 1"))
+    outcome = world.install("two")
+    assert reused(outcome) == {"list": False, "count": False}
+    assert (world.read("share/own"), world.read("share/count")) == (None, "1\n")
 
 
 def test_inhibitors_hold(world: World, tmp_path: Path) -> None:
@@ -428,6 +455,23 @@ def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_pa
     assert run() == ()
     with own.open() as system:
         assert system_runs(system.record) == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs in another root")
+def test_a_trigger_of_the_system_s_cannot_write_to_usr_or_the_store(world: World, tmp_path: Path) -> None:
+    text = SYSTEM.replace("echo said; exit $(code)", "echo x >> /usr/share/items/one; echo x > /.moss/x; exit 3")
+    own = failing(world, tmp_path, text, scope="sys")
+    for name, before, why in (
+        ("failing", (), "Read-only file system"),
+        ("two", ("setpriv", "--bounding-set", "-sys_admin"), "Permission denied"),  # it has no namespaces
+    ):
+        done = own.moss("install", "-y", name, before=before)
+        told = " ".join(done.stderr.split())
+        assert done.returncode == 0 and "the trigger cache failed" in told
+        assert all(f"can't create {path}: {why}" in told for path in ("/usr/share/items/one", "/.moss/x")), told
+    assert not (own.root / ".moss/x").exists() and (own.root / "etc/cache").read_text() == "1\n2\n"
+    with own.open() as system:
+        assert verify(system).is_clean
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run programs in another root")

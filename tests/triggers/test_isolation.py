@@ -63,6 +63,7 @@ handlers:
                 busybox mkdir -p /tmp; echo x > /tmp/moss-test-host
                 test ! -e {root}/usr || echo sees the root
                 busybox nc -w 1 127.0.0.1 {port} </dev/null 2>/dev/null && echo reaches the network
+                busybox ifconfig lo >/dev/null 2>&1 && echo makes sockets
                 busybox mount -t tmpfs x /tmp 2>/dev/null && echo mounts
                 busybox mknod /usr/disk b 8 0 2>/dev/null && echo makes devices
                 busybox chroot /tmp /x 2>&1 | busybox grep -q 'not permitted' || echo leaves its root
