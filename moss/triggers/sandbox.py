@@ -144,8 +144,9 @@ def _ended(child: int) -> int:
 
 def enter_root(root: str) -> None:
     """Go into a root for good; `/` is where this process is already. Its /usr can only be read: files in it are links
-    to the store's, and moss's own directory seems to be empty. Another root gets a /dev and a /proc that only this process sees. OSError where that may not be.
-    What is left running in it ends with this process's child, in which this comes back."""
+    to the store's, and moss's own directory seems to be empty. Another root gets a /dev and a /proc that only this
+    process sees. OSError where that may not be. What is left running in it ends with this process's child, in which
+    this comes back."""
     _let_go_of_the_terminal()
     _be_watched()
     try:
