@@ -90,6 +90,14 @@ class AptSource:
         """Whether its packages are for another architecture that a machine of this one (in moss's word) runs too."""
         return host_of(self.wanted_architecture) == debian_architecture(machine)
 
+    def said_to_add(self, architecture: str) -> list[str]:
+        """The words by which `repo add` takes the same place for another architecture."""
+        place = f"//{self.place}" if self.transport == "file" else self.place
+        words = [f"{PREFIX}{self.transport}:{place}"]
+        for option, said in (("--suite", self.suites), ("--component", self.components), ("--arch", (architecture,))):
+            words += [word for one in said for word in (option, one)]
+        return words
+
 
 def debian_architecture(architecture: str) -> str:
     """Debian's word for one of moss's."""

@@ -100,6 +100,11 @@ def unknown_package(system: System, name: str) -> NotFound:
     read = {revision.repository for revision in candidates.revisions(system.offers)}
     unread = [repository.name for repository in known if repository.enabled and repository.name not in read]
     because = [f"what {repository} offers has not been read" for repository in unread]
+    if ":" in name:
+        from moss.operations.second_architecture import why_not_there  # few names have one
+
+        why, commands = why_not_there(system, name)
+        because, remedies = [*because, *why], [*commands, *remedies]
     if unread:
         remedies.append("moss repo update")
     if not known:

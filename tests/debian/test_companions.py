@@ -11,7 +11,7 @@ from moss.db.origins import Origin
 from moss.debian.index import Listed, metadata_from_paragraph, read_index
 from moss.debian.universe import IndexCompiler
 from moss.digest import PackageDigest
-from moss.errors import MossError, Unsatisfiable
+from moss.errors import MossError, NotFound, Unsatisfiable
 from moss.facts import Fact
 from moss.foreign.deb import convert
 from moss.generation import PackageId
@@ -153,6 +153,29 @@ def test_what_cannot_be_beside_its_namesake_is_told(system: System, names: tuple
         chosen(system, *names)
     said = " ".join((caught.value.message, *caught.value.because))
     assert f"{names[1]} 1.0-1 conflicts with {names[0]}" in said
+
+
+def test_who_asks_for_an_architecture_that_no_repository_is_for_is_told_how_to_add_one(tmp_path: Path) -> None:
+    place = write_mirror(tmp_path / "mirror")
+    with machine(tmp_path) as system:
+        narrowing = Narrowing(suites=("stable",), components=("main",), architecture="amd64")
+        add_repository(system, "debian", f"apt+file:{place}", narrowing=narrowing)
+        with pytest.raises(NotFound, match="there is no package libgl:i386") as caught:
+            chosen(system, "libgl:i386")
+        assert caught.value.because == ("libgl is there, and no repository is for i386",)
+        wanted = f"moss repo add debian-i386 apt+file://{place} --suite stable --component main --arch i386"
+        assert caught.value.remedies[0] == wanted
+        with pytest.raises(NotFound) as caught:
+            chosen(system, "nothing:i386")
+        assert not caught.value.because
+        add_both_words = wanted.split()[4:]
+        assert add_both_words[0] == f"apt+file://{place}"
+        second = Narrowing(suites=("stable",), components=("main",), architecture="i386")
+        add_repository(system, "debian-i386", add_both_words[0], narrowing=second)
+        assert "libgl:i386" in chosen(system, "libgl:i386")
+        with pytest.raises(NotFound) as caught:
+            chosen(system, "data:i386")
+        assert not caught.value.because
 
 
 def test_where_the_architecture_does_not_matter_one_of_both_is_enough(system: System) -> None:

@@ -1,0 +1,31 @@
+"""What to say of a package of a second architecture, `libgl1:i386`, where no repository has it."""
+
+import shlex
+
+from moss.architecture import stone_architecture
+from moss.db import candidates
+from moss.db.repositories import repositories
+from moss.debian.source import PREFIX, AptSource, asked_architectures
+from moss.operations.system import System
+from moss.repository import Repository, Voucher
+
+
+def why_not_there(system: System, name: str) -> tuple[list[str], list[str]]:
+    """Sentences, and commands that would help; nothing where the architecture is not what is missing."""
+    plain, _, architecture = name.rpartition(":")
+    offering = {one.repository for one in candidates.by_name(system.offers, plain)}
+    debian = [one for one in repositories(system.record) if one.enabled and one.uri.startswith(PREFIX)]
+    if not offering or stone_architecture(architecture) in asked_architectures([one.uri for one in debian]):
+        return [], []
+    commands = [
+        shlex.join(["moss", "repo", "add", f"{one.name}-{architecture}", *_words(one, architecture)])
+        for one in debian
+        if one.name in offering
+    ]
+    return [f"{plain} is there, and no repository is for {architecture}"], commands[:1]
+
+
+def _words(one: Repository, architecture: str) -> list[str]:
+    """The same place for the other architecture, vouched for by the same keyring."""
+    keyring = one.vouching.pinned if one.vouching.by is Voucher.KEYRING else ""
+    return [*AptSource.parse(one.uri).said_to_add(architecture), *(["--trust", keyring] if keyring else [])]
