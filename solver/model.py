@@ -228,9 +228,10 @@ def _print_list(parts: tuple[Formula, ...], sign: str, own: int, strength: int, 
 def _print_relation(relation: Relation) -> str:
     is_bare = _is_plain(relation.name) or (relation.arch is None and _is_qualified(relation.name))
     text = relation.name if is_bare else _quote(relation.name)
-    if relation.arch is not None:
-        text += ":" if relation.arch in ANY_ARCH else "::"
-        text += relation.arch if _is_plain(relation.arch) else _quote(relation.arch)
+    if relation.arch in ANY_ARCH:
+        text += f":{relation.arch}"
+    elif relation.arch is not None:
+        text += "::" + (relation.arch if _is_plain(relation.arch) else _quote(relation.arch))
     if relation.operator is not None and relation.version is not None:
         text += f" ({relation.operator.value} {_print_version(relation.version)})"
     return text

@@ -49,7 +49,7 @@ from tests.solver.random_problems import Maker, make_puzzle
     ],
 )
 def test_a_formula_prints_as_it_was_written(text: str) -> None:
-    assert str(parse_formula(text)) == text.replace(":any", ':"any"')
+    assert str(parse_formula(text)) == text
 
 
 def test_every_formula_reads_back_as_itself() -> None:
@@ -179,7 +179,7 @@ def test_a_debian_index_is_read() -> None:
     (package,) = read_packages(INDEX, "main")
     assert str(package) == "a 1:2.0-1" and package.key == "00ff" and package.size == 12
     texts = [str(formula) for formula in package.depends]
-    assert texts == ["b (>= 2)", 'c | d:"any" (< 3)', "e"]
+    assert texts == ["b (>= 2)", 'c | d:any (< 3)', "e"]
     assert package.conflicts == (Relation("old", arch="i386"),)
     assert package.provides == (Provide("v", "3"), Provide("w"))
 
