@@ -228,6 +228,7 @@ def test_eight_are_fetched_at_once(server: Server, network: Network, folder: Pat
         with file:
             assert hashlib.sha256(file.read()).hexdigest() == one.digest, "in the order in which they were asked for"
     assert server.at_once == 8
+    assert len(server.asked) == 16, "fewer, who were given up and asked again, are not eight"
 
 
 def test_one_failure_ends_the_others_and_keeps_what_they_have(

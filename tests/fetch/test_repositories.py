@@ -111,6 +111,7 @@ def test_eight_packages_come_at_once(machine: Machine, server: Server, folder: P
         server.always(f"pool/{stone(folder, name).name}", meet)
     machine.must("install", "-y", *names)
     assert server.at_once == 8
+    assert len(server.asked) == 9, "fewer, who were given up and asked again, are not eight"
 
 
 def test_after_sigkill_the_rest_is_fetched(machine: Machine, server: Server, folder: Path) -> None:
