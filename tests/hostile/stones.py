@@ -66,6 +66,13 @@ def bomb(kind: int, size: int, records: int = 1) -> bytes:
     ))  # fmt: skip
 
 
+def silent_bomb(kind: int, size: int) -> bytes:
+    """A payload that says it is as small as before; its frame says nothing, and becomes so many zero bytes."""
+    stream = zstandard.ZstdCompressor(level=1).compressobj()
+    stored = b"".join(stream.compress(bytes(1 << 20)) for _ in range(size >> 20)) + stream.flush()
+    return with_part(SMALL, kind, lambda part: replace(part, stored=stored, compression=2))
+
+
 def attributes(*records: bytes) -> bytes:
     parts = [part for part in plainly.take_apart(SMALL)[1] if part.kind != ATTRIBUTES]
     return plainly.put_together(1, [*parts, Part(ATTRIBUTES, b"".join(records), len(records))])
@@ -121,6 +128,8 @@ STONES: list[tuple[str, Callable[[], bytes]]] = [
     ("an index that swells", lambda: bomb(INDEX, 200 << 20, (200 << 20) // 32)),
     ("content that swells", lambda: bomb(CONTENT, 8 << 30)),
     ("attributes that swell", lambda: attribute_bomb(400 << 20)),
+    ("meta that swell and do not say so", lambda: silent_bomb(META, 1 << 30)),
+    ("content that swells and does not say so", lambda: silent_bomb(CONTENT, 1 << 30)),
     ("content with a wide window", wide_window),
     ("four billion records", lambda: many_records(META, 0xFFFFFFFF)),
     ("four billion paths", lambda: many_records(LAYOUT, 0xFFFFFFFF)),
