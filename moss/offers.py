@@ -79,8 +79,9 @@ def compile_universe(
 
 
 def restore_universe(root: Root, offers: Database, revision: Revision, effects: Effects) -> None:
-    """Write the universe of what was read before where it was lost: by a crash, or thrown away."""
-    if not os.path.exists(_file(root, revision)):
+    """Write the universe of what was read before where it was lost: by a crash, thrown away, or written by a moss with
+    another form of it. Without it every command would compile it anew."""
+    if _opened(_file(root, revision)) is None:
         compile_universe(root, offers, revision, effects)
 
 

@@ -136,6 +136,18 @@ def test_what_a_universe_tells_of_a_candidate_is_what_the_cache_has(tmp_path: Pa
             assert told == kept and told.metadata == kept.metadata
 
 
+@pytest.mark.parametrize("harm", [b"", b"of another moss", None])
+def test_a_universe_that_cannot_be_read_is_written_anew_by_an_update(harm: bytes | None, tmp_path: Path) -> None:
+    place = mirror(tmp_path / "mirror", PACKAGES)
+    with open_to_change(str(tmp_path / "root"), command="test") as system:
+        add_repository(system, "debian", f"apt+file:{place}")
+        (path,) = Path(system.root.universes).glob("debian~????????????????????????????????")
+        content = path.read_bytes()
+        path.unlink() if harm is None else path.write_bytes(harm)
+        assert not update_repositories(system)[0].changed
+        assert path.read_bytes() == content
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_apts_own_lists_are_a_repository(ending: str, tmp_path: Path) -> None:
     name = f"mirror.example_debian_dists_stable-updates_main_binary-amd64_Packages{ending}"
