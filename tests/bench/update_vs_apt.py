@@ -1,11 +1,12 @@
 """`moss update` beside `apt-get update && apt-get -s dist-upgrade`: the same signed repository, over one HTTP server.
 
-    python -m tests.bench.update_vs_apt [RUNS]
+    python -m tests.bench.update_vs_apt [RUNS] [beside]
 
 The repository is the machine's own main index, signed with a key made for this; the system has some hundred of its
 packages, which moss plans and apt simulates to update (nothing is installed). In each run the index changes first:
-some dozen packages are newer, half of them installed ones. Then it is asked for again unchanged. Beside that,
-what reading the changed index takes, with the peak of its memory, and `deb2solv -r` of the same text.
+some dozen packages are newer, half of them installed ones. Then it is asked for again unchanged. With `beside` there
+is a second repository, the machine's next largest index, which stays as it is. Last, what reading the changed index
+takes, with the peak of its memory, and `deb2solv -r` of the same text.
 
 Each is given as the median over the runs of ours by theirs, taken in the same run.
 """
@@ -107,12 +108,13 @@ class Contender(NamedTuple):
         return together([run_alone(command) for command in self.update])
 
 
-def apt(place: Path, uri: str, keyring: Path, installed: str) -> Contender:
+def apt(place: Path, uris: list[str], keyring: Path, installed: str) -> Contender:
     """With everything it reads and writes below `place`; dpkg is `false`: it only ever simulates."""
     for one in ("state/lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d"):
         (place / one).mkdir(parents=True)
     (place / "status").write_text(installed)
-    (place / "sources.list").write_text(f"deb [arch=amd64 signed-by={keyring}] {uri} stable main\n")
+    lines = [f"deb [arch=amd64 signed-by={keyring}] {uri} stable main\n" for uri in uris]
+    (place / "sources.list").write_text("".join(lines))
     options = {
         "Dir::Etc": place / "etc", "Dir::Etc::sourcelist": place / "sources.list", "Dir::Etc::sourceparts": "-",
         "Dir::State": place / "state", "Dir::State::status": place / "status", "Dir::Cache": place / "cache",
@@ -123,10 +125,10 @@ def apt(place: Path, uri: str, keyring: Path, installed: str) -> Contender:
     return Contender((("apt-get", *words, "-q", "update"), ("apt-get", *words, "-q", "-s", "dist-upgrade")))
 
 
-def as_installed(repository: Repository, names: list[str]) -> str:
-    return "\n\n".join(
-        repository.paragraph(name).replace("\n", "\nStatus: install ok installed\n", 1) for name in names
-    ) + "\n"
+def as_installed(repositories: list[Repository], names: list[str]) -> str:
+    """The last one that has a package has its newest version."""
+    newest = [next(one.paragraph(name) for one in reversed(repositories) if name in one.names) for name in names]
+    return "\n\n".join(one.replace("\n", "\nStatus: install ok installed\n", 1) for one in newest) + "\n"
 
 
 @contextmanager
@@ -148,18 +150,20 @@ def closure(root: Path) -> list[str]:
     return sorted({one["name"] for one in answer["data"]["plan"]["installs"]})
 
 
-def compare(runs: int, place: Path, repository: Repository, uri: str, keyring: Path) -> None:
-    root = place / "root"
+def compare(runs: int, place: Path, repositories: list[Repository], uris: list[str], keyring: Path) -> None:
+    root, repository = place / "root", repositories[0]
     moss = (*MOSS_SCRIPT, "-D", root)
     narrowed = ("--suite", "stable", "--component", "main", "--arch", "amd64", "--trust", keyring)
-    run((*moss, "repo", "add", "debian", f"apt+{uri}", *narrowed))
+    for number, uri in enumerate(uris):
+        run((*moss, "repo", "add", f"debian{number or ''}", f"apt+{uri}", *narrowed))
     installed = closure(root)
-    repository.hold(installed)
+    for one in repositories:
+        one.hold([name for name in installed if name in one.names])
     run((*moss, "repo", "update"))
     run((*moss, "-y", "install", *_WISHED))
     # Nobody is there to say yes: where there is something to do it ends with 2, when the plan has been shown.
     ours = Contender((("sh", "-c", f"{' '.join(map(str, moss))} update </dev/null; test $? = 0 -o $? = 2"),))
-    theirs = apt(place / "apt", uri, keyring, as_installed(repository, installed))
+    theirs = apt(place / "apt", uris, keyring, as_installed(repositories, installed))
     run(theirs.update[0])
     if not any((place / "apt/state/lists").glob("*_Packages*")):
         sys.exit("apt did not take the index: there is nothing to compare with")
@@ -197,7 +201,14 @@ def refreshing(runs: int, place: Path, repository: Repository, moss: tuple[str |
     print(f"  ours {wall:.1f} times its wall time, {cpu:.1f} times its CPU time")
 
 
-def main(runs: int) -> None:
+def next_largest(index: Path) -> str:
+    others = [one for one in index.parent.glob("*_Packages*") if one != index]
+    if not others:
+        sys.exit("apt has one index here: there is nothing to have beside it")
+    return b"".join(plain_pieces(str(max(others, key=lambda one: one.stat().st_size)))).decode()
+
+
+def main(runs: int, *, beside: bool) -> None:
     index = main_index()
     if shutil.which("gpg") is None or shutil.which("apt-get") is None:
         sys.exit("this needs gpg and apt-get")
@@ -206,12 +217,14 @@ def main(runs: int) -> None:
         place = Path(directory)
         signer = Signer(place / "key", "maker")
         try:
-            repository = Repository(place / "mirror", signer, text)
-            with served(place / "mirror") as uri:
-                compare(runs, place, repository, uri, signer.keyring)
+            texts = {"main": text} | ({"beside": next_largest(index)} if beside else {})
+            repositories = [Repository(place / "served" / name, signer, said) for name, said in texts.items()]
+            with served(place / "served") as uri:
+                compare(runs, place, repositories, [f"{uri}/{name}" for name in texts], signer.keyring)
         finally:
             signer.end()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    words = [word for word in sys.argv[1:] if word != "beside"]
+    main(int(words[0]) if words else 5, beside="beside" in sys.argv[1:])
