@@ -55,12 +55,14 @@ class BootPlan:
 def plan_boot(wanted: Sequence[BootEntry], sizes: Mapping[str, int], found: Found, system: str) -> BootPlan:
     """What brings $BOOT from `found` to `wanted`. `sizes`: bytes of each file the wanted entries name.
 
-    An entry keeps the tries that were counted in its file's name; the first one, when they are spent, gets them
-    anew: the person wants it, whatever came of it. Files are deleted when no entry names them, whoever made it.
+    An entry keeps the tries that were counted in its file's name. Where all of the first generation's are spent, they
+    get them anew: the person wants it, whatever came of it. One kernel of it that does not come up stays spent: it runs
+    with another. Files are deleted when no entry names them, whoever made it.
     """
     ours = {one.stem: one for one in found.entries if one.is_made_for(system) and one.stem is not None}
     stems = {entry.stem for entry in wanted}
-    anew = {entry.stem for entry in wanted if entry.is_first and entry.stem in ours and ours[entry.stem].is_spent}
+    first = {entry.stem for entry in wanted if entry.is_first and entry.stem in ours}
+    anew = first if all(ours[stem].is_spent for stem in first) else set()
     delete = [
         one for one in found.entries if one.is_made_for(system) and (one.stem not in stems or one.stem in anew)
     ]

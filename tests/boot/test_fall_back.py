@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from moss.boot.keeping import spent_generations
 from moss.db.boot import failed_generations
+from moss.db.bundles import system_identity
 from moss.indexing import index
 from moss.operations.activate import activate, propose_activation
 from moss.operations.fall_back import same_as_failed, told
@@ -97,6 +99,25 @@ def test_whoever_wants_it_all_the_same_gets_new_tries(machine: Machine) -> None:
         assert failed_generations(system.record) == {}
     assert names(machine) == {"testos-6.1-1.conf", "testos-6.1-2+3.conf"}
     assert machine.menu() == [2, 1]
+
+
+def test_one_kernel_that_does_not_come_up_is_no_failure_and_another_systems_entry_is_none(machine: Machine) -> None:
+    machine.goods.stock("other-6.2", kernel("6.2", b"kernel 6.2", b"initrd of 6.2"))
+    blessed(machine, 1)
+    machine.make("base-1", "linux-6.1", "other-6.2", "bless-1", "tool-2")
+    entries = machine.boot / "loader/entries"
+    (entries / "testos-6.2-2+3.conf").rename(entries / "testos-6.2-2+0-3.conf")
+    text = (entries / "testos-6.2-2+0-3.conf").read_text()
+    with machine.open() as system:
+        assert "testos-6.2-2+0-3.conf" in names(machine), "what does not come up is not tried again by itself"
+        own = system_identity(system.record)
+        assert spent_generations(system.root, system.record) == {}
+        (entries / "testos-6.1-2+3.conf").rename(entries / "testos-6.1-2+0-3.conf")
+        (entries / "elsewhere-1+3.conf").write_text(text.replace(own, "0" * 32))
+        assert spent_generations(system.root, system.record) == {2: 3}
+    with machine.open():
+        pass
+    assert names(machine) >= {"testos-6.1-2+3.conf", "testos-6.2-2+3.conf"}, "whoever has it active wants it"
 
 
 def test_a_boot_that_somebody_chose_is_no_failure(machine: Machine) -> None:

@@ -39,6 +39,7 @@ def test_a_tar_archive_is_a_root_that_runs(world: World, tmp_path: Path) -> None
         names = list(members)
         assert names == sorted(names, key=lambda name: name.split("/"))
         assert members["bin"].linkname == "usr/bin" and members["usr/bin/busybox"].mode == 0o755
+        assert members["usr/share/items/one"].linkname == "usr/share/all", "one file of the store is written once"
         assert {one.uid for one in members.values()} <= {0, os.geteuid()}
         read = archive.extractfile("usr/share/all")
         assert read is not None and read.read() == b"1\n", "what a trigger wrote is there"

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from moss.db.bundles import pinned_keys
+from moss.db.repositories import repositories
 from moss.db.triggers import runs_of
 from moss.operations.imaging import find_generation, make_own_system
 from moss.operations.system import open_to_change
 from moss.operations.verify import verify
+from moss.reporter import Silence
 from moss.root import GenerationId
 from tests.builders import snapshot
 from tests.trees import differences
@@ -35,6 +38,11 @@ paths: {/usr/share/items/*: {handlers: [write]}}
 LATER = ONCE.replace("{uuid}", "uuid2").replace("busybox rm doc/unrelated", "true")
 LATER = LATER.replace("name: once", "name: later").replace("after: count", "after: once")
 ONCE = ONCE.replace("{uuid}", "uuid")
+SICK = """
+name: sick
+handlers: {fail: {run: /usr/bin/sh, args: [-c, exit 3]}}
+paths: {/usr/share/items/*: {handlers: [fail]}}
+"""
 
 
 @pytest.fixture
@@ -97,3 +105,32 @@ def test_what_is_damaged_here_is_made_anew(own: World, tmp_path: Path) -> None:
         file.write(b"X")
     root, same = on_a_disk(own, tmp_path / "disk")
     assert same == {"uuid": True, "uuid2": False} and not read(root, "uuid2").startswith("X")
+
+
+def test_it_knows_what_this_system_knows(own: World, tmp_path: Path) -> None:
+    assert own.moss("key", "pin", "friend", f"moss-key-1:{'ab' * 32}").returncode == 0
+    (own.root / ".moss/trust/main").mkdir(parents=True)
+    (own.root / ".moss/trust/main/timestamp.json").write_text("{}")
+    sick = own.root / "etc/moss/triggers/sys.d/sick.yaml"
+    sick.parent.mkdir(parents=True)
+    sick.write_text(SICK)
+    told = Told()
+    root = tmp_path / "disk/root"
+    root.parent.mkdir()
+    with open_to_change(str(own.root), told, command="test") as system:
+        make_own_system(system, find_generation(system, None), str(root.parent), str(root), "quiet")
+    with open_to_change(str(root), command="test") as system:
+        assert [one.name for one in repositories(system.record)] == ["main", "own"]
+        assert [key.name for key in pinned_keys(system.record)] == ["friend"]
+    assert (root / ".moss/trust/main/timestamp.json").read_text() == "{}"
+    assert (root / "etc/moss/triggers/sys.d/sick.yaml").read_text() == SICK
+    assert (root / "etc/kernel/cmdline").read_text() == "quiet\n"
+    assert any("the trigger sick failed" in text for text in told.warnings) or os.geteuid() != 0
+
+
+class Told(Silence):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warning(self, text: str) -> None:
+        self.warnings.append(text)
