@@ -158,6 +158,10 @@ class Universe:
         """Whether it meets needs of its name in other architectures too."""
         return bool(self.flags[package] & EVERY_ARCH)
 
+    def has_other_archs(self) -> bool:
+        """Whether a package has its architecture in its name, to stand beside the machine's own."""
+        return any(len(self.named(capability)) for capability in self.qualified)
+
     def told(self, package: int) -> tuple[str, str, str, str]:
         """A package's name, version, repository and key."""
         source, starts, skip = self._source, self.text_start, self._skip

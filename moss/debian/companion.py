@@ -30,6 +30,11 @@ def host_of(architecture: str) -> str | None:
     return _HOSTS.get(architecture)
 
 
+def guests_of(architecture: str) -> tuple[str, ...]:
+    """The architectures whose programs machines of this one run too, in Debian's words."""
+    return tuple(guest for guest, host in _HOSTS.items() if host == architecture)
+
+
 def companions_name(name: str, architecture: str) -> str:
     """What a package of that architecture is called where it is a companion."""
     return f"{name}{MARK}{architecture}"

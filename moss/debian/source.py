@@ -10,7 +10,7 @@ import os
 import re
 
 from moss.architecture import native_architecture, stone_architecture
-from moss.debian.companion import host_of
+from moss.debian.companion import guests_of, host_of
 from moss.errors import UsageError
 from solver.values import value
 
@@ -102,6 +102,11 @@ class AptSource:
 def debian_architecture(architecture: str) -> str:
     """Debian's word for one of moss's."""
     return _NATIVE.get(architecture, architecture)
+
+
+def run_beside(machine: str) -> tuple[str, ...]:
+    """The architectures that a machine of this one runs too, in moss's words."""
+    return tuple(map(stone_architecture, guests_of(debian_architecture(machine))))
 
 
 def asked_architectures(uris: list[str]) -> tuple[str, ...]:

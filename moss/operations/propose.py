@@ -13,7 +13,7 @@ from moss.db import candidates, generations, packages
 from moss.db import facts as recorded
 from moss.db.repositories import repositories
 from moss.debian.source import PREFIX as APT
-from moss.debian.source import asked_architectures
+from moss.debian.source import asked_architectures, run_beside
 from moss.errors import MossError
 from moss.facts import is_about_facts
 from moss.generation import Reason, Selected
@@ -104,7 +104,10 @@ def problem_of(
     if subscriptions is None:
         subscriptions, _ = subscriptions_of(system, request.model)
     asked = asked_architectures([repository.uri for repository in enabled])
-    architectures = tuple(dict.fromkeys((machine_architecture(system), *asked)))
+    machine = machine_architecture(system)
+    # Where they come as stones, in a bundle or an index, no repository says for which architecture it was added.
+    beside = run_beside(machine) if any(universe.has_other_archs() for universe in universes) else ()
+    architectures = tuple(dict.fromkeys((machine, *asked, *beside)))
     problem = make_problem(request, here, universes, enabled, architectures, preferences, subscriptions)
     return with_facts(system, problem)
 

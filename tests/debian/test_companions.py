@@ -15,6 +15,7 @@ from moss.errors import MossError, NotFound, Unsatisfiable
 from moss.facts import Fact
 from moss.foreign.deb import convert
 from moss.generation import PackageId
+from moss.indexing import index
 from moss.layout import Entry
 from moss.model import SystemModel
 from moss.offers import as_solver_package
@@ -233,6 +234,27 @@ def test_what_is_damaged_comes_back_from_its_deb(system: System, tmp_path: Path)
     assert line.digest is not None
     with contents_of_cached(system, CachedPackage(str(path), origin, frozenset([line.digest]))) as found:
         assert line.digest in {one.digest for one in found}
+
+
+def test_companions_come_as_stones_too_and_bring_out_what_both_have_once(tmp_path: Path) -> None:
+    stones = tmp_path / "stones"
+    for architecture in ("amd64", "i386"):
+        items = (folder("./etc/"), Item("./etc/libx.conf", b"same"), Item("./usr/share/x", b"x"))
+        fields = f"Package: libx\nVersion: 1\nArchitecture: {architecture}\nMulti-Arch: same\nDescription: x\n"
+        path = tmp_path / f"{architecture}.deb"
+        path.write_bytes(Deb(items, fields=fields).bytes())
+        convert(str(path), str(stones), companion=architecture == "i386")
+    index(str(stones))
+    with machine(tmp_path) as system:
+        add_repository(system, "stones", str(stones / "stone.index"), unsigned=True)
+        install(system, "libx", "libx:i386")
+        assert names_here(system) == ["libx", "libx:i386"]
+        assert Path(system.root.path, "etc/libx.conf").read_bytes() == b"same"
+    (tmp_path / "other").mkdir()
+    with machine(tmp_path / "other", "aarch64") as system:
+        add_repository(system, "stones", str(stones / "stone.index"), unsigned=True)
+        with pytest.raises(Unsatisfiable):
+            chosen(system, "libx:i386")
 
 
 def open_stone_layout(path: str) -> list[Entry]:
