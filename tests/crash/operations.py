@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash.world import BOOT, BY_HAND, Place, copy_tree
+from tests.debian.indexes import Packaged, mirror
 from tests.simulator import Server
 from tests.triggers.shells import BUSYBOX
 
@@ -34,6 +35,15 @@ def served(place: Place) -> None:
     place.moss("repo", "add", "main", server.uri("stone.index"), "--unsigned")
     place.install("tool", "more")
     place.publish("tool-2", "more-2")
+
+
+def mirrored(place: Place) -> None:
+    """A Debian mirror besides, whose index has changed since it was read."""
+    several(place)
+    old = [Packaged("tool"), Packaged("more", fields="Depends: tool\n")]
+    folder = mirror(place.packages / "mirror", old, with_pool=False)
+    place.moss("repo", "add", "debian", f"apt+file:{folder}")
+    mirror(folder, [Packaged("tool", "2.0-1"), *old[1:], Packaged("other")], with_pool=False)
 
 
 def one(place: Place) -> None:
@@ -260,7 +270,7 @@ INTERRUPTED: dict[str, History] = {
     "stopped giving up": interrupted(["state", "prune", "--keep", "1", "-y"], "alone", "unlink", nth=6, after=updated),
 }
 HISTORIES: dict[str, History] = {
-    "served": served,
+    "served": served, "mirrored": mirrored,
     "nothing": nothing, "offered": offered, "one": one, "several": several, "spare": spare, "busy spare": busy,
     "updated": updated, "wished": wished, "rolled back": rolled_back, "edited": edited, "stray": stray,
     "linked": linked, "retiring": retiring, "pinned": pinned, "subscribed": subscribed,
@@ -321,7 +331,7 @@ OPERATIONS = (
     Operation("unkeep", ("state", "unkeep", "2"), ("retiring",)),
     Operation("undo", ("undo", "4", "-y"), ("updated", "rolled back")),
     Operation("repo add", ("repo", "add", "again", "{packages}/stone.index", "--unsigned"), ("nothing", "spare")),
-    Operation("repo update", ("repo", "update"), ("several", "signed")),
+    Operation("repo update", ("repo", "update"), ("several", "signed", "mirrored")),
     Operation("repo add --trust", ("repo", "add", "again", "{packages}/stone.index", "--trust", ROOT), ("signed",)),
     Operation("repo trust", ("repo", "trust", "main", "--trust", "{packages}/tuf/2.root.json"), ("signed",)),
     Operation("repo trust --unsigned", ("repo", "trust", "main", "--unsigned"), ("signed",)),
