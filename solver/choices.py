@@ -182,7 +182,8 @@ class Choices:
             return state
         state = self.states[name] = NameState(name)
         versions = name.versions
-        self.reach(self.pool.place(*name.where[0]))
+        index, capability = name.where[0]
+        self.reach(self.pool.place(index, capability) if index else capability)
         inside: Sequence[int]
         if len(versions) == 1:
             self._join(versions[0], state)

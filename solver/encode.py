@@ -122,8 +122,10 @@ class Encoder(Formulas):
             universe, local, index = at(package)
             start, end = universe.depends_start[local], universe.depends_start[local + 1]
             if start < end:
-                base = self.pool.formula_base[index]
-                formulas = [base + number for number in universe.depends[start:end]]
+                formulas = universe.depends[start:end].tolist()
+                if index:
+                    base = self.pool.formula_base[index]
+                    formulas = [base + number for number in formulas]
                 if certain and self._is_impossible(formulas):
                     self.impossible.add(package)
                     self.emit([-self.variable[package]], None)
@@ -303,14 +305,16 @@ class Encoder(Formulas):
         if start < end:
             place = self.pool.place
             for capability in universe.provides_capability[start:end]:
-                self.reach(place(index, capability))
+                self.reach(place(index, capability) if index else capability)
 
     def _speak_against(
         self, package: int, kind: Kind, relations: Iterable[int], universe: Universe, index: int
     ) -> None:
         place_of, base, reached = self.pool.place, self.pool.relation_base[index], self.reached
         for relation in relations:
-            place = place_of(index, universe.relation_capability[relation])
+            place = universe.relation_capability[relation]
+            if index:
+                place = place_of(index, place)
             if place in reached:
                 self.bar_all(package, kind, base + relation)
             else:

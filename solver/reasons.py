@@ -344,24 +344,31 @@ class _Paths:
 
     def _walk_nearest(self) -> None:
         """In the same order; who first says a formula has found all that the others would."""
-        pool, found, todo, walked, recommends = self.pool, self.found, self.todo, self._walked, self.request.recommends
-        left, users = self.chosen - found.keys(), pool.users
+        pool, todo, left = self.pool, self.todo, self.chosen - self.found.keys()
         for package in todo:
             universe, local, index = pool.at(package)
             base = pool.formula_base[index]
             start, end = universe.depends_start[local], universe.depends_start[local + 1]
-            uses = [(True, base + number) for number in universe.depends[start:end]]
-            if recommends:
-                start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
-                uses += [(False, base + number) for number in universe.recommends[start:end]]
-            for needs, number in uses:
-                if number not in walked:
-                    walked.add(number)
-                    for other in sorted(left.intersection(users(number))):
-                        left.remove(other)
-                        found[other] = [(needs, package, number)]
-                        todo.append(other)
+            self._find_nearest(package, True, base, universe.depends[start:end], left)
+            start, end = universe.recommends_start[local], universe.recommends_start[local + 1]
+            if start < end and self.request.recommends:
+                self._find_nearest(package, False, base, universe.recommends[start:end], left)
         self.todo = []
+
+    def _find_nearest(self, package: int, needs: bool, base: int, numbers: Iterable[int], left: set[int]) -> None:
+        walked, choices, found, todo = self._walked, self.pool.choices, self.found, self.todo
+        for number in numbers:
+            number += base
+            if number in walked:
+                continue
+            walked.add(number)
+            users = choices(number)[0] or self.pool.users(number)
+            others = users if len(users) == 1 else sorted(left.intersection(users))
+            for other in others:
+                if other in left:
+                    left.remove(other)
+                    found[other] = [(needs, package, number)]
+                    todo.append(other)
 
     def alone(self, package: int) -> None:
         """A new version that nobody asks for by name: an update, or a supplement."""

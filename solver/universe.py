@@ -164,25 +164,29 @@ class Universe:
 
     def told(self, package: int) -> tuple[str, str, str, str]:
         """A package's name, version, repository and key."""
-        source, starts, skip = self._source, self.text_start, self._skip
+        source, starts, skip, repository = self._source, self.text_start, self._skip, self.repository[package]
         name, version, key = self.capability_text[self.name[package]], self.version[package], self.key[package]
         return (
             source[skip + starts[name] : skip + starts[name + 1]].decode(),
             source[skip + starts[version] : skip + starts[version + 1]].decode(),
-            self._few_text(self.repository[package]),
+            self._few_texts.get(repository) or self._few_text(repository),
             source[skip + starts[key] : skip + starts[key + 1]].decode(),
         )
 
     def details(self, package: int) -> tuple[int, str, int, int | None]:
         """How its version is written, its architecture, its sizes."""
-        arch = self._few_text(self.arch[package])
-        return self.scheme[package], arch, self.size(package), self.installed_size(package)
+        arch, high = self.arch[package], self.installed_high[package]
+        return (
+            self.scheme[package],
+            self._few_texts.get(arch) or self._few_text(arch),
+            self.size_high[package] << 31 | self.size_low[package],
+            None if high < 0 else high << 31 | self.installed_low[package],
+        )
 
     def _few_text(self, number: int) -> str:
-        text = self._few_texts.get(number)
-        if text is None:
-            text = self._few_texts[number] = self.text(number)
-        return text
+        if number not in self._few_texts:
+            self._few_texts[number] = self.text(number)
+        return self._few_texts[number]
 
     def relation(self, number: int) -> Relation:
         """A numbered relation as a value."""

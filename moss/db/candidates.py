@@ -12,6 +12,7 @@ from moss.db.statements import metadata_from, statement_of
 from moss.digest import PackageDigest, content_digest
 from moss.package import Metadata, Published
 from moss.repository import Candidate, Revision, Seen, candidate_key_of
+from solver.rules import Candidate as SolverCandidate
 from solver.solution import Details
 from solver.values import promise
 from solver.version import Scheme
@@ -153,20 +154,32 @@ def by_keys(database: Database, asked: Iterable[tuple[str, str, str]]) -> dict[t
 
 
 def listed(
-    database: Database, name: str, version: str, repository: str, key: str, details: Details
-) -> Candidate:
-    """What a Debian repository offers, as its universe tells of it; what that does not tell is read when it is asked
-    for."""
-
-    def whole() -> Candidate:
-        found = by_keys(database, [(name, repository, key)]).get((repository, key))
-        assert found is not None, f"the universe of {repository} has {name}, its table has not"
-        return found
-
+    database: Database, chosen: Iterable[tuple[SolverCandidate, Details]]
+) -> dict[tuple[str, str], Candidate]:
+    """What Debian repositories offer, as the universe tells of it, by repository and key; what that does not tell is
+    read when it is asked for."""
     of_metadata = promise(Metadata, "name", "version", "release", "build_release", "architecture", "scheme")
-    metadata = of_metadata(lambda: whole().metadata, name, version, 1, 1, details.arch, details.scheme)
     known = promise(Candidate, "repository", "candidate_key", "metadata", "stone_size", "installed_size")
-    return known(whole, repository, key, metadata, details.size, details.installed_size)
+    found: dict[tuple[str, str], Candidate] = {}
+    for one, details in chosen:
+        whole = partial(_whole_of, database, one)
+        metadata = of_metadata(
+            partial(_metadata_of, whole), one.name, one.version, 1, 1, details.arch, details.scheme
+        )
+        place = one.repository, one.key
+        found[place] = known(whole, *place, metadata, details.size, details.installed_size)
+    return found
+
+
+def _whole_of(database: Database, one: SolverCandidate) -> Candidate:
+    place = one.repository, one.key
+    found = by_keys(database, [(one.name, *place)]).get(place)
+    assert found is not None, f"the universe of {one.repository} has {one.name}, its table has not"
+    return found
+
+
+def _metadata_of(whole: Callable[[], Candidate]) -> Metadata:
+    return whole().metadata
 
 
 def _statement(database: Database, number: int) -> tuple[str | None, str | None]:

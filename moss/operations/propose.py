@@ -7,6 +7,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 from moss.capability import Capability, CapabilityKind
 from moss.db import candidates, generations, packages
@@ -200,13 +201,8 @@ def _offered(
     of_debian = {one.name for one in repositories(system.record) if one.uri.startswith(APT)}
     others = [one for one in new if one.repository not in of_debian]
     found = candidates.by_keys(system.offers, [(one.name, one.repository, one.key) for one in others])
-    for one in new:
-        if one.repository in of_debian:
-            told = solution.details[one.key]
-            found[one.repository, one.key] = candidates.listed(
-                system.offers, one.name, one.version, one.repository, one.key, told
-            )
-    return found
+    told = ((one, solution.details[one.key]) for one in new if one.repository in of_debian)
+    return found | candidates.listed(system.offers, told)
 
 
 def _reason(reasons: Iterator[ChoiceReason]) -> Reason | None:
@@ -232,7 +228,12 @@ def _needed(reason: Needed | Recommended) -> Reason:
     def whole() -> Reason:
         return Reason(package=by, needs=str(reason.formula))
 
-    return promise(Reason, "wish", "package", "subscription")(whole, None, by, None)
+    return _promised_reason()(whole, None, by, None)
+
+
+@cache
+def _promised_reason() -> Callable[..., Reason]:
+    return promise(Reason, "wish", "package", "subscription")
 
 
 def _why_removed(

@@ -126,9 +126,8 @@ def test_what_a_universe_tells_of_a_candidate_is_what_the_cache_has(tmp_path: Pa
         solution = solve(problem)
         assert isinstance(solution, Solution) and len(solution.chosen) == 4
         for one in solution.chosen:
-            told = candidates.listed(
-                system.offers, one.name, one.version, one.repository, one.key, solution.details[one.key]
-            )
+            ((place, told),) = candidates.listed(system.offers, [(one, solution.details[one.key])]).items()
+            assert place == ("debian", one.key)
             kept = candidates.by_keys(system.offers, [(one.name, one.repository, one.key)])["debian", one.key]
             assert (told.metadata.label, told.stone_size, told.installed_size) == (
                 kept.metadata.label, kept.stone_size, kept.installed_size,
