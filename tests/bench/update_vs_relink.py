@@ -11,10 +11,10 @@ end, upkeep included, and of that the work on the tree before the switch; `cp -a
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -69,7 +69,7 @@ def main() -> None:
         print(row("moss install, everything", first))
         updates: list[Measured] = []
         trees: list[float] = []
-        copies: list[float] = []
+        copies: list[Measured] = []
         version = 1
         for number in range(options.warm + options.rounds):
             version += 1
@@ -95,12 +95,13 @@ def main() -> None:
             nothing.append(run_alone([sys.executable, "-c", "pass"]))
             rollbacks.append(run_alone([*MOSS, "-q", "-D", str(root), "rollback", "-y"]))
     print(row("moss update, steady state", typical(updates)))
-    print(f"{'cp -al of a tree as big, synced':34} wall {median(copies):7.2f} s")
+    print(row("cp -al of a tree as big, synced", typical(copies)))
     print(row("moss rollback", typical(rollbacks)))
     print(row("python3 -c pass", typical(nothing)))
     print(f"{'tree work and sync before switch':34} wall {median(trees):7.3f} s")
-    print(f"cp -al / tree work: {median(copies) / median(trees):.1f}")
-    print(f"cp -al / moss update, to the end: {median(copies) / typical(updates).wall:.1f}")
+    copy, update = typical(copies), typical(updates)
+    print(f"cp -al / tree work: {copy.wall / median(trees):.1f}")
+    print(f"cp -al / moss update, to the end: {copy.wall / update.wall:.1f}, by CPU time {copy.cpu / update.cpu:.1f}")
     print(f"moss rollback / python3 -c pass: {typical(rollbacks).wall / typical(nothing).wall:.1f}")
 
 
@@ -119,14 +120,14 @@ def audited_tree(root: Path) -> Path:
     return root / f".moss/root/{number}/usr"
 
 
-def link_copy(tree: Path, target: Path) -> float:
+def link_copy(tree: Path, target: Path) -> Measured:
     os.sync()
     started = time.perf_counter()
-    subprocess.run(["cp", "-al", tree, target], check=True)
+    measured = run_alone(["cp", "-al", tree, target])
     os.sync()
     seconds = time.perf_counter() - started
     shutil.rmtree(target)
-    return seconds
+    return replace(measured, wall=seconds)
 
 
 if __name__ == "__main__":
