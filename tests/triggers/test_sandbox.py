@@ -316,6 +316,19 @@ def test_what_no_generation_can_have(tree: Path, text: str, words: str) -> None:
     assert words in fault.value.message and "\n" not in fault.value.message
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices")
+def test_what_says_that_something_is_gone_is_each_kind_s_own(tree: Path) -> None:
+    upper = tree.parent / "upper/share/old"
+    upper.mkdir(parents=True)
+    (upper / "a").symlink_to("gone-word")
+    assert [entry.path for entry in capture(str(upper.parents[1]), [str(tree)], "t").entries] == ["share/old/a"]
+    assert capture(str(upper.parents[1]), [str(tree)], "t", gone="gone-word").removed == ("share/old/a",)
+    os.mknod(upper / "b", stat.S_IFCHR, 0)
+    assert capture(str(upper.parents[1]), [str(tree)], "t").removed == ("share/old/b",)
+    with pytest.raises(TriggerFailed, match="a device"):
+        capture(str(upper.parents[1]), [str(tree)], "t", gone="gone-word")
+
+
 def test_where_no_sandbox_can_be_made(tree: Path) -> None:
     place = sandbox(tree)
     shutil.rmtree(os.path.join(place.base, place.upper))
