@@ -27,7 +27,13 @@ _FORM = 2
 """Raised where another row or another package of a universe is made of a paragraph than before: what was made of it
 then is not taken for it any more. (Nor is what another moss has made.)"""
 FINGERPRINT_BYTES = 16
-_FORM_OF_THIS = f"{__version__} {_FORM}".encode()[-16:]
+
+
+def _form_of(version: str, form: int) -> bytes:
+    return blake2b(f"{version} {form}".encode(), digest_size=16).digest()
+
+
+_FORM_OF_THIS = _form_of(__version__, _FORM)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*")
 _FOLD = "\0"

@@ -1,6 +1,6 @@
 """An index that changed is compiled from what was compiled before, to the very bytes that a fresh compile makes."""
 
-import gzip
+import copy
 import hashlib
 import random
 import shutil
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from moss import __version__
 from moss.db import candidates
 from moss.debian import index as index_module
 from moss.debian.compiled import Compiled
@@ -152,9 +153,12 @@ def test_what_another_moss_made_of_a_paragraph_is_not_taken_for_what_this_one_wo
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (paragraph,) = read_index([Stanza("one", "1").text.encode()], "index", ARCHITECTURES)
-    monkeypatch.setattr(index_module, "_FORM_OF_THIS", b"another")
-    (again,) = read_index([Stanza("one", "1").text.encode()], "index", ARCHITECTURES)
-    assert paragraph.fingerprint != again.fingerprint
+    form_of, version, form = index_module._form_of, __version__, index_module._FORM
+    assert form_of(version, form) == index_module._FORM_OF_THIS
+    for other in (form_of(f"{version}.1", form), form_of(version, form + 1)):
+        monkeypatch.setattr(index_module, "_FORM_OF_THIS", other)
+        (again,) = read_index([Stanza("one", "1").text.encode()], "index", ARCHITECTURES)
+        assert paragraph.fingerprint != again.fingerprint
 
 
 class Mirror:
@@ -173,7 +177,7 @@ class Mirror:
         return f"apt+file:{self.place}"
 
     def write(self) -> None:
-        write_index(self.place, text_of(self.stanzas))
+        write_index(self.place, text_of(self.stanzas), ending="")
 
     def change(self) -> None:
         self.stanzas[5] = replace(self.stanzas[5], version="99")
@@ -195,17 +199,34 @@ class Mirror:
 
     def fresh(self, place: Path) -> dict[str, bytes]:
         """The files of a root that has never read anything before."""
-        with self.system(place) as system:
-            add_repository(system, "debian", self.uri)
-        return self.files(place)
+        asked = (self.uri, text_of(self.stanzas))
+        if asked not in _FRESH:
+            with self.system(place) as system:
+                add_repository(system, "debian", self.uri)
+            _FRESH[asked] = self.files(place)
+        return _FRESH[asked]
 
     def files(self, root: Path) -> dict[str, bytes]:
         return {one.name: one.read_bytes() for one in (root / ".moss/cache/universes").iterdir()}
 
 
+_FRESH: dict[tuple[str, str], dict[str, bytes]] = {}
+"""What was asked for before: many tests change the index in one way."""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Mirror:
+    return Mirror(tmp_path_factory.mktemp("made"))
+
+
 @pytest.fixture
-def mirror(tmp_path: Path) -> Mirror:
-    return Mirror(tmp_path)
+def mirror(made: Mirror, tmp_path: Path) -> Mirror:
+    """With a copy of the root."""
+    found = copy.copy(made)
+    found.root, found.stanzas = tmp_path / "root", list(made.stanzas)
+    shutil.copytree(made.root, found.root, symlinks=True)
+    found.write()
+    return found
 
 
 def test_an_update_reads_what_changed_and_leaves_what_a_fresh_root_has(
@@ -244,7 +265,7 @@ def cut(file: Path, count: int) -> None:
 
 def of_another_repository(mirror: Mirror, *, both: bool) -> None:
     """What a repository of the same name has come to in another root, which knows it from elsewhere."""
-    elsewhere = Mirror(mirror.place.parent / "elsewhere", seed=4)
+    elsewhere = Mirror(mirror.root.with_name("elsewhere"), seed=4)
     for ending in ("", ".fingerprints") if both else ("",):
         shutil.copyfile(elsewhere.file(ending), mirror.file(ending))
 
@@ -325,8 +346,8 @@ def test_a_wrong_paragraph_among_known_ones_changes_nothing(wrong: bytes, words:
     files = mirror.files(mirror.root)
     good = text_of(mirror.stanzas[:20]).encode()
     rest = b"Architecture: amd64\nFilename: x\nSize: 1\nSHA256: " + b"0" * 64 + b"\n"
-    path = mirror.place / "dists/stable/main/binary-amd64/Packages.gz"
-    path.write_bytes(gzip.compress(good + b"\n" + wrong + rest + b"\n" + text_of(mirror.stanzas[20:]).encode()))
+    path = mirror.place / "dists/stable/main/binary-amd64/Packages"
+    path.write_bytes(good + b"\n" + wrong + rest + b"\n" + text_of(mirror.stanzas[20:]).encode())
     with mirror.system() as system, pytest.raises(CorruptData, match=words) as caught:
         update_repositories(system)
     assert str(path) in caught.value.message
