@@ -59,6 +59,12 @@ def test_what_several_repositories_offer_is_one_universe(system: System) -> None
 
 def test_what_is_merged_follows_every_change(system: System, tmp_path: Path) -> None:
     (before,) = kept(system)
+    set_priority(system, "new", 5)  # which leaves their order as it was
+    assert kept(system) != [before]
+    (universe,) = open_universes(system.root, system.offers, repositories(system.record))
+    assert sorted(universe.priorities) == [0, 5]
+    set_priority(system, "new", 0)
+    assert kept(system) == [before]
     set_priority(system, "old", 5)
     assert offered(system)[1][-2:] == ["tool 1.0-1 old", "tool 2.0-1 new"]
     (after,) = kept(system)

@@ -111,6 +111,13 @@ def test_what_is_read_off_the_first_universe_is_what_joining_all_names_finds(
     assert read_off > 10
 
 
+def test_what_another_universe_replaces_is_not_read_off_the_first() -> None:
+    offered = Universe.of([Package("a", "a", "1")])
+    gone = Universe.of([Package("b", "b", "1", conflicts=(Relation("a"),), replaces=(Relation("a"),))])
+    pool = Pool([offered, gone], ["a"])
+    assert pool.replacers(0) == {1}
+
+
 def answers(pool: Pool) -> dict[str, object]:
     """By key: the versions of each name; by text: what satisfies each relation and formula, and what comes first."""
     every = [p for p in range(len(pool)) if pool.canonical(p) == p]

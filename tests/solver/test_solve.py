@@ -239,6 +239,13 @@ def test_the_nearest_reason_is_the_same_whether_all_are_asked_for() -> None:
     assert several > 50
 
 
+def test_what_is_recommended_is_no_reason_where_nobody_asks_for_that() -> None:
+    for recommends, kind in ((True, Recommended), (False, Stayed)):
+        answer = solved(library("lib 2", "docs 1", wishes=wishes("lib"), recommends=recommends))
+        (nearest,) = one_by_one(answer.reasons, "docs 1")
+        assert isinstance(nearest, kind)
+
+
 def test_a_solution_tells_what_packages_say_for_the_caller() -> None:
     app = Package("a", "app", "1", Scheme.DEB, "x86_64", size=7 << 40, installed_size=9 << 40)
     lib = Package("l", "lib", "1", size=3, installed_size=0)
