@@ -36,6 +36,9 @@ def recover(root: Root, database: Database, effects: Effects, now: int, reporter
     entry = journal.under_way(database)
     live = generation_of_tree(root.usr)
     _check_known(root, database, live)
+    for scratch in (root.triggers, root.image):  # of who was killed; nobody else has the lock
+        if os.path.lexists(scratch):
+            discard(scratch, effects, reporter)
     if entry is not None and live is not None and live == entry.to_generation:
         finish(root, database, effects, entry, now)
         return f"{entry.command!r} was interrupted after the switch and is finished now"

@@ -140,6 +140,10 @@ class Root:
         return self.below(".moss", "triggers")
 
     @property
+    def image(self) -> str:
+        return self.below(".moss", "image")
+
+    @property
     def copies(self) -> str:
         return self.below(".moss", "copy")
 

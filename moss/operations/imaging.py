@@ -192,7 +192,7 @@ def _layout(root: str, esp: str, size: int | None, root_id: str) -> DiskLayout:
 @contextmanager
 def _scratch(system: System) -> Iterator[str]:
     """An empty directory on the root's file system; it goes when this ends."""
-    place = system.root.below(".moss", "image")
+    place = system.root.image
     system.effects.remove_tree(place)
     system.effects.mkdir(place, 0o700)
     try:

@@ -31,7 +31,7 @@ from tests.builders import Content, File, metadata, snapshot, write_package
 from tests.cli.test_json import judge
 from tests.conftest import PROJECT
 from tests.trees import differences
-from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on
+from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on, wait_until
 
 pytestmark = needs_busybox
 
@@ -388,6 +388,21 @@ def shared(world: World) -> dict[str, str]:
     found = [path for top in tops for path in sorted(top.rglob("*")) if path.is_file()]
     assert all(top.exists() == any(path.is_relative_to(top) for path in found) for top in tops), "no empty directory"
     return {str(path.relative_to(usr)): path.read_text() for path in found}
+
+
+def test_nothing_is_left_of_triggers_when_moss_was_killed(world: World, tmp_path: Path) -> None:
+    own = failing(world, tmp_path, FAILING.replace("exit 4", f"busybox sleep {LONG}"))
+    command = [sys.executable, "-m", "moss", "-D", str(own.root), "install", "-y", "failing"]
+    moss = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(sleeps_on)
+    moss.kill()
+    moss.wait()
+    assert (own.root / ".moss/triggers/failing/upper/share/half").exists()
+    (own.root / ".moss/image/root").mkdir(parents=True)
+    wait_until(lambda: not sleeps_on())
+    with own.open() as system:
+        assert system.recovered is not None and "nothing of it remains" in system.recovered and system.active == 1
+    assert not (own.root / ".moss/triggers").exists() and not (own.root / ".moss/image").exists()
 
 
 def test_an_admin_replaces_a_trigger_or_takes_it_away(world: World) -> None:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from moss.triggers.running import ENVIRONMENT, Ended, Job, run_all
 from moss.triggers.sandbox import PARTS, Sandbox, enter
 from moss.triggers.values import Delete, Handler, Run
 from moss.xattrs import attributes_in
-from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on, write_files
+from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on, wait_until, write_files
 
 pytestmark = needs_busybox
 
@@ -210,13 +210,6 @@ def test_it_ends_with_moss(tree: Path) -> None:
     os.kill(moss, signal.SIGKILL)
     os.waitpid(moss, 0)
     wait_until(lambda: not sleeps_on())
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_what_it_leaves_running_does_not_keep_anybody_waiting(tree: Path) -> None:
