@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,3 +30,11 @@ def mounted(folder: Path, kind: str, size: int, *options: str) -> Iterator[Path]
     finally:
         subprocess.run(["umount", str(point)], check=True)
         image.unlink()
+
+
+def open_to_all(place: Path) -> None:
+    """Let every user reach a folder of a test's own, through all that pytest keeps for itself above it."""
+    for folder in (place, *place.parents):
+        if folder == Path(tempfile.gettempdir()):
+            break
+        folder.chmod(0o755)

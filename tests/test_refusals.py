@@ -21,6 +21,7 @@ from moss.operations.repositories import add_repository, update_repositories
 from moss.operations.system import open_to_change, open_to_read
 from moss.operations.verbs import install_request
 from tests.builders import Content, metadata, snapshot, write_package
+from tests.filesystems import open_to_all
 
 PROJECT = Path(__file__).resolve().parents[1]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -233,8 +234,7 @@ def test_an_ordinary_user_has_a_system_of_their_own_and_is_told_of_owners_once(t
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     os.chown(theirs, 65534, 65534)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    open_to_all(tmp_path)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [str((OWNERS_NOT_APPLIED,)), "()"]
@@ -253,8 +253,7 @@ def test_a_root_that_another_owns_is_refused_in_words(root: Path) -> None:
         f"        with opener({str(root)!r}): print('opened')\n"
         "    except MossError as error: print(error.exit_code, error.remedies)\n"
     )
-    for folder in (root, *root.parents[:3]):
-        folder.chmod(0o755)
+    open_to_all(root)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [line[:2] for line in done.stdout.splitlines()] == ["10", "10"]

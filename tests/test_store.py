@@ -21,7 +21,7 @@ from moss.operations.verify import verify
 from moss.root import GenerationId
 from moss.store import Store, asset_name
 from tests.builders import Content, File, metadata
-from tests.filesystems import mounted, needs_mounts
+from tests.filesystems import mounted, needs_mounts, open_to_all
 from tests.test_transactions import Repository, changing, check_invariants, make
 from tests.trees import OWN_ENTRIES, differences
 
@@ -278,11 +278,7 @@ def test_no_setuid_file_is_within_an_ordinary_users_reach_outside_the_active_tre
         first={"bin/su": setuid, "share/1": b"1"},
         second={"bin/su": setuid, "share/2": b"2"},
     )
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent == Path("/tmp"):
-            break
-        parent.chmod(0o755)
+    open_to_all(tmp_path)
     root = tmp_path / "root"
     make(root, repository, "first")
     make(root, repository, "second")
