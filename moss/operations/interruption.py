@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from moss.errors import EndRequested
 
@@ -33,9 +34,22 @@ def _end(*_: object) -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C and requests to end back while inside; they arrive afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+    """Hold Ctrl-C and requests to end back while inside; they arrive afterwards.
+
+    Blocked is what one thread does; a signal then goes to another, and Python hears of it all the same. A thread that
+    has been joined may be there for some moments yet.
+    """
+    arrived: list[int] = []
+    handlers: dict[int, Any] = {}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
     try:
+        for number in _HELD_BACK:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                handlers[number] = signal.signal(number, lambda request, _: arrived.append(request))
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for held, handler in handlers.items():
+            signal.signal(held, handler)
+        for request in arrived:
+            signal.raise_signal(request)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
