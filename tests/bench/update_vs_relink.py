@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=230_000)
     parser.add_argument("--change", type=float, default=1.0, help="percent of the packages")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--warm", type=int, default=6, help="updates before the measured ones")
+    parser.add_argument("--warm", type=int, default=10, help="updates before the measured ones, until times level off")
     options = parser.parse_args()
     count = max(options.entries // (FILES + 11), 2)
     changed = max(round(count * options.change / 100), 1)
