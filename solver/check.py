@@ -7,7 +7,6 @@ one, and every model again shows more than it was asked for.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 
 from solver.conflict import find_conflict
@@ -19,6 +18,7 @@ from solver.request import Request, Wish
 from solver.rules import Candidate, Kind
 from solver.sat import Sat
 from solver.solution import Conflict
+from solver.uncollected import uncollected
 from solver.values import value
 
 _GREEDY_SHARE = 200  # greedy models go on while each shows half a percent of all
@@ -32,21 +32,16 @@ class Broken:
     conflict: Conflict
 
 
+@uncollected()
 def check(problem: Problem, budget: Callable[[], bool] | None = None) -> tuple[Broken, ...]:
     """The packages of the universes that cannot be installed alone, sorted, each with the reason.
 
     Of the request only the facts count. Raises OutOfBudgetError when the budget ends.
     """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        pool = Pool(problem.universes, (), problem.priorities, problem.architectures)
-        facts = Request(facts=problem.request.facts)
-        broken = sorted(_broken(pool, facts, budget), key=lambda package: pool.candidate(package))
-        return tuple(_explained(pool, facts, package, budget) for package in broken)
-    finally:
-        if collecting:
-            gc.enable()
+    pool = Pool(problem.universes, (), problem.priorities, problem.architectures)
+    facts = Request(facts=problem.request.facts)
+    broken = sorted(_broken(pool, facts, budget), key=lambda package: pool.candidate(package))
+    return tuple(_explained(pool, facts, package, budget) for package in broken)
 
 
 def _explained(pool: Pool, facts: Request, package: int, budget: Callable[[], bool] | None) -> Broken:

@@ -6,12 +6,12 @@ order in which they came. `solver.assemble` numbers, `solver.matching` finds wha
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from solver.model import ANY_ARCH, AnyOf, Formula, Operator, Package, Provide, Relation, relations_of
+from solver.uncollected import uncollected
 from solver.version import Scheme, VersionError, compare_keys
 
 if TYPE_CHECKING:
@@ -71,20 +71,15 @@ def version_matches(operator: Operator, scheme: Scheme, provided: bytes | None, 
     return wanted is not None and operator.holds(compare_keys(scheme, provided, wanted))
 
 
+@uncollected()
 def compile_packages(packages: Iterable[Package]) -> bytes:
     """The compiled table. Raises ModelError."""
-    collecting = gc.isenabled()
-    gc.disable()  # millions of small values, none of them garbage
-    try:
-        compiler = _Compiler()
-        for package in _in_order(packages, compiler.faults):
-            compiler.add(package)
-        if compiler.faults:
-            raise ModelError(compiler.faults)
-        return compiler.assembly.packed()
-    finally:
-        if collecting:
-            gc.enable()
+    compiler = _Compiler()
+    for package in _in_order(packages, compiler.faults):
+        compiler.add(package)
+    if compiler.faults:
+        raise ModelError(compiler.faults)
+    return compiler.assembly.packed()
 
 
 def _in_order(packages: Iterable[Package], faults: list[str]) -> list[Package]:

@@ -7,7 +7,6 @@ from a small problem of its own.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterable, Sequence
 
 from solver.conflict import Search, find_conflict
@@ -18,6 +17,7 @@ from solver.problem import Problem
 from solver.request import Request, Wish
 from solver.rules import Asked, Candidate, Kind, Rule
 from solver.solution import Held, Solution
+from solver.uncollected import uncollected
 from solver.values import replace, value
 
 
@@ -40,19 +40,14 @@ class HeldBack:
     downgrades: bool = False
 
 
+@uncollected()
 def why_held(problem: Problem, solution: Solution, held: Sequence[Held]) -> tuple[HeldBack, ...]:
     """What stands against each of some packages that the solution of an update holds back."""
     if not held:
         return ()
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        pool = Pool(problem.universes, problem.installed, problem.priorities, problem.architectures)
-        question = _Question(pool, problem.request, solution)
-        return tuple(map(question.answer, held))
-    finally:
-        if collecting:
-            gc.enable()
+    pool = Pool(problem.universes, problem.installed, problem.priorities, problem.architectures)
+    question = _Question(pool, problem.request, solution)
+    return tuple(map(question.answer, held))
 
 
 class _Question:

@@ -10,7 +10,6 @@ Packages of one name, version and key are one: the first in the order of univers
 
 from __future__ import annotations
 
-import gc
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, chain
@@ -20,6 +19,7 @@ from solver.compile import ARRAYS, NO_TEXT
 from solver.matching import capability_arrays, hash_slots, matched
 from solver.numbering import in_order
 from solver.tables import pieces
+from solver.uncollected import uncollected
 from solver.universe import Universe
 
 # Columns of packages whose numbers are those of texts, and those that mean the same everywhere.
@@ -32,16 +32,11 @@ _RELATION_COLUMNS = ("capability", "operator", "version", "key", "scheme", "arch
 _Row = tuple[int, ...]
 
 
+@uncollected()
 def merge(universes: Sequence[Universe], priorities: Mapping[str, int]) -> list[memoryview]:
     """The table of all their packages, in pieces to be put one after the other. It is sorted for these
     priorities of repositories; with others it means what the universes mean, but is slower to ask."""
-    collecting = gc.isenabled()
-    gc.disable()  # as in `solver.compile`
-    try:
-        return _Merger(universes).merged(priorities)
-    finally:
-        if collecting:
-            gc.enable()
+    return _Merger(universes).merged(priorities)
 
 
 class _Texts:

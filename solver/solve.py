@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 
 from solver.encode import Encoder
@@ -15,6 +14,7 @@ from solver.problem import Problem
 from solver.reasons import describe, needed
 from solver.sat import OutOfBudgetError, Sat
 from solver.solution import Conflict, Solution
+from solver.uncollected import uncollected
 from solver.values import replace, value
 
 # What every order ends with, so that nothing comes or goes for no reason.
@@ -37,6 +37,7 @@ class Effort:
 _USUAL = Effort()
 
 
+@uncollected()
 def solve(
     problem: Problem,
     budget: Callable[[], bool] | None = None,
@@ -48,8 +49,6 @@ def solve(
     returned with `proven=False`; NoAnswerError where there is none yet. Raises UnknownPackageError
     for installed keys that no universe has.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # a hundred thousand short lists, and no cycles worth a pause among them
     try:
         pool = make_pool(problem)
         optimum = optimise(pool, problem, budget, effort)
@@ -60,9 +59,6 @@ def solve(
         return describe(pool, problem, optimum)
     except OutOfBudgetError as error:
         raise NoAnswerError("the time ended before an answer was found") from error
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def make_pool(problem: Problem) -> Pool:

@@ -1,9 +1,6 @@
 """Reading what a Debian mirror offers into the cache: its Packages."""
 
-import gc
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +11,7 @@ from moss.debian.universe import IndexCompiler
 from moss.effects import as_moss_error
 from moss.foreign.apt import IndexFile, digest_of, index_files, plain_pieces
 from moss.repository import Contents
+from solver.uncollected import uncollected
 from solver.values import value
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ class PackagesSource:
     def read(self, repository: str, offer: "Offer", before: Compiled | None) -> Contents:
         """As of a stone.index. A package that several indexes list is the first's. `before`: what was read of this
         repository before, compiled; paragraphs that were there then are not taken apart again."""
-        with _uncollected():
+        with uncollected():
             compiler = IndexCompiler(repository, before)
             for index in self.files:
                 with as_moss_error(f"read {index.path}"):
@@ -58,15 +56,3 @@ def packages_source(uri: str, machine: str) -> PackagesSource:
         text = f"{apt}\n{'companions' if companions else ''}{digest_of(files)}"
         digest = hashlib.sha256(text.encode()).hexdigest()
         return PackagesSource(digest, tuple(files), apt.wanted_architecture, companions)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """A million small objects and no garbage: looking for it takes a fifth of the time."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
