@@ -14,22 +14,15 @@ from typing import NamedTuple
 from solver.compile import ARRAYS, NO_TEXT, OPERATORS
 from solver.matching import capability_arrays, hash_slots, matched
 from solver.model import Operator
-from solver.numbering import Order, picked, renumber
+from solver.numbering import FORMULAS, RELATION_COLUMNS, RELATIONS, Order, picked, renumber
 from solver.tables import pack
 from solver.version import Scheme, make_sort_key
 
-LISTS = (
-    *("depends", "recommends", "supplements", "conflicts", "breaks", "replaces"),
-    "provides_capability",
-)
+LISTS = (*FORMULAS, *RELATIONS, "provides_capability")
 START = {"provides_capability": "provides_start"}
 COLUMNS = (
     *("name", "version", "version_key", "scheme", "arch", "repository"),
     *("flags", "size_low", "size_high", "installed_low", "installed_high"),
-)
-RELATION_COLUMNS = (
-    *("relation_capability", "relation_operator", "relation_version", "relation_key"),
-    *("relation_scheme", "relation_arch"),
 )
 _OPERATOR_NUMBER = {operator: number for number, operator in enumerate(OPERATORS)}
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from array import array
 from itertools import count
 
-from solver.assemble import COLUMNS, LISTS, RELATION_COLUMNS, START, Assembly
+from solver.assemble import COLUMNS, LISTS, START, Assembly
 from solver.compile import NO_TEXT
+from solver.numbering import RELATION_COLUMNS
 from solver.universe import Universe
 
 

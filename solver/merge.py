@@ -17,7 +17,7 @@ from operator import itemgetter
 
 from solver.compile import ARRAYS, NO_TEXT
 from solver.matching import capability_arrays, hash_slots, matched
-from solver.numbering import in_order
+from solver.numbering import FORMULAS, RELATION_COLUMNS, RELATIONS, in_order
 from solver.tables import pieces
 from solver.uncollected import uncollected
 from solver.universe import Universe
@@ -25,9 +25,6 @@ from solver.universe import Universe
 # Columns of packages whose numbers are those of texts, and those that mean the same everywhere.
 _TEXTS = ("version", "version_key", "key")
 _PLAIN = ("scheme", "flags", "size_low", "size_high", "installed_low", "installed_high")
-_FORMULAS = ("depends", "recommends", "supplements")
-_RELATIONS = ("conflicts", "breaks", "replaces")
-_RELATION_COLUMNS = ("capability", "operator", "version", "key", "scheme", "arch")
 
 _Row = tuple[int, ...]
 
@@ -118,8 +115,8 @@ class _Merger:
                 strict=True,
             )
             self.relation.append(array("i", [numbers.setdefault(row, len(numbers)) for row in rows]))
-        for at, name in enumerate(_RELATION_COLUMNS):
-            self.arrays[f"relation_{name}"] = array("i", map(itemgetter(at), numbers))
+        for at, name in enumerate(RELATION_COLUMNS):
+            self.arrays[name] = array("i", map(itemgetter(at), numbers))
 
     def _number_formulas(self) -> None:
         numbers: dict[_Row, int] = {}  # of the text, the scheme, and the parts
@@ -191,9 +188,9 @@ class _Merger:
 
     def _list_all(self, order: Sequence[int]) -> None:
         """What packages list."""
-        for name in _FORMULAS:
+        for name in FORMULAS:
             self._list(name, f"{name}_start", self.formula, order)
-        for name in _RELATIONS:
+        for name in RELATIONS:
             self._list(name, f"{name}_start", self.relation, order)
         self._list("provides_capability", "provides_start", self.capability, order)
         for name in ("provides_version", "provides_key"):

@@ -14,18 +14,19 @@ from typing import NamedTuple
 
 _NOTHING = -1
 
-_OF_FORMULAS = ("depends", "recommends", "supplements")
-_OF_RELATIONS = ("part", "conflicts", "breaks", "replaces")
+# What packages list of formulas, and of relations.
+FORMULAS = ("depends", "recommends", "supplements")
+RELATIONS = ("conflicts", "breaks", "replaces")
+RELATION_COLUMNS = (
+    *("relation_capability", "relation_operator", "relation_version", "relation_key"),
+    *("relation_scheme", "relation_arch"),
+)
 _OF_CAPABILITIES = ("name", "provides_capability", "relation_capability")
 _OF_TEXTS = (
     *("version", "version_key", "arch", "repository", "provides_version", "provides_key"),
     *("relation_version", "relation_key", "relation_arch", "formula_text"),
 )
 _A_FORMULA = ("formula_text", "formula_scheme")
-_A_RELATION = (
-    *("relation_capability", "relation_operator", "relation_version", "relation_key"),
-    *("relation_scheme", "relation_arch"),
-)
 _SETS = {"repositories": "repository", "arches": "arch"}
 
 
@@ -39,12 +40,12 @@ class Mentioned(NamedTuple):
 def renumber(arrays: dict[str, array[int]]) -> Mentioned:
     """Give everything its number, in place. `arrays` are those of packages in their order, of formulas and relations;
     the sets of repositories and architectures are added."""
-    formulas = _renumbered(arrays, _OF_FORMULAS)
+    formulas = _renumbered(arrays, FORMULAS)
     arrays["part_start"], arrays["part"] = in_order(arrays["part_start"], arrays["part"], formulas)
     for name in _A_FORMULA:
         arrays[name] = picked(arrays[name], formulas)
-    relations = _renumbered(arrays, _OF_RELATIONS)
-    for name in _A_RELATION:
+    relations = _renumbered(arrays, ("part", *RELATIONS))
+    for name in RELATION_COLUMNS:
         arrays[name] = picked(arrays[name], relations)
     mentioned = Mentioned(capabilities=_renumbered(arrays, _OF_CAPABILITIES), texts=_renumbered(arrays, _OF_TEXTS))
     for several, one in _SETS.items():
