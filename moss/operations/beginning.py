@@ -6,7 +6,7 @@ from moss.db.repositories import repositories
 from moss.debian.source import PREFIX as APT
 from moss.errors import CorruptData, NetworkFailure, NotFound, TrustFailure, UsageError
 from moss.operations.machine_sources import Source
-from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.repositories import add_repository, merge_offers, update_repositories
 from moss.operations.system import System
 
 MACHINES_OWN = "apt"
@@ -39,6 +39,7 @@ def begin(system: System, sources: list[Source]) -> bool:
     again = [one.name for one in sources if one.name in known]
     if again:
         update_repositories(system, again)
+    merge_offers(system)
     return any(one.uri.startswith(APT) for one in repositories(system.record))
 
 
@@ -47,7 +48,7 @@ def _add(system: System, source: Source) -> None:
     try:
         add_repository(
             system, source.name, source.uri, trust=trust, unsigned=source.unsigned, narrowing=source.narrowing,
-            mirrors=source.mirrors, max_staleness=source.max_staleness,
+            mirrors=source.mirrors, max_staleness=source.max_staleness, merge=False,
         )  # fmt: skip
     except (CorruptData, NetworkFailure, NotFound, TrustFailure) as fault:
         if source.written_in:

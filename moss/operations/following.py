@@ -49,7 +49,7 @@ def follow(system: System, changes: RepositoryChanges) -> None:
     """Do it, one by one; what fails leaves the rest undone, and the next `sync` goes on. The model's text, which
     says so, stays as it is."""
     for name in changes.remove:
-        remove_repository(system, name, tell_model=False)
+        remove_repository(system, name, tell_model=False, merge=False)
     for one in changes.add:
         add_repository(
             system,
@@ -60,11 +60,12 @@ def follow(system: System, changes: RepositoryChanges) -> None:
             unsigned=one.unsigned,
             max_staleness=one.max_staleness or None,
             tell_model=False,
+            merge=False,
         )
         if not one.enabled:
-            set_enabled(system, one.name, enabled=False, tell_model=False)
+            set_enabled(system, one.name, enabled=False, tell_model=False, merge=False)
     for one in changes.adjust:
-        set_priority(system, one.name, one.priority, tell_model=False)
-        set_enabled(system, one.name, enabled=one.enabled, tell_model=False)
-    if changes.remove or changes.add or changes.adjust:
+        set_priority(system, one.name, one.priority, tell_model=False, merge=False)
+        set_enabled(system, one.name, enabled=one.enabled, tell_model=False, merge=False)
+    if not changes.is_empty:
         merge_offers(system)

@@ -80,13 +80,14 @@ def add_repository(
     narrowing: Narrowing | None = None,
     offline: bool = False,
     tell_model: bool = True,
+    merge: bool = True,
 ) -> Refresh:
     """Add a repository and read its index; it is not added when that fails. `offline`: one whose root is pinned is
     added though it cannot be reached, so that bundles are proven by it.
 
     `trust`, `unsigned` and `max_staleness` say who vouches for it, as `Said` has them. UsageError where what
-    narrows it down is said of another kind of repository. `tell_model`: the file of the system model then names it,
-    as with the other functions here; without that `merge_offers` is left to who follows a model, too.
+    narrows it down is said of another kind of repository. As with the other functions here: `tell_model`, the file of
+    the system model then says so; `merge`, what is on offer is merged: who changes several leaves it to `merge_offers`.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -108,50 +109,39 @@ def add_repository(
             if root is None or not offline:
                 raise
             refresh = Refresh(name, 0, changed=False)
-    with _told_in_model(system, tell_model):
+    with _changing(system, "repository added", tell_model=tell_model, merge=merge):
         recorded.add(system.record, repository, system.clock())
-    system.effects.commit_point("repository added")
-    _write_model(system)
-    if tell_model:
-        merge_offers(system)
     return refresh
 
 
-def remove_repository(system: System, name: str, *, tell_model: bool = True) -> None:
+def remove_repository(system: System, name: str, *, tell_model: bool = True, merge: bool = True) -> None:
     """NotFound when there is none of that name. What is installed from it stays."""
-    with _told_in_model(system, tell_model):
+    with _changing(system, "repository removed", tell_model=tell_model, merge=merge):
         if not recorded.remove(system.record, name):
             raise _unknown(system, name)
-    system.effects.commit_point("repository removed")
-    _write_model(system)
     candidates.forget_repository(system.offers, name)
     system.effects.commit_point("offers forgotten")
     forget_universe(system.root, name, system.effects)
     _forget_trust(system, name, None)
-    if tell_model:
-        merge_offers(system)
 
 
-def set_enabled(system: System, name: str, *, enabled: bool, tell_model: bool = True) -> None:
+def set_enabled(
+    system: System, name: str, *, enabled: bool, tell_model: bool = True, merge: bool = True
+) -> None:
     """Whether what it offers may be chosen, and whether it is read with the others. NotFound."""
-    with _told_in_model(system, tell_model):
+    what = "repository enabled" if enabled else "repository disabled"
+    with _changing(system, what, tell_model=tell_model, merge=merge):
         if not recorded.set_enabled(system.record, name, enabled=enabled):
             raise _unknown(system, name)
-    system.effects.commit_point("repository enabled" if enabled else "repository disabled")
-    _write_model(system)
-    if tell_model:
-        merge_offers(system)
 
 
-def set_priority(system: System, name: str, priority: int, *, tell_model: bool = True) -> None:
+def set_priority(
+    system: System, name: str, priority: int, *, tell_model: bool = True, merge: bool = True
+) -> None:
     """The higher one wins where two repositories offer a package. NotFound."""
-    with _told_in_model(system, tell_model):
+    with _changing(system, "priority said", tell_model=tell_model, merge=merge):
         if not recorded.set_priority(system.record, name, priority):
             raise _unknown(system, name)
-    system.effects.commit_point("priority said")
-    _write_model(system)
-    if tell_model:
-        merge_offers(system)
 
 
 def set_vouching(system: System, name: str, said: Said) -> Repository:
@@ -164,13 +154,10 @@ def set_vouching(system: System, name: str, said: Said) -> Repository:
         vouching, root = vouching_of(known.uri, said, system.transport)
         with _pinned(system, replace(known, vouching=vouching), root):
             _refresh(system, replace(known, vouching=vouching))
-    with _told_in_model(system, True):
+    with _changing(system, "vouching said"):
         recorded.set_vouching(system.record, name, vouching)
-    system.effects.commit_point("vouching said")
-    _write_model(system)
     if (vouching.by, vouching.pinned) != (known.vouching.by, known.vouching.pinned):
         _forget_trust(system, name, vouching)
-    merge_offers(system)
     return replace(known, vouching=vouching)
 
 
@@ -180,26 +167,30 @@ def merge_offers(system: System) -> None:
 
 
 @contextmanager
-def _told_in_model(system: System, tell: bool) -> Iterator[None]:
-    """A change of the repositories on record, and what the file of the system model will say of it, in one
-    transaction. A file that cannot be read stays, with a warning."""
-    with system.record.transaction():
-        yield
-        if not tell:
-            return
-        try:
-            said = file_of_repositories(system)
-        except MossError as fault:
-            system.reporter.warning(f"the system model does not name this: {fault.message}")
-            return
-        if said is not None:
-            model_file.record(system.record, said)
-
-
-def _write_model(system: System) -> None:
+def _changing(system: System, what: str, *, tell_model: bool = True, merge: bool = True) -> Iterator[None]:
+    """A change of the repositories on record and, in one transaction with it, of what the file of the system model
+    shall say; then that is written, and what is on offer now is merged."""
     from moss.recover import settle_model_file  # with it half of moss comes along; who looks needs none of it
 
+    with system.record.transaction():
+        yield
+        if tell_model:
+            _tell_model(system)
+    system.effects.commit_point(what)
     settle_model_file(system.root, system.record, system.effects, system.reporter)
+    if merge:
+        merge_offers(system)
+
+
+def _tell_model(system: System) -> None:
+    """A file that cannot be read stays, with a warning."""
+    try:
+        said = file_of_repositories(system)
+    except MossError as fault:
+        system.reporter.warning(f"the system model does not name this: {fault.message}")
+        return
+    if said is not None:
+        model_file.record(system.record, said)
 
 
 def state_named(system: System, name: str) -> RepositoryState:

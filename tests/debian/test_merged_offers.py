@@ -1,5 +1,6 @@
 """Several enabled repositories are kept as one universe, which is never another than theirs."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from moss.db.repositories import repositories
+from moss.model_text import StatedRepository
+from moss.observed_effects import Moment, ObservedEffects
 from moss.offers import open_universes
 from moss.operations import following
+from moss.operations.beginning import begin
+from moss.operations.machine_sources import Source
 from moss.operations.repositories import (
     add_repository,
     remove_repository,
@@ -25,12 +30,30 @@ OLD = (Packaged("tool", "1.0-1", fields="Depends: lib (>= 1)\n"), Packaged("lib"
 NEW = (Packaged("tool", "2.0-1", fields="Depends: lib (>= 2)\n"), Packaged("lib", "2.0-1"), Packaged("lib", "1.0-1"))
 
 
+class Merges(ObservedEffects):
+    """Which merged universes were written."""
+
+    def __init__(self) -> None:
+        super().__init__(apply_owners=os.geteuid() == 0)
+        self.written: list[str] = []
+
+    def observe(self, moment: Moment, kind: str, target: str) -> None:
+        name = os.path.basename(target)
+        if moment == "after" and kind == "rename" and name.startswith("+"):
+            self.written.append(name)
+
+
 @pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
+def merges() -> Merges:
+    return Merges()
+
+
+@pytest.fixture
+def system(tmp_path: Path, merges: Merges) -> Iterator[System]:
     """With two repositories enabled."""
     for name, packages in (("old", OLD), ("new", NEW)):
         mirror(tmp_path / name, packages, with_pool=False)
-    with open_to_change(str(tmp_path / "root"), command="test") as system:
+    with open_to_change(str(tmp_path / "root"), command="test", effects=merges) as system:
         for name in ("old", "new"):
             add_repository(system, name, f"apt+file:{tmp_path / name}")
         yield system
@@ -83,10 +106,35 @@ def test_what_is_merged_follows_every_change(system: System, tmp_path: Path) -> 
     assert not kept(system)
 
 
-def test_a_model_that_is_followed_merges_at_its_end(system: System) -> None:
-    changes = following.RepositoryChanges(remove=("old",))
-    following.follow(system, changes)
+def test_a_model_that_is_followed_merges_once_at_its_end(system: System, merges: Merges, tmp_path: Path) -> None:
+    fresh = [
+        StatedRepository(name, uri=f"apt+file:{mirror(tmp_path / name, [Packaged(name)])}") for name in ("one", "two")
+    ]
+    following.follow(
+        system,
+        following.RepositoryChanges(
+            add=(*fresh, StatedRepository("off", uri=fresh[0].uri, enabled=False)),
+            remove=("old",),
+            adjust=(StatedRepository("new", priority=5),),
+        ),
+    )
+    assert len(merges.written) == 2, "one was there before"
+    assert [file.name for file in kept(system)] == merges.written[1:]
+    every = ["lib 2.0-1 new", "lib 1.0-1 new", "one 1.0-1 one", "tool 2.0-1 new", "two 1.0-1 two"]
+    assert offered(system) == (1, every)
+    following.follow(system, following.RepositoryChanges(remove=("one", "two", "off")))
     assert not kept(system) and offered(system)[0] == 1
+
+
+def test_a_root_that_begins_with_several_merges_once(merges: Merges, tmp_path: Path) -> None:
+    sources = [
+        Source(name, f"apt+file:{mirror(tmp_path / name, [Packaged(name)], with_pool=False)}")
+        for name in ("one", "two", "three")
+    ]
+    with open_to_change(str(tmp_path / "root"), command="test", effects=merges) as system:
+        assert begin(system, sources)
+        assert [file.name for file in kept(system)] == merges.written
+        assert begin(system, sources) and len(merges.written) == 1, "nothing has changed"
 
 
 @pytest.mark.parametrize("fault", ["gone", "cut", "of another format"])
