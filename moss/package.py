@@ -92,4 +92,3 @@ class Published:
     """Bytes that its distinct files take; None where the index does not say."""
     content_id: str | None = None
     """What it is, whatever it comes in (moss/stone/content_id.py); None where the index does not say."""
-

@@ -115,5 +115,3 @@ def snapshot(top: Path, *, without: Sequence[str] = ()) -> dict[str, object]:
                 what = None
             found[os.path.normpath(os.path.join(relative, name))] = (status.st_mode, what)
     return found
-
-

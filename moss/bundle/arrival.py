@@ -133,7 +133,6 @@ class Arrival:
             elif self.is_whole:
                 raise _lacks(self.bundle, digest)
 
-
     def _hashed(self, content: Content) -> Content:
         """The same, and its SHA-256 is noted when its bytes have been taken."""
         hasher = hashlib.sha256()

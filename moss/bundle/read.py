@@ -292,4 +292,3 @@ def _patches(plain: bytes, records: int, place: Place, expected: Iterator[Delta]
         yield Patch(delta, plain[start:position])
     if count != records:
         raise place.fault(f"it holds {count} patches, its header says {records}")
-

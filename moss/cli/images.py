@@ -131,5 +131,3 @@ def _bytes(text: str | None) -> int | None:
     if found is None:
         raise UsageError(f"{text!r} is no size", remedies=["--size 4G", "--size 900M"])
     return int(found[1]) * _UNITS[found[2].upper()]
-
-

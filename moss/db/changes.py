@@ -1,7 +1,5 @@
 """Which packages a transaction changed: from the selections of its generations, or as kept when one was given up."""
 
-
-
 import apsw
 
 from moss.db.connection import Database

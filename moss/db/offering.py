@@ -16,12 +16,8 @@ from typing import Generic, TypeVar
 from moss.db.connection import Database
 
 Row = tuple[str | int | bytes | None, ...]
-
-
 Made = tuple[Row, list[str]]
 """A row without its number and repository, and what it provides besides its name."""
-
-
 Offered = TypeVar("Offered")
 
 _ROOM = 1024
@@ -112,4 +108,3 @@ class Offering(Generic[Offered]):
         self._connection.executemany(self._provide, provided)
         self._staying.update(numbers)
         self._at = numbers[-1]
-

@@ -57,5 +57,3 @@ class Network:
         made = Http(self.manners)
         self._opened.append(made)
         return made
-
-

@@ -181,6 +181,7 @@ def _run(
     inputs: dict[str, str] = {}
     names = [one.name for one in due]
     places = Places(system)
+
     def prepare(name: str) -> Job | None:
         before = [other for other in reversed(written) if other in look.waiting[name]]
         commands = look.commands(name)

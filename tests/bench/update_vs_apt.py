@@ -82,7 +82,6 @@ class Repository:
         release_text = release(self.folder, date=self.date, more="Architectures: amd64\nComponents: main\n")
         (self.folder / SUITE / "InRelease").write_bytes(self._signer.signed(release_text, "--digest-algo", "SHA256"))
 
-
     def hold(self, names: list[str]) -> None:
         """Have these as packages too, each with one file, so that moss can install them."""
         for name in names:

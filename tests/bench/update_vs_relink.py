@@ -70,12 +70,10 @@ def main() -> None:
         updates: list[Measured] = []
         trees: list[float] = []
         copies: list[Measured] = []
-        version = 1
         for number in range(options.warm + options.rounds):
-            version += 1
             start = (number * changed) % count
             for package in range(start, start + changed):
-                publish(folder, package % count, version)
+                publish(folder, package % count, 2 + number)
             run([*MOSS, "-q", "index", folder])
             os.sync()
             tree_work = Path(scratch) / "tree-work"

@@ -37,6 +37,7 @@ class Done:
 BY_SQLITE = ("/.moss/copy/",)
 """Where SQLite writes what nobody reads unless the record is lost: it makes that durable by itself."""
 
+
 class Recording(Effects):
     """Does everything, and writes it down."""
 

@@ -231,5 +231,3 @@ def test_this_machines_facts_can_stand_for_it_elsewhere(tmp_path: Path, root: Pa
     mine = [one["capability"] for one in data["facts"] if one["kind"] != "kernel"]
     assert shown(moss, root, "--facts", str(there)) == ("file", mine)
     assert moss("-D", "/", "facts", "-o", "-").out == there.read_text()
-
-

@@ -136,4 +136,3 @@ def test_rpm_orders_random_versions_alike() -> None:
     assert len(told) == len(pairs)
     for (a, b), expected in zip(pairs, told, strict=True):
         assert compare(Scheme.RPM, a, b) == int(expected), (a, b)
-

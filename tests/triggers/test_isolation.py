@@ -221,4 +221,3 @@ def test_a_time_that_is_up_ends_what_was_started(tmp_path: Path) -> None:
     end = run(place, shell(f"(busybox setsid busybox sleep {LONG} &); busybox sleep {LONG}"), timeout=0.5)
     assert end.failure == "it took longer than 0.5 s" and time.monotonic() - begun < 10
     assert not sleeps_on() and not descendants(os.getpid())
-

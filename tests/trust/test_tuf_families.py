@@ -463,5 +463,3 @@ def test_a_target_that_is_longer_than_signed_is_not_read_to_its_end(client: Clie
     file.write_bytes(b"content" + bytes(50_000_000))
     assert client.download("file") == 1 and client.contents() == []
     assert client.server.sent[f"targets/{file.name}"] < 10_000_000
-
-
