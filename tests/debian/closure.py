@@ -155,15 +155,12 @@ class _Apt:
         # `apt-get download --print-uris` is silent about files in its directory, and `install` about those
         # in its archives: questions are asked where there are none.
         os.makedirs(os.path.join(self.folder, "asking", "partial"), exist_ok=True)
-        with open(os.path.join(self.folder, "EMPTY"), "w"):
-            pass
+        self._write_status()
         if self.suite is None:
             return
         os.makedirs(os.path.join(self._lists, "partial"), exist_ok=True)
         if not os.path.exists(self._sources):
-            signed = f" [signed-by={ARCHIVE_KEYRING}]" if os.path.exists(ARCHIVE_KEYRING) else ""
-            with open(self._sources, "w") as sources:
-                sources.write(f"deb{signed} {_mirror_of_this_machine()} {self.suite} main\n")
+            self._write_sources(self._sources, ("main",))
         if not any(name.endswith("_InRelease") for name in os.listdir(self._lists)):
             self._update()
 
@@ -177,14 +174,21 @@ class _Apt:
 
     def fetch_lists(self, folder: str, components: Sequence[str], architectures: Sequence[str]) -> None:
         sources = os.path.join(folder, "sources.list")
-        signed = f" [signed-by={ARCHIVE_KEYRING}]" if os.path.exists(ARCHIVE_KEYRING) else ""
-        with open(sources, "w") as file:
-            file.write(f"deb{signed} {_mirror_of_this_machine()} {self.suite} {' '.join(components)}\n")
-        with open(os.path.join(self.folder, "EMPTY"), "w"):
-            pass
+        self._write_sources(sources, components)
+        self._write_status()
         said = [f"APT::Architectures::={one}" for one in architectures]
         said += [f"Dir::Etc::sourcelist={sources}", "Dir::Etc::sourceparts=-", f"Dir::State::lists={folder}/"]
         self._run("update", *(word for one in said for word in ("-o", one)))
+
+    def _write_sources(self, file: str, components: Sequence[str]) -> None:
+        signed = f" [signed-by={ARCHIVE_KEYRING}]" if os.path.exists(ARCHIVE_KEYRING) else ""
+        with open(file, "w") as sources:
+            sources.write(f"deb{signed} {_mirror_of_this_machine()} {self.suite} {' '.join(components)}\n")
+
+    def _write_status(self) -> None:
+        """Nothing is installed."""
+        with open(os.path.join(self.folder, "EMPTY"), "w"):
+            pass
 
     def _update(self) -> None:
         self._run("update")

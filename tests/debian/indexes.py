@@ -72,19 +72,29 @@ def mirror(
     """Write them below `directory`, which is a mirror's root then."""
     packages = list(packages)
     if with_pool:
-        for one in packages:
-            path = directory / one.filename
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(one.deb())
+        write_pool(directory, packages)
     write_index(directory, "\n".join(one.paragraph() for one in packages), suite, component, ending)
     return directory
 
 
+def write_pool(directory: Path, packages: Iterable[Packaged]) -> None:
+    """Their .debs."""
+    for one in packages:
+        path = directory / one.filename
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(one.deb())
+
+
 def write_index(
-    directory: Path, text: str, suite: str = "stable", component: str = "main", ending: str = ".gz"
+    directory: Path,
+    text: str,
+    suite: str = "stable",
+    component: str = "main",
+    ending: str = ".gz",
+    architecture: str = "amd64",
 ) -> Path:
     """An index that says `text`; the path of its file."""
-    folder_of_it = directory / "dists" / suite / component / "binary-amd64"
+    folder_of_it = directory / "dists" / suite / component / f"binary-{architecture}"
     folder_of_it.mkdir(parents=True, exist_ok=True)
     path = folder_of_it / f"Packages{ending}"
     path.write_bytes(ENDINGS[ending](text.encode()))

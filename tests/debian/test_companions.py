@@ -1,6 +1,7 @@
 """Packages of a second architecture stand beside those of the machine's own, as Debian's Multi-Arch has it."""
 
 import hashlib
+import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -28,8 +29,9 @@ from moss.operations.system import System, open_to_change
 from moss.operations.verbs import install_request, remove_request
 from moss.stone import open_stone
 from solver import Universe
+from tests.conftest import PROJECT
 from tests.debian.closure import AptUnavailable, lists_of
-from tests.debian.indexes import ENDINGS, Packaged
+from tests.debian.indexes import Packaged, write_index, write_pool
 from tests.debian.test_apt_index import LISTS, universe_text
 from tests.foreign.debmaker import Deb, Item, folder
 
@@ -61,14 +63,9 @@ def text(architecture: str, packages: tuple[Packaged, ...] = PACKAGES) -> str:
 
 
 def write_mirror(place: Path, packages: tuple[Packaged, ...] = PACKAGES) -> Path:
-    for one in packages:
-        path = place / one.filename
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(one.deb())
+    write_pool(place, packages)
     for architecture in ("amd64", "i386"):
-        path = place / f"dists/stable/main/binary-{architecture}/Packages.gz"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(ENDINGS[".gz"](text(architecture, packages).encode()))
+        write_index(place, text(architecture, packages), architecture=architecture)
     return place
 
 
@@ -298,7 +295,6 @@ def test_a_package_cannot_call_itself_a_companion(tmp_path: Path) -> None:
         convert(str(path), str(tmp_path / "stones"))
 
 
-GRAPHICS = Path(__file__).parents[2] / "fixtures/subscriptions/graphics.kdl"
 STEAM = (
     *both("libgl1", SAME), *both("libgl1-mesa-dri", SAME), *both("mesa-vulkan-drivers", SAME),
     *both("nvidia-driver-libs", SAME), Packaged("nvidia-driver", fields="Depends: nvidia-driver-libs\n"),
@@ -307,12 +303,17 @@ STEAM = (
 )  # fmt: skip
 
 
+def define_graphics(system: System) -> None:
+    """As the definitions for Debian do."""
+    place = Path(system.root.path, "etc/moss/subscriptions")
+    place.mkdir(parents=True)
+    shutil.copyfile(PROJECT / "fixtures/subscriptions/graphics.kdl", place / "graphics.kdl")
+
+
 def test_the_32_bit_driver_comes_with_steam_beside_the_64_bit_one_and_goes_with_it(tmp_path: Path) -> None:
     with machine(tmp_path) as system:
         add_both(system, write_mirror(tmp_path / "mirror", STEAM))
-        place = Path(system.root.path, "etc/moss/subscriptions")
-        place.mkdir(parents=True)
-        (place / "graphics.kdl").write_text(GRAPHICS.read_text())
+        define_graphics(system)
         install(system, "nvidia-driver", "libgl1-mesa-dri")
         assert not [one for one in names_here(system) if one.endswith(":i386")]
         install(system, "steam")
@@ -340,9 +341,7 @@ def test_wine_on_a_real_desktop_brings_32_bit_drivers(tmp_path: Path) -> None:
         pytest.skip(f"apt fetches no lists of Debian's: {fault}")
     with machine(tmp_path) as system:
         add_both(system, Path(lists))
-        place = Path(system.root.path, "etc/moss/subscriptions")
-        place.mkdir(parents=True)
-        (place / "graphics.kdl").write_text(GRAPHICS.read_text())
+        define_graphics(system)
         drivers = {"libgl1:i386", "libgl1-mesa-dri:i386", "mesa-vulkan-drivers:i386", "libc6:i386"}
         assert not any(one.endswith(":i386") for one in chosen(system, "libgl1-mesa-dri"))
         assert drivers | {"wine32:i386", "libc6", "libgl1-mesa-dri"} <= set(chosen(system, "libgl1-mesa-dri", "wine"))

@@ -36,6 +36,12 @@ SCRIPT = (
     "busybox cat /usr/share/all /etc/mine; echo new > /etc/mine; echo x > /usr/share/new;"
     " busybox rm /usr/share/items/one; busybox cat; exit 7"
 )
+TOLD_OF_SCRIPT = (
+    "The command ended with exit code 7; the system is as before.",
+    "It ran in what would be generation 2:", "Install   two 1.0-1  you asked for it",
+    "It wrote 2 paths, of which nothing is kept:", "  /usr/share/new", "  /etc/mine",
+    "It removed 1 path, which is there again:", "  /usr/share/items/one",
+)  # fmt: skip
 
 SLOW = """
 name: slow
@@ -51,13 +57,7 @@ def test_the_command_runs_in_what_would_come_and_nothing_stays(world: World) -> 
     before = state(world)
     done = moss(world, "try", "install", "two", "--", "/usr/bin/sh", "-c", SCRIPT, stdin="typed\n")
     assert done.returncode == 7, done.stderr
-    assert done.stdout.splitlines() == [
-        "1", "2", "my own", "typed",
-        "The command ended with exit code 7; the system is as before.",
-        "It ran in what would be generation 2:", "Install   two 1.0-1  you asked for it",
-        "It wrote 2 paths, of which nothing is kept:", "  /usr/share/new", "  /etc/mine",
-        "It removed 1 path, which is there again:", "  /usr/share/items/one",
-    ]  # fmt: skip
+    assert done.stdout.splitlines() == ["1", "2", "my own", "typed", *TOLD_OF_SCRIPT]
     assert state(world) == before
     assert moss(world, "verify").returncode == 0
     assert "two" not in moss(world, "list", "installed").stdout
@@ -155,12 +155,6 @@ def test_without_overlays_what_can_be_written_to_is_a_copy(world: World, tmp_pat
     said = " ".join(done.stderr.split())
     assert done.returncode == 7 and "can't create /var/mine: Read-only file system" in said, said
     assert "the command runs over private copies of /usr and /etc" in said and "overlay: " in said
-    assert done.stdout.splitlines() == [
-        "1", "2", "my own", "my own",
-        "The command ended with exit code 7; the system is as before.",
-        "It ran in what would be generation 2:", "Install   two 1.0-1  you asked for it",
-        "It wrote 2 paths, of which nothing is kept:", "  /usr/share/new", "  /etc/mine",
-        "It removed 1 path, which is there again:", "  /usr/share/items/one",
-    ]  # fmt: skip
+    assert done.stdout.splitlines() == ["1", "2", "my own", "my own", *TOLD_OF_SCRIPT]
     assert state(world) == before
     assert not (tmp_path / "place/work/upper/.moss/triggers").exists()
