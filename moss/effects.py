@@ -165,7 +165,7 @@ class Effects:
                 self.chmod(fd, mode)
             if sync:
                 self.fsync(fd)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: half a file is none
             self.unlink(name, dir_fd=dir_fd)
             raise
         finally:

@@ -70,3 +70,13 @@ def test_a_fault_goes_on_and_the_request_with_it() -> None:
         ask(signal.SIGINT)
         raise OSError("full")
     assert isinstance(caught.value.__context__, OSError)
+
+
+def test_of_several_requests_one_is_heard_and_none_is_held_on() -> None:
+    with another_thread(), pytest.raises((KeyboardInterrupt, EndRequested)), ended_on_request():
+        inside = signal.getsignal(signal.SIGTERM)
+        with uninterrupted():
+            for request in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+                ask(request)
+    assert signal.getsignal(signal.SIGTERM) is not inside
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -45,7 +45,7 @@ class Database:
             raise
         try:
             self.connection.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # as above
             self._roll_back()
             raise
 

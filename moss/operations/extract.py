@@ -46,7 +46,7 @@ def extract(stone: Stone, directory: str) -> Extracted:
             ) from error
         try:
             return _extract_into(stone, usr)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: half a package is none
             shutil.rmtree(usr, ignore_errors=True)
             raise
 

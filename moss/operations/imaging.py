@@ -129,7 +129,7 @@ def write_disk_image(
         system.reporter.stage("writing the disk")
         try:
             write_disk(path, layout, root, esp)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: half a disk is none
             if os.path.exists(path):
                 os.unlink(path)
             raise

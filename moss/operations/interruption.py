@@ -2,8 +2,7 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import ExitStack, contextmanager
 
 from moss.errors import EndRequested
 
@@ -40,16 +39,23 @@ def uninterrupted() -> Iterator[None]:
     has been joined may be there for some moments yet.
     """
     arrived: list[int] = []
-    handlers: dict[int, Any] = {}
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
-    try:
-        for number in _HELD_BACK:
-            if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                handlers[number] = signal.signal(number, lambda request, _: arrived.append(request))
-        yield
-    finally:
-        for held, handler in handlers.items():
-            signal.signal(held, handler)
+
+    def hold(request: int, _: object) -> None:
+        arrived.append(request)
+
+    def let_go() -> None:
         for request in arrived:
             signal.raise_signal(request)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    with ExitStack() as afterwards:  # the last first, and all of it: a request may arrive while that goes on
+        afterwards.callback(signal.pthread_sigmask, signal.SIG_SETMASK, _blocked())
+        afterwards.callback(let_go)
+        for number in _HELD_BACK:
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                afterwards.callback(signal.signal, number, signal.signal(number, hold))
+        yield
+
+
+def _blocked() -> set[int]:
+    """Block them in this thread; what was blocked before."""
+    return signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)

@@ -136,7 +136,7 @@ def replacing(path: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
             if durable:
                 os.fsync(aside.fileno())
             os.rename(aside.name, path)
-        except BaseException:
+        except BaseException:  # also Ctrl-C: what is aside is nobody's
             with suppress(FileNotFoundError):  # a signal came when it had its name already
                 os.unlink(aside.name)
             raise

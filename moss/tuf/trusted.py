@@ -93,7 +93,7 @@ def beginning(place: str, root: bytes, effects: Effects) -> Iterator[None]:
         effects.replace_file(os.path.join(place, _PINNED), root, mode=0o600)
     try:
         yield
-    except BaseException:
+    except BaseException:  # also Ctrl-C: nobody uses the place
         if is_new:
             effects.remove_tree(place)
             if not os.listdir(os.path.dirname(place)):
