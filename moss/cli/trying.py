@@ -49,8 +49,7 @@ def try_out(
         from moss.operations.trying import try_active, try_plan  # a dry run makes nothing
 
         if plan is None or plan.is_empty:
-            session.clear()
-            tried = try_active(system, command, _environment(system))
+            tried = try_active(system, command, _environment(system), session.clear)
         else:
             tried = try_plan(system, plan, command, _environment(system), session.clear)
     return Answer(

@@ -196,9 +196,9 @@ def _run(
             written[name] = Written(TriggerRun(name, inputs[name], "done"), Captured((), (), ()), ())
             return None
         if not places.are_prepared:
+            places.prepare()
             left = len(due) - len(written)
             system.reporter.stage("running one trigger" if left == 1 else f"running {left} triggers")
-            places.prepare()
         return places.job(name, tuple(one.handler for one in commands), before)
 
     def ended(end: Ended) -> None:

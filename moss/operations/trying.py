@@ -41,23 +41,26 @@ def try_plan(
             with Store(system.root.store, system.effects) as store:
                 make_staged(system, plan, entry, (), store, open_files)
             try:
-                begins()
-                return _try(system, os.path.join(system.root.spare, "usr"), command, environment)
+                return _try(system, os.path.join(system.root.spare, "usr"), command, environment, begins)
             finally:
                 current = journal.under_way(system.record)
                 assert current is not None and current.id == entry.id
                 undo(system.root, system.record, system.effects, current, system.clock(), system.reporter)
 
 
-def try_active(system: System, command: Sequence[str], environment: Mapping[str, str]) -> Tried:
+def try_active(
+    system: System, command: Sequence[str], environment: Mapping[str, str], begins: Callable[[], None]
+) -> Tried:
     """The same with the system as it is. NotFound when there is no generation yet."""
     if system.active is None:
         raise NotFound(f"{system.root.path} has no generation yet", remedies=["moss try install PACKAGE -- COMMAND"])
     with as_moss_error("try the active generation"):
-        return _try(system, system.root.usr, command, environment)
+        return _try(system, system.root.usr, command, environment, begins)
 
 
-def _try(system: System, tree: str, command: Sequence[str], environment: Mapping[str, str]) -> Tried:
+def _try(
+    system: System, tree: str, command: Sequence[str], environment: Mapping[str, str], begins: Callable[[], None]
+) -> Tried:
     base, scratch = system.root.state_directory, system.root.triggers
     system.effects.remove_tree(scratch)
     system.effects.mkdir(scratch, 0o700)
@@ -69,6 +72,7 @@ def _try(system: System, tree: str, command: Sequence[str], environment: Mapping
         )  # fmt: skip
         for part in parts_of(trial):
             system.effects.mkdir(os.path.join(scratch, part), 0o755)
+        begins()
         exit_code = try_out(trial, command, environment)
         for name, copy in copies.items():
             copy.end(os.path.join(scratch, f"{name}.upper"))

@@ -79,13 +79,14 @@ def test_a_change_that_changes_nothing_is_tried_in_the_active_generation(world: 
     assert done.stdout.splitlines()[1:] == ["The change would change nothing: it ran in the active generation."]
 
 
-def test_progress_is_off_the_terminal_when_the_command_begins(world: World) -> None:
+@pytest.mark.parametrize("isolation", ["overlay", "copy"])
+def test_progress_is_off_the_terminal_when_the_command_begins(world: World, isolation: str) -> None:
     world.publish("slow", {"share/moss/triggers/tx.d/slow.yaml": SLOW})
     world.refresh()
-    words = ("-D", str(world.root), "try", "install", "slow", "--", "/usr/bin/sh", "-c", "echo MINE")
-    seen = on_a_terminal(words)
+    change = ("try", "install", "slow", "--isolation", isolation)
+    seen = on_a_terminal(("-D", str(world.root), *change, "--", "/usr/bin/sh", "-c", "echo MINE"))
     before, _, _ = seen.screen.partition("MINE")
-    assert "trigger" in before, "there was progress"
+    assert "running one trigger" in before, "there was progress"
     assert not before.rpartition("\r")[2].replace("\x1b[K", ""), repr(before[-200:])
 
 
