@@ -90,8 +90,7 @@ def compiled_before(root: Root, revision: Revision) -> Compiled | None:
     try:
         with open(_file(root, revision) + _FINGERPRINTS, "rb") as file:
             sealed = file.read()
-        with open(_file(root, revision), "rb") as file:
-            universe = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        universe = _mapped(_file(root, revision))
         Universe.from_bytes(universe)  # it may be as another moss writes it
     except (OSError, ValueError, UniverseError):
         return None
@@ -141,10 +140,15 @@ def open_universe(root: Root, offers: Database, revision: Revision) -> Universe:
 def _opened(path: str) -> Universe | None:
     """A compiled universe; None where the cache has none, or one that is cut or of another version."""
     try:
-        with open(path, "rb") as file:
-            return Universe.from_bytes(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        return Universe.from_bytes(_mapped(path))
     except (OSError, ValueError, UniverseError):
         return None
+
+
+def _mapped(path: str) -> memoryview:
+    """OSError where it is not there, ValueError where it is empty."""
+    with open(path, "rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _enabled(offers: Database, repositories: Sequence[Repository]) -> list[tuple[Repository, Revision]]:

@@ -217,13 +217,11 @@ def _how(tree: TreeState, damage: Damage, mending: Mending | None) -> str:
 def mended_text(done: Mended, page: Page) -> str:
     lines = [f"Put aside: {plain(path)}" for path in done.put_aside]
     lines += [f"Not mended: {plain(text)}" for text in done.left]
-    parts = [
-        count(number, noun)
-        for number, noun in ((done.assets, "file of the store"), (done.paths, "path"), (done.trees, "tree"))
-        if number
-    ]
-    told = f"Mended {', '.join(parts).replace('file of the stores', 'files of the store')}." if parts else "Mended."
-    lines.append(told if not done.left else f"{told if parts else ''} {len(done.left)} stay damaged.".strip())
+    parts = [f"{count(done.assets, 'file')} of the store"] if done.assets else []
+    parts += [count(number, noun) for number, noun in ((done.paths, "path"), (done.trees, "tree")) if number]
+    told = [f"Mended {', '.join(parts)}."] if parts else []
+    told += [f"{len(done.left)} {'stays' if len(done.left) == 1 else 'stay'} damaged."] if done.left else []
+    lines.append(" ".join(told) or "Mended.")
     if done.lost:
         lines.append("What is lost comes back from where it still is, when you verify again:")
         ways = (("a repository", "URI"), ("a bundle", "bundle:FILE"))
