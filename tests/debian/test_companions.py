@@ -254,6 +254,17 @@ def test_companions_come_as_stones_too_and_bring_out_what_both_have_once(tmp_pat
             chosen(system, "libx:i386")
 
 
+@pytest.mark.parametrize("companion", [False, True])
+def test_recipes_come_with_the_machines_own_packages_only(tmp_path: Path, companion: bool) -> None:
+    fields = "Package: mawk\nVersion: 1\nArchitecture: i386\nDescription: x\n"
+    path = tmp_path / "mawk.deb"
+    path.write_bytes(Deb((folder("./usr/"), folder("./usr/bin/"), Item("./usr/bin/mawk", b"")), fields=fields).bytes())
+    done = convert(str(path), str(tmp_path / "stones"), companion=companion)
+    paths = {one.path for one in open_stone_layout(done.stone)}
+    assert "bin/mawk" in paths and ("bin/awk" in paths) is not companion
+    assert not done.warnings
+
+
 def open_stone_layout(path: str) -> list[Entry]:
     with open(path, "rb") as file:
         return list(open_stone(file, path).layout)
