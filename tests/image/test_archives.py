@@ -14,7 +14,7 @@ from moss.errors import NoSpace, NotFound
 from moss.image.disk import MIB, DiskLayout, bytes_below, check_tools, new_root_id, write_disk
 from tests.conftest import PROJECT
 from tests.triggers.shells import needs_busybox
-from tests.triggers.test_generations import World, made, world
+from tests.triggers.worlds import World, made, world
 
 __all__ = ["made", "world"]
 

@@ -16,7 +16,7 @@ from moss.root import GenerationId
 from tests.builders import snapshot
 from tests.trees import differences
 from tests.triggers.shells import needs_busybox
-from tests.triggers.test_generations import World, failing, made, world
+from tests.triggers.worlds import World, failing, made, world
 
 __all__ = ["made", "world"]
 

@@ -13,7 +13,7 @@ from moss.operations.imaging import find_generation, write_disk_image
 from tests.builders import Content
 from tests.conftest import PROJECT
 from tests.triggers.shells import needs_busybox
-from tests.triggers.test_generations import World, made, world
+from tests.triggers.worlds import World, made, world
 
 __all__ = ["made", "world"]
 
@@ -78,15 +78,8 @@ def test_a_disk_for_which_the_file_system_has_no_room_is_not_begun(world: World,
     assert "the kernel 6 has no initrd" in " ".join(done.stderr.split())
 
 
-def moss(world: World, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "moss", "-D", str(world.root), *words]
-    return subprocess.run(
-        command, cwd=PROJECT, capture_output=True, text=True, check=False, env={**os.environ, **environment}
-    )
-
-
 def test_a_full_file_system_is_not_the_roots(world: World) -> None:
-    done = moss(world, "image", "tar", "-o", "/dev/full")
+    done = world.moss("image", "tar", "-o", "/dev/full")
     assert done.returncode == 9 and "cannot write /dev/full: its file system is full" in done.stderr
     assert "another file system" in done.stderr and "prune" not in done.stderr
     assert not (world.root / ".moss/image").exists()
@@ -94,11 +87,11 @@ def test_a_full_file_system_is_not_the_roots(world: World) -> None:
 
 def test_builds_that_must_be_reproducible_say_the_time(world: World, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        assert moss(world, "image", "tar", "-o", str(tmp_path / name), SOURCE_DATE_EPOCH="86400").returncode == 0
+        assert world.moss("image", "tar", "-o", str(tmp_path / name), SOURCE_DATE_EPOCH="86400").returncode == 0
         world.install("two")
         world.remove("two")  # another generation with the same packages
-    assert moss(world, "image", "tar", "-o", str(tmp_path / "c"), SOURCE_DATE_EPOCH="").returncode == 0
+    assert world.moss("image", "tar", "-o", str(tmp_path / "c"), SOURCE_DATE_EPOCH="").returncode == 0
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b != c
-    done = moss(world, "image", "tar", "-o", str(tmp_path / "d"), SOURCE_DATE_EPOCH="today")
+    done = world.moss("image", "tar", "-o", str(tmp_path / "d"), SOURCE_DATE_EPOCH="today")
     assert done.returncode == 2 and "SOURCE_DATE_EPOCH" in done.stderr

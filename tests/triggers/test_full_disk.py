@@ -10,9 +10,7 @@ import pytest
 
 from tests.trees import differences
 from tests.triggers.shells import needs_busybox
-from tests.triggers.test_generations import World, failing, made, world
-
-__all__ = ["made", "world"]
+from tests.triggers.worlds import World, failing
 
 pytestmark = [needs_busybox, pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a small file system")]
 

@@ -2,11 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -16,113 +15,21 @@ from moss.db.triggers import system_runs
 from moss.errors import CorruptData, TriggerFailed
 from moss.indexing import index
 from moss.operations.activate import activate, propose_rollback
-from moss.operations.commit import commit
-from moss.operations.propose import propose
 from moss.operations.queries import installed
 from moss.operations.repositories import add_repository, update_repositories
-from moss.operations.system import System, open_to_change
 from moss.operations.system_triggers import run_system_triggers
 from moss.operations.transaction import Outcome
 from moss.operations.upkeep import keep_house
-from moss.operations.verbs import install_request, remove_request, update_request
+from moss.operations.verbs import update_request
 from moss.operations.verify import verify
-from moss.problem import ChangeRequest
-from tests.builders import Content, File, metadata, snapshot, write_package
+from tests.builders import Content, File, snapshot
 from tests.cli.test_json import judge
 from tests.conftest import PROJECT
 from tests.trees import differences
 from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on, wait_until
+from tests.triggers.worlds import COUNT, FAILING, OTHER, TRIGGERS, World, failing, shared
 
 pytestmark = needs_busybox
-
-LIST = """
-name: list
-handlers:
-    list: {run: /usr/bin/sh, args: [-c, 'cd /usr/share/items && busybox cat * > ../all; echo listed']}
-paths:
-    /usr/share/items/*: {handlers: [list]}
-"""
-COUNT = """
-name: count
-after: list
-handlers:
-    count: {run: /usr/bin/sh, args: [-c, 'busybox wc -l < /usr/share/all > /usr/share/count']}
-paths:
-    /usr/share/all: {handlers: [count]}
-    /usr/share/items/*: {handlers: [count]}
-"""
-OTHER = """
-name: other
-handlers:
-    other: {run: /usr/bin/sh, args: [-c, 'echo $(name) >> /usr/share/others; echo x > /usr/share/own']}
-paths:
-    /usr/share/other/(name:*): {handlers: [other]}
-"""
-TRIGGERS: dict[str, Content] = {
-    f"share/moss/triggers/tx.d/{name}.yaml": text for name, text in (("list", LIST), ("count", COUNT), ("other", OTHER))
-}
-
-
-class World:
-    """A repository, a root, and moss's own functions."""
-
-    def __init__(self, folder: Path) -> None:
-        self.packages, self.root = folder / "packages", folder / "root"
-        self.publish("shell", shell_files())
-        self.publish("triggers", TRIGGERS)
-        self.publish("one", {"share/items/one": "1\n"})
-        self.publish("two", {"share/items/two": "2\n", "share/other/two": ""})
-        self.publish("unrelated", {"share/doc/unrelated": "x"})
-        index(self.packages)
-        with self.open() as system:
-            add_repository(system, "main", str(self.packages / "stone.index"), unsigned=True)
-
-    def publish(self, name: str, files: dict[str, Content], release: int = 1) -> None:
-        write_package(self.packages, metadata(name, release=release), files)
-
-    def open(self, ignored: frozenset[str] = frozenset()) -> AbstractContextManager[System]:
-        return open_to_change(str(self.root), command="test", ignored_triggers=ignored)
-
-    def refresh(self) -> None:
-        index(self.packages)
-        with self.open() as system:
-            update_repositories(system)
-
-    def change(self, system: System, request: ChangeRequest) -> Outcome:
-        return commit(system, propose(system, request))
-
-    def install(self, *names: str, ignored: frozenset[str] = frozenset()) -> Outcome:
-        with self.open(ignored) as system:
-            return self.change(system, install_request(model_of(system.record, system.active), names))
-
-    def remove(self, *names: str) -> Outcome:
-        with self.open() as system:
-            there = [one.metadata.name for one in installed(system)]
-            return self.change(system, remove_request(model_of(system.record, system.active), names, there))
-
-    def moss(self, *words: str, before: tuple[str, ...] = ()) -> "subprocess.CompletedProcess[str]":
-        command = [*before, sys.executable, "-m", "moss", "-D", str(self.root), *words]
-        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-
-    def read(self, path: str) -> str | None:
-        place = self.root / "usr" / path
-        return place.read_text() if place.exists() else None
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("world")
-    World(folder).install("shell", "triggers", "one")
-    yield folder
-
-
-@pytest.fixture
-def world(tmp_path: Path, made: Path) -> World:
-    """A generation with triggers and one item."""
-    world = World.__new__(World)
-    world.packages, world.root = made / "packages", tmp_path / "root"
-    os.system(f"cp -a '{made}/root' '{tmp_path}/root'")  # hard links stay hard links
-    return world
 
 
 def reused(outcome: Outcome) -> dict[str, bool]:
@@ -140,7 +47,7 @@ def test_what_triggers_write_is_part_of_the_generation(world: World) -> None:
 
 
 def test_one_whose_program_no_package_has_waits_for_it(tmp_path: Path) -> None:
-    world = World(tmp_path)
+    world = World.begun(tmp_path)
     outcome = world.install("triggers", "one")
     assert {run.name: run.outcome for run in outcome.triggers} == dict.fromkeys(("list", "count", "other"), "inhibited")
     assert outcome.triggers[0].output == "no package of this generation has /usr/bin/sh"
@@ -180,9 +87,8 @@ def test_what_nothing_has_touched_is_used_again(world: World) -> None:
 
 
 def test_a_changed_trigger_and_a_changed_program_run_again(world: World, tmp_path: Path) -> None:
-    own = World.__new__(World)
-    own.packages, own.root = tmp_path / "packages", world.root
-    os.system(f"cp -a '{world.packages}' '{own.packages}'")
+    own = World(tmp_path / "packages", world.root)
+    shutil.copytree(world.packages, own.packages)
     changed = {**TRIGGERS, "share/moss/triggers/tx.d/other.yaml": OTHER.replace("echo x", "echo y")}
     own.publish("triggers", changed, release=2)
     index(own.packages)
@@ -231,10 +137,8 @@ def test_by_difference_and_in_full_are_the_same(world: World, tmp_path: Path) ->
         with world.open() as system:
             keep_house(system, 2)
     world.remove("two")
-    other = World.__new__(World)
-    other.packages, other.root = world.packages, tmp_path / "other"
-    with other.open() as system:
-        add_repository(system, "main", str(other.packages / "stone.index"), unsigned=True)
+    other = World(world.packages, tmp_path / "other")
+    other.add("main")
     other.install("shell", "triggers", "one", "unrelated")
     trees = [snapshot(one.root / "usr") for one in (world, other)]
     assert [tree.pop(".stateID") for tree in trees] == [(0o100644, b"4\n"), (0o100644, b"1\n")]
@@ -242,25 +146,6 @@ def test_by_difference_and_in_full_are_the_same(world: World, tmp_path: Path) ->
         tree.pop(".system-model.kdl")
     assert trees[0] == trees[1]
     assert differences(world.root) == []
-
-
-FAILING = """
-name: failing
-handlers: {fail: {run: /usr/bin/sh, args: [-c, 'echo half > /usr/share/half; echo what is wrong >&2; exit 4']}}
-paths: {/usr/share/items/*: {handlers: [fail]}}
-"""
-
-
-def failing(
-    world: World, tmp_path: Path, text: str = FAILING, name: str = "failing", scope: str = "tx"
-) -> World:
-    own = World.__new__(World)
-    own.packages, own.root = tmp_path / "packages", world.root
-    write_package(own.packages, metadata("failing"), {f"share/moss/triggers/{scope}.d/{name}.yaml": text})
-    index(own.packages)
-    with own.open() as system:
-        add_repository(system, "own", str(own.packages / "stone.index"), unsigned=True)
-    return own
 
 
 def test_a_trigger_that_fails_stops_the_transaction(world: World, tmp_path: Path) -> None:
@@ -314,7 +199,7 @@ def test_triggers_that_write_the_same_differently_must_say_who_is_first(world: W
 
 
 def failing_again(own: World, tmp_path: Path, text: str) -> World:
-    write_package(own.packages, metadata("failing", release=2), {"share/moss/triggers/tx.d/failing.yaml": text})
+    own.publish("failing", {"share/moss/triggers/tx.d/failing.yaml": text}, release=2)
     own.refresh()
     return own
 
@@ -382,14 +267,6 @@ paths:
     assert shared(own) == made and differences(own.root) == []
 
 
-def shared(world: World) -> dict[str, str]:
-    usr = world.root / "usr"
-    tops = [usr / "share" / name for name in ("gone", "kept", "doc")]
-    found = [path for top in tops for path in sorted(top.rglob("*")) if path.is_file()]
-    assert all(top.exists() == any(path.is_relative_to(top) for path in found) for top in tops), "no empty directory"
-    return {str(path.relative_to(usr)): path.read_text() for path in found}
-
-
 def test_nothing_is_left_of_triggers_when_moss_was_killed(world: World, tmp_path: Path) -> None:
     own = failing(world, tmp_path, FAILING.replace("exit 4", f"busybox sleep {LONG}"))
     command = [sys.executable, "-m", "moss", "-D", str(own.root), "install", "-y", "failing"]
@@ -437,7 +314,7 @@ paths: {'/usr/share/items/**': {handlers: [write]}}
 def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_path: Path) -> None:
     text = SYSTEM.replace("$(code)", "0")
     own = failing(world, tmp_path, FAILING.replace("exit 4", "exit 0"))
-    write_package(own.packages, metadata("cache"), {"share/moss/triggers/sys.d/cache.yaml": text})
+    own.publish("cache", {"share/moss/triggers/sys.d/cache.yaml": text})
     own.refresh()
     outcome = own.install("cache")
     assert outcome.due is not None and not (own.root / "etc/cache").exists(), "not before the answer"
@@ -455,7 +332,7 @@ def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_pa
         activate(system, propose_rollback(system))
     assert run() == () and (own.root / "etc/cache").read_text() == "1\n", "a rollback is a change too"
     text = SYSTEM.replace("$(code)", "3")
-    write_package(own.packages, metadata("cache", release=2), {"share/moss/triggers/sys.d/cache.yaml": text})
+    own.publish("cache", {"share/moss/triggers/sys.d/cache.yaml": text}, release=2)
     own.refresh()
     own.install("cache >= 1.0-2")
     (warning,) = run()
@@ -503,7 +380,7 @@ def test_what_a_trigger_of_the_system_s_leaves_running_is_ended(world: World, tm
 
 def test_a_broken_trigger_of_the_system_s_stops_before_the_switch(world: World, tmp_path: Path) -> None:
     own = failing(world, tmp_path)
-    write_package(own.packages, metadata("cache"), {"share/moss/triggers/sys.d/cache.yaml": "name: [\n"})
+    own.publish("cache", {"share/moss/triggers/sys.d/cache.yaml": "name: [\n"})
     own.refresh()
     with pytest.raises(CorruptData) as fault:
         own.install("cache")

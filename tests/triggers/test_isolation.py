@@ -20,7 +20,7 @@ from moss.triggers.values import Isolation
 from tests.builders import Content, snapshot
 from tests.trees import differences
 from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on
-from tests.triggers.test_generations import World, shared
+from tests.triggers.worlds import World, shared
 
 pytestmark = [
     needs_busybox,
@@ -85,7 +85,7 @@ cp -a over seen
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("isolation")
-    world = World(folder)
+    world = World.begun(folder)
     files: dict[str, Content] = {
         f"share/{path}": path for path in ("gone/gone1", "gone/here", "kept/one", "kept/two", "olds/a", "olds/b/c")
     }
@@ -96,15 +96,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def world_in(folder: Path, place: Path) -> World:
-    world = World.__new__(World)
-    world.packages, world.root = folder / "packages", place / "root"
-    shutil.copytree(folder / "root", world.root, symlinks=True)
-    return world
-
-
-def moss(world: World, *words: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    line = (*before, sys.executable, "-m", "moss", "-D", str(world.root), "-y", *words)
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    shutil.copytree(folder / "root", place / "root", symlinks=True)
+    return World(folder / "packages", place / "root")
 
 
 ALL_STEPS = (("shell", "triggers", "one", "files", "unrelated", "busy"), ("two",))
@@ -118,7 +111,7 @@ def test_the_same_comes_of_it(folder: Path, tmp_path: Path, isolation: Isolation
     for kind in (Isolation.OVERLAY, isolation):
         world = world_in(folder, tmp_path / kind.value)
         for names in STEPS:
-            done = moss(world, "install", *names, "--isolation", kind.value, "--json")
+            done = world.moss("install", "-y", *names, "--isolation", kind.value, "--json")
             assert done.returncode == 0, done.stderr
             runs = {run["name"]: run for run in json.loads(done.stdout)["data"]["outcome"]["triggers"]}
             assert runs["busy"]["isolation"] == kind.value and "warning" not in done.stderr
@@ -157,19 +150,19 @@ def test_a_root_on_an_overlay_gets_a_copy(folder: Path, tmp_path: Path) -> None:
 def test_the_best_that_there_is_is_taken_and_what_is_missing_is_told(folder: Path, tmp_path: Path) -> None:
     world = world_in(folder, tmp_path)
     without = ("setpriv", "--bounding-set", "-sys_admin")
-    done = moss(world, "install", "shell", "triggers", "one", before=without)
+    done = world.moss("install", "-y", "shell", "triggers", "one", before=without)
     assert done.returncode == 0, done.stderr
     assert "without namespaces" in done.stderr and "overlay: " in done.stderr and "not permitted" in done.stderr
     assert world.read("share/count") == "1\n"
-    shown = moss(world, "state", "show", "1")
+    shown = world.moss("state", "show", "1")
     assert "list (by chroot)" in shown.stdout
     with world.open() as system:
         assert {run.isolation for run in runs_of(system.record, system.active).values()} == {"", "chroot"}
     nothing = ("setpriv", "--bounding-set", "-sys_admin,-sys_chroot")
-    done = moss(world, "install", "two", before=nothing)
+    done = world.moss("install", "-y", "two", before=nothing)
     assert done.returncode == 12 and "cannot be kept from the rest" in done.stderr and "chroot: " in done.stderr
     assert world.read("share/count") == "1\n" and not (world.root / ".moss/triggers").exists()
-    done = moss(world, "install", "two", "--isolation", "overlay", before=without)
+    done = world.moss("install", "-y", "two", "--isolation", "overlay", before=without)
     assert done.returncode == 12 and "let moss choose" in done.stderr
 
 
@@ -193,7 +186,7 @@ def test_what_a_trigger_in_a_chroot_cannot_reach(folder: Path, tmp_path: Path) -
 
             index(world.packages)
             add_repository(system, "own", str(world.packages / "stone.index"), unsigned=True, priority=5)
-        done = moss(world, "install", "shell", "reaches", "one", "--isolation", "chroot", "--json")
+        done = world.moss("install", "-y", "shell", "reaches", "one", "--isolation", "chroot", "--json")
         assert done.returncode == 0, done.stderr
         (run,) = (one for one in json.loads(done.stdout)["data"]["outcome"]["triggers"] if one["name"] == "reaches")
         told = set(run["output"].splitlines())

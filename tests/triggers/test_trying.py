@@ -14,18 +14,9 @@ from tests.cli.terminals import on_a_terminal
 from tests.cli.test_json import judge
 from tests.conftest import PROJECT
 from tests.triggers.shells import needs_busybox
-from tests.triggers.test_generations import World, made, world
-
-__all__ = ["made", "world"]
+from tests.triggers.worlds import World
 
 pytestmark = needs_busybox
-
-
-def moss(
-    world: World, *words: str, stdin: str = "", before: tuple[str, ...] = ()
-) -> "subprocess.CompletedProcess[str]":
-    command = [*before, sys.executable, "-m", "moss", "-D", str(world.root), *words]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, input=stdin)
 
 
 def state(world: World) -> object:
@@ -55,18 +46,18 @@ paths:
 def test_the_command_runs_in_what_would_come_and_nothing_stays(world: World) -> None:
     (world.root / "etc/mine").write_text("my own\n")
     before = state(world)
-    done = moss(world, "try", "install", "two", "--", "/usr/bin/sh", "-c", SCRIPT, stdin="typed\n")
+    done = world.moss("try", "install", "two", "--", "/usr/bin/sh", "-c", SCRIPT, stdin="typed\n")
     assert done.returncode == 7, done.stderr
     assert done.stdout.splitlines() == ["1", "2", "my own", "typed", *TOLD_OF_SCRIPT]
     assert state(world) == before
-    assert moss(world, "verify").returncode == 0
-    assert "two" not in moss(world, "list", "installed").stdout
+    assert world.moss("verify").returncode == 0
+    assert "two" not in world.moss("list", "installed").stdout
     assert (world.install("two").generation, world.read("share/all")) == (3, "1\n2\n")
 
 
 def test_without_a_change_it_is_the_system_as_it_is(world: World) -> None:
     before = state(world)
-    done = moss(world, "--json", "try", "--", "/usr/bin/sh", "-c", "echo x > /usr/x")
+    done = world.moss("--json", "try", "--", "/usr/bin/sh", "-c", "echo x > /usr/x")
     assert done.returncode == 0 and state(world) == before
     judge("try", json.loads(done.stdout))
     assert json.loads(done.stdout)["data"] == {
@@ -75,7 +66,7 @@ def test_without_a_change_it_is_the_system_as_it_is(world: World) -> None:
 
 
 def test_a_change_that_changes_nothing_is_tried_in_the_active_generation(world: World) -> None:
-    done = moss(world, "try", "install", "one", "--", "true")
+    done = world.moss("try", "install", "one", "--", "true")
     assert done.stdout.splitlines()[1:] == ["The change would change nothing: it ran in the active generation."]
 
 
@@ -91,19 +82,19 @@ def test_progress_is_off_the_terminal_when_the_command_begins(world: World, isol
 
 
 def test_how_it_ends(world: World) -> None:
-    assert moss(world, "try", "--", "/usr/bin/nobody").returncode == 127
-    assert moss(world, "try", "--", "/usr/bin/sh", "-c", "kill -9 $$").returncode == 137
-    done = moss(world, "try", "install", "two")
+    assert world.moss("try", "--", "/usr/bin/nobody").returncode == 127
+    assert world.moss("try", "--", "/usr/bin/sh", "-c", "kill -9 $$").returncode == 137
+    done = world.moss("try", "install", "two")
     assert done.returncode == 2 and "what to run is missing" in done.stderr
-    assert moss(world, "try", "two", "--", "true").returncode == 2
-    assert moss(world, "try", "install", "nothing-of-that-name", "--", "true").returncode == 3
+    assert world.moss("try", "two", "--", "true").returncode == 2
+    assert world.moss("try", "install", "nothing-of-that-name", "--", "true").returncode == 3
 
 
 def test_what_cannot_be_made_is_not_tried(world: World) -> None:
     (world.root / "etc/moss/triggers/tx.d").mkdir(parents=True)
     (world.root / "etc/moss/triggers/tx.d/bad.yaml").write_text("name: [\n")
     before = state(world)
-    done = moss(world, "try", "install", "two", "--", "/usr/bin/sh", "-c", "echo ran")
+    done = world.moss("try", "install", "two", "--", "/usr/bin/sh", "-c", "echo ran")
     assert done.returncode == 7 and "bad.yaml" in done.stderr and "ran" not in done.stdout
     assert state(world) == before
 
@@ -112,14 +103,14 @@ def test_what_cannot_be_made_is_not_tried(world: World) -> None:
 def test_the_host_is_out_of_reach(world: World, tmp_path: Path) -> None:
     target = tmp_path / "host"
     script = f"busybox mkdir -p {tmp_path}; echo x > {target}; busybox mount -t proc p /tmp && echo mounted"
-    done = moss(world, "try", "--", "/usr/bin/sh", "-c", script)
+    done = world.moss("try", "--", "/usr/bin/sh", "-c", script)
     assert not target.exists() and "mounted" not in done.stdout
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user makes namespaces without that capability")
 def test_without_namespaces_nothing_is_tried(world: World) -> None:
     before = state(world)
-    done = moss(world, "try", "--", "/usr/bin/sh", "-c", "echo ran", before=("setpriv", "--bounding-set", "-sys_admin"))
+    done = world.moss("try", "--", "/usr/bin/sh", "-c", "echo ran", before=("setpriv", "--bounding-set", "-sys_admin"))
     said = " ".join(done.stderr.split())
     assert done.returncode == 12 and "ran" not in done.stdout and state(world) == before
     assert "a command cannot be tried on this machine" in said and "copy: " in said and "not permitted" in said

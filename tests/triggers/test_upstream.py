@@ -1,4 +1,4 @@
-"""Upstream's own example of a trigger file, as it is: read, inhibited where it says so, and run where it may."""
+"""Upstream's world example of a trigger file, as it is: read, inhibited where it says so, and run where it may."""
 
 from pathlib import Path
 
@@ -9,9 +9,7 @@ from moss.operations.verify import verify
 from moss.root import GenerationId
 from tests.builders import Content, Dir, File
 from tests.triggers.shells import needs_busybox
-from tests.triggers.test_generations import World, made, world
-
-__all__ = ["made", "world"]
+from tests.triggers.worlds import World
 
 EXAMPLE = Path(__file__).parents[3] / "shared/data/upstream-trigger.yml"
 DEPMOD = """#!/usr/bin/sh
@@ -35,30 +33,28 @@ def modules(world: World) -> dict[str, str]:
 
 
 def test_it_runs_once_for_each_kernel_and_only_where_it_may(world: World, tmp_path: Path) -> None:
-    own = World.__new__(World)
-    own.packages, own.root = world.packages, world.root
     text = EXAMPLE.read_text()
-    own.publish("upstream", {PLACE: text, "sbin/depmod": File(DEPMOD.encode(), 0o755)})
-    own.publish("linux-6.1", kernel("6.1", "a.ko", "b.ko"))
-    own.publish("linux-6.2", {**kernel("6.2", "a.ko"), "lib/modules/6.3/kernel": "a file is not what it is about"})
-    own.refresh()
-    (run,) = (one for one in own.install("upstream", "linux-6.1").triggers if one.name == "depmod")
+    world.publish("upstream", {PLACE: text, "sbin/depmod": File(DEPMOD.encode(), 0o755)})
+    world.publish("linux-6.1", kernel("6.1", "a.ko", "b.ko"))
+    world.publish("linux-6.2", {**kernel("6.2", "a.ko"), "lib/modules/6.3/kernel": "a file is not what it is about"})
+    world.refresh()
+    (run,) = (one for one in world.install("upstream", "linux-6.1").triggers if one.name == "depmod")
     assert (run.outcome, run.output) == ("inhibited", "the environment is chroot")
-    assert modules(own) == {}
-    admins = own.root / "etc/moss/triggers/tx.d/upstream.yml"
+    assert modules(world) == {}
+    admins = world.root / "etc/moss/triggers/tx.d/upstream.yml"
     admins.parent.mkdir(parents=True)
     admins.write_text(text.replace("        - chroot\n", ""))
-    own.install("linux-6.2")
-    assert modules(own) == {
+    world.install("linux-6.2")
+    assert modules(world) == {
         "6.1/modules.dep": "".join(f"/usr/lib/modules/6.1/kernel/{name}.ko\n" for name in "ab"),
         "6.2/modules.dep": "/usr/lib/modules/6.2/kernel/a.ko\n",
     }
-    assert own.read("lib/modules/said") == "-a 6.1\n-a 6.2\n"
-    with own.open() as system:
+    assert world.read("lib/modules/said") == "-a 6.1\n-a 6.2\n"
+    with world.open() as system:
         assert verify(system).is_clean
         assert runs_of(system.record, GenerationId(3))["depmod"].isolation
-    (own.root / "etc/ssh").mkdir()
-    (own.root / "etc/ssh/ssh_host_rsa_key").write_text("")
-    (run,) = (one for one in own.install("two").triggers if one.name == "depmod")
+    (world.root / "etc/ssh").mkdir()
+    (world.root / "etc/ssh/ssh_host_rsa_key").write_text("")
+    (run,) = (one for one in world.install("two").triggers if one.name == "depmod")
     assert (run.outcome, run.output) == ("inhibited", "/etc/ssh/ssh_host_rsa_key is there")
-    assert modules(own) == {}, "what it wrote goes with it"
+    assert modules(world) == {}, "what it wrote goes with it"

@@ -1,0 +1,2 @@
+from tests.triggers.worlds import made as made
+from tests.triggers.worlds import world as world
