@@ -36,7 +36,7 @@ LAYERS = (
     ("moss.repository", "moss.model", "moss.root"),
     ("moss.definitions", "moss.in_force", "moss.facts_file"),
     ("moss.subscription", "moss.facts", "moss.path_filter", "moss.cpu_level", "moss.virtualisation"),
-    ("moss.debian", "moss.versioned"),
+    ("moss.debian", "moss.versioned", "moss.relation_texts"),
     ("moss.package", "moss.layout"),
     ("moss.capability", "moss.digest", "moss.xattrs", "moss.architecture", "moss.trust"),
     ("moss.errors", "moss.kdl"),
@@ -64,6 +64,7 @@ OWNERS = {
 
 PURE = (
     *("solver", "moss.merge", "moss.plan", "moss.layout", "moss.model", "moss.capability", "moss.package", "moss.kdl"),
+    "moss.relation_texts",
     *("moss.subscription", "moss.definitions", "moss.in_force", "moss.facts", "moss.facts_file"),
     *("moss.path_filter", "moss.survey", "moss.description"),
     *("moss.cpu_level", "moss.virtualisation"),

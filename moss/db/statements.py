@@ -8,17 +8,14 @@ from functools import partial
 from typing import Any
 
 from moss.capability import Capability
-from moss.package import Metadata, Relations
-from solver.formula import parse_formula, parse_relation
-from solver.model import Provide
+from moss.package import Metadata
+from moss.relation_texts import relations_of, texts_of
 from solver.values import later
 from solver.version import Scheme
 
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 _TEXTS = ("summary", "description", "homepage", "source_id")
 _CAPABILITIES = ("depends", "provides", "conflicts")
-_FORMULAS = ("depends", "recommends", "supplements")
-_RELATIONS = ("conflicts", "breaks", "replaces")
 
 
 def statement_of(metadata: Metadata) -> str:
@@ -32,13 +29,7 @@ def statement_of(metadata: Metadata) -> str:
     if metadata.source_digest is not None:
         found["source_digest"] = metadata.source_digest
     if metadata.rich_relations is not None:
-        found["relations"] = {
-            key: [str(item) for item in getattr(metadata.rich_relations, key)]
-            for key in (*_FORMULAS, "provides", *_RELATIONS)
-            if getattr(metadata.rich_relations, key)
-        }
-        if metadata.rich_relations.serves_every_architecture:
-            found["relations"]["multi-arch"] = ["foreign"]
+        found["relations"] = texts_of(metadata.rich_relations)
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 
 
@@ -63,7 +54,7 @@ def metadata_from(
         provides=tuple(map(Capability.parse, found.get("provides", ()))),
         conflicts=tuple(map(Capability.parse, found.get("conflicts", ()))),
         source_digest=found.get("source_digest"),
-        rich_relations=None if relations is None else _relations_from(relations),
+        rich_relations=None if relations is None else relations_of(relations),
     )
 
 
@@ -77,21 +68,3 @@ def metadata_later(
         name=name, version=version, release=release, build_release=build_release, architecture=architecture,
         scheme=_SCHEMES[scheme],
     )  # fmt: skip
-
-
-def _relations_from(found: dict[str, list[str]]) -> Relations:
-    return Relations(
-        depends=tuple(map(parse_formula, found.get("depends", ()))),
-        recommends=tuple(map(parse_formula, found.get("recommends", ()))),
-        supplements=tuple(map(parse_formula, found.get("supplements", ()))),
-        provides=tuple(map(_provide_from, found.get("provides", ()))),
-        conflicts=tuple(map(parse_relation, found.get("conflicts", ()))),
-        breaks=tuple(map(parse_relation, found.get("breaks", ()))),
-        replaces=tuple(map(parse_relation, found.get("replaces", ()))),
-        serves_every_architecture="foreign" in found.get("multi-arch", ()),
-    )
-
-
-def _provide_from(text: str) -> Provide:
-    relation = parse_relation(text)
-    return Provide(relation.name, relation.version)

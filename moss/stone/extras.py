@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from moss.digest import PackageDigest
 from moss.package import Metadata, Relations
+from moss.relation_texts import FOREIGN, MULTI_ARCH, WORDS, relations_of, texts_of
 from moss.stone.container import Place
-from solver.formula import FormulaError, parse_formula, parse_relation
-from solver.model import Formula, Operator, Provide, Relation
+from solver.formula import FormulaError
 from solver.values import replace
 from solver.version import Scheme
 
@@ -31,9 +31,6 @@ SOURCE = "moss.source/1"
 INSTALLED_SIZE = "moss.installed-size/1"
 SUBSCRIPTIONS = "moss.subscriptions/1"
 CONTENT_ID = "moss.content-id/1"
-
-_WORDS = ("depends", "recommends", "supplements", "provides", "conflicts", "breaks", "replaces")
-_MULTI_ARCH, _FOREIGN = "multi-arch", "foreign"
 
 _SCHEMES = {scheme.name.lower(): scheme for scheme in Scheme}
 _PREFIX = re.compile(r"[0-9a-f]{64}/")
@@ -145,29 +142,13 @@ def encode_extras(metadata: Metadata) -> dict[str, bytes]:
 
 
 def _encode_relations(relations: Relations) -> bytes:
-    texts: dict[str, list[str]] = {}
-    for word in _WORDS:
-        values: tuple[Formula | Provide, ...] = getattr(relations, word)
-        if values:
-            texts[word] = [str(value) for value in values]
-    if relations.serves_every_architecture:
-        texts[_MULTI_ARCH] = [_FOREIGN]
-    return json.dumps(texts, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return json.dumps(texts_of(relations), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _decode_relations(raw: bytes, place: Place) -> Relations:
     texts = _relation_texts(raw, place)
     try:
-        return Relations(
-            depends=tuple(map(parse_formula, texts.get("depends", ()))),
-            recommends=tuple(map(parse_formula, texts.get("recommends", ()))),
-            supplements=tuple(map(parse_formula, texts.get("supplements", ()))),
-            provides=tuple(map(_provide, texts.get("provides", ()))),
-            conflicts=tuple(map(parse_relation, texts.get("conflicts", ()))),
-            breaks=tuple(map(parse_relation, texts.get("breaks", ()))),
-            replaces=tuple(map(parse_relation, texts.get("replaces", ()))),
-            serves_every_architecture=_MULTI_ARCH in texts,
-        )
+        return relations_of(texts)
     except FormulaError as error:
         raise place.fault(f"attribute {RELATIONS}: {error}") from error
 
@@ -180,20 +161,13 @@ def _relation_texts(raw: bytes, place: Place) -> dict[str, list[str]]:
     if not isinstance(texts, dict):
         raise place.fault(f"attribute {RELATIONS} is not a JSON object")
     for word, values in texts.items():
-        if word not in (*_WORDS, _MULTI_ARCH):
+        if word not in WORDS:
             raise place.fault(f"attribute {RELATIONS} has the unknown word {word!r}")
         if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise place.fault(f"attribute {RELATIONS}: '{word}' is not a list of texts")
-        if word == _MULTI_ARCH and values != [_FOREIGN]:
-            raise place.fault(f"attribute {RELATIONS}: '{word}' is not ['{_FOREIGN}']")
+        if word == MULTI_ARCH and values != [FOREIGN]:
+            raise place.fault(f"attribute {RELATIONS}: '{word}' is not ['{FOREIGN}']")
     return texts
-
-
-def _provide(text: str) -> Provide:
-    relation: Relation = parse_relation(text)
-    if relation.arch is not None or relation.operator not in (None, Operator.EQ):
-        raise FormulaError(text, 0, "a capability, perhaps with '(= version)'")
-    return Provide(relation.name, relation.version)
 
 
 def _decode_scheme(raw: bytes, place: Place) -> Scheme:
