@@ -23,9 +23,12 @@ error. The numbers are documented in docs/exit-codes.md and are never given a ne
 The world's faults are `MossError`s; moss's own faults are `assert`s and tracebacks.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from solver.values import value
+
+_T = TypeVar("_T")
 
 
 class MossError(Exception):
@@ -160,3 +163,19 @@ class Terminated(Interrupted):
 
 class EndRequested(KeyboardInterrupt):
     """SIGTERM or SIGHUP has come: what is done about Ctrl-C is done about it."""
+
+
+def read_each(read: Callable[[str], _T], texts: Iterable[str]) -> tuple[_T, ...]:
+    """What `read` makes of every text; one UsageError tells of all that cannot be read."""
+    found: list[_T] = []
+    faults: list[UsageError] = []
+    for text in texts:
+        try:
+            found.append(read(text))
+        except UsageError as fault:
+            faults.append(fault)
+    if faults:
+        first = faults[0]
+        because = [fault.message for fault in faults[1:]]
+        raise UsageError(first.message, because=because, remedies=first.remedies) from first
+    return tuple(found)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from moss.capability import Capability
-from moss.errors import NotFound, UsageError
+from moss.errors import NotFound, UsageError, read_each
 from moss.subscription import Switch
 from solver.formula import FormulaError, parse_relation
 from solver.model import Relation
@@ -225,19 +225,7 @@ def _all_there(names: set[str], there: set[str], word: str) -> None:
 
 def checked_wishes(texts: Iterable[str]) -> tuple[Wish, ...]:
     """Read every text; one UsageError tells of all that cannot be read."""
-    wishes: list[Wish] = []
-    faults: list[UsageError] = []
-    for text in texts:
-        try:
-            wishes.append(Wish.parse(text))
-        except UsageError as fault:
-            faults.append(fault)
-    if faults:
-        first = faults[0]
-        raise UsageError(
-            first.message, because=[fault.message for fault in faults[1:]], remedies=first.remedies
-        ) from first
-    return tuple(wishes)
+    return read_each(Wish.parse, texts)
 
 
 def wished(model: SystemModel, name: str) -> Wish:

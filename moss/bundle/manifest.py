@@ -17,6 +17,7 @@ from moss.model import Hold, Pin, SystemModel, Wish
 from moss.path_filter import NOTHING_OMITTED, PathFilter, as_plain, from_plain
 from moss.root import GenerationId
 from moss.stone.container import Compression, PayloadKind, Place
+from moss.stone.objects import json_object
 from moss.subscription import Setting, Switch
 from solver.values import value
 
@@ -166,12 +167,7 @@ def _package_plain(package: BundledPackage) -> dict[str, object]:
 
 def decode_manifest(plain: bytes, place: Place) -> Manifest:
     """CorruptData unless it is exactly what `encode` would write; FormatTooNew for a later format."""
-    try:
-        found = json.loads(plain)
-    except (ValueError, RecursionError) as fault:
-        raise place.fault(f"it is not JSON ({fault})") from fault
-    if not isinstance(found, dict):
-        raise place.fault("it is not a JSON object")
+    found = json_object(plain, place, "it")
     number = found.get("format")
     if isinstance(number, int) and number > FORMAT:
         raise place.too_new(f"the bundle is of format {number}, this moss reads {FORMAT}")

@@ -14,6 +14,7 @@ from moss.digest import PackageDigest, payload_checksum
 from moss.path_filter import PathFilter, as_plain, from_plain
 from moss.root import GenerationId
 from moss.stone.container import Compression, FileHeader, PayloadHeader, PayloadKind, StoneKind
+from moss.stone.objects import json_object
 from moss.stone.streams import Source, Writable
 from solver.values import value
 
@@ -70,12 +71,7 @@ def read_receipt(file: BinaryIO, name: str) -> Receipt:
     if payloads != 1:
         raise place.fault(f"a receipt has one payload, this one {payloads}")
     source.expect_end()
-    try:
-        found = json.loads(plain)
-    except (ValueError, RecursionError) as fault:
-        raise place.fault(f"it is not JSON ({fault})") from fault
-    if not isinstance(found, dict):
-        raise place.fault("it is not a JSON object")
+    found = json_object(plain, place, "it")
     number, system, generation = found.get("format"), found.get("system"), found.get("generation")
     if isinstance(number, int) and number > FORMAT:
         raise place.too_new(f"the receipt is of format {number}, this moss reads {FORMAT}")

@@ -9,7 +9,7 @@ from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.signing import known_content_ids, sign_index, signed_data, signed_line, signing_keys
 from moss.cli.text import Page, count, plain, size
-from moss.errors import MossError, UsageError
+from moss.errors import MossError, read_each
 from moss.foreign.deb import Converted, Failed, convert_all
 from moss.indexing import index as index_directory
 from moss.package import Metadata
@@ -70,9 +70,9 @@ def pack(
         description=description,
         homepage=homepage,
         licenses=tuple(licenses or ()),
-        depends=_capabilities(depends),
-        provides=_capabilities(provides),
-        conflicts=_capabilities(conflicts),
+        depends=read_each(Capability.parse, depends or ()),
+        provides=read_each(Capability.parse, provides or ()),
+        conflicts=read_each(Capability.parse, conflicts or ()),
     )
     session.stage(f"packing {tree}")
     packed = pack_tree(tree, metadata, output)
@@ -177,23 +177,6 @@ def converted_text(converted: list[Converted], page: Page) -> str:
     lines = [f"{plain(one.stone)}: {size(one.size)}\n" for one in converted] if page.verbose else []
     total = sum(one.size for one in converted)
     return "".join(lines) + f"{count(len(converted), 'package')} converted, {size(total)}.\n"
-
-
-def _capabilities(texts: list[str] | None) -> tuple[Capability, ...]:
-    """Read every text; one UsageError tells of all that cannot be read."""
-    read: list[Capability] = []
-    faults: list[UsageError] = []
-    for text in texts or ():
-        try:
-            read.append(Capability.parse(text))
-        except UsageError as fault:
-            faults.append(fault)
-    if faults:
-        first = faults[0]
-        raise UsageError(
-            first.message, because=[fault.message for fault in faults[1:]], remedies=first.remedies
-        ) from first
-    return tuple(read)
 
 
 def _failure(failed: list[Failed], asked: int) -> MossError:

@@ -21,6 +21,7 @@ from moss.digest import PackageDigest
 from moss.package import Metadata, Relations
 from moss.relation_texts import FOREIGN, MULTI_ARCH, WORDS, relations_of, texts_of
 from moss.stone.container import Place
+from moss.stone.objects import json_object
 from solver.formula import FormulaError
 from solver.values import replace
 from solver.version import Scheme
@@ -86,11 +87,8 @@ def decode_definitions(attributes: Mapping[str, bytes], place: Place) -> dict[st
     raw = attributes.get(SUBSCRIPTIONS)
     if raw is None:
         return {}
-    try:
-        texts = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise place.fault(f"attribute {SUBSCRIPTIONS} is not JSON ({error})") from error
-    if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+    texts = json_object(raw, place, f"attribute {SUBSCRIPTIONS}")
+    if not all(isinstance(text, str) for text in texts.values()):
         raise place.fault(f"attribute {SUBSCRIPTIONS} is not a JSON object of texts")
     for name in texts:
         if not _FILE.match(name):
@@ -154,12 +152,7 @@ def _decode_relations(raw: bytes, place: Place) -> Relations:
 
 
 def _relation_texts(raw: bytes, place: Place) -> dict[str, list[str]]:
-    try:
-        texts = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise place.fault(f"attribute {RELATIONS} is not JSON ({error})") from error
-    if not isinstance(texts, dict):
-        raise place.fault(f"attribute {RELATIONS} is not a JSON object")
+    texts = json_object(raw, place, f"attribute {RELATIONS}")
     for word, values in texts.items():
         if word not in WORDS:
             raise place.fault(f"attribute {RELATIONS} has the unknown word {word!r}")
