@@ -30,7 +30,7 @@ from moss.path_filter import Omission, PathFilter, pattern_fault
 from moss.plan import Chosen, Plan
 from solver.values import replace
 from tests.builders import Content, Dir, File, Link, metadata
-from tests.test_transactions import Repository, changing, plan_for
+from tests.transactions import Repository, changing, plan_for
 from tests.trees import active_generation, differences, store_differences
 
 STEPS = 10

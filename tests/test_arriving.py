@@ -12,7 +12,7 @@ from moss.observed_effects import Moment, ObservedEffects
 from moss.operations.cache import orphans
 from tests.builders import metadata
 from tests.counting import CountingEffects
-from tests.test_transactions import Repository, changing, crash_at, make
+from tests.transactions import Repository, changing, crash_at, make
 
 STEP = 1 if os.environ.get("MOSS_SLOW") else 6
 FILES = {f"share/many/{number}": f"content {number}" for number in range(12)}

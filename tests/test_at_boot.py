@@ -18,7 +18,7 @@ from moss.operations.transaction import Outcome
 from moss.operations.upkeep import keep_house
 from moss.root import GenerationId
 from tests.builders import metadata, snapshot
-from tests.test_transactions import Repository, changing, check_invariants, crash_at, make, plan_for, rollback
+from tests.transactions import Repository, changing, check_invariants, crash_at, make, plan_for, rollback
 from tests.trees import differences
 
 STEP = 2

@@ -14,7 +14,7 @@ from moss.busy import user_of
 from moss.operations.upkeep import keep_house
 from tests.builders import Content, metadata, snapshot
 from tests.processes import doing, needs_namespaces, thread_in, with_mounts
-from tests.test_transactions import Repository, changing, make
+from tests.transactions import Repository, changing, make
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from moss.operations.system import open_to_change
 from tests.counting import CountingEffects
 from tests.histories import fill
 from tests.test_spare import tidy
-from tests.test_transactions import Repository, changing, make
+from tests.transactions import Repository, changing, make
 
 SLOW = bool(os.environ.get("MOSS_SLOW"))
 

@@ -11,7 +11,7 @@ from moss.cli.main import main
 from moss.left_behind import LeftBehind, unit_of
 from tests.builders import metadata
 from tests.processes import doing, needs_namespaces, with_mounts
-from tests.test_transactions import Repository, make, rollback
+from tests.transactions import Repository, make, rollback
 
 PROTECTED = 'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"'
 """What ProtectSystem= makes of /usr."""

@@ -10,19 +10,11 @@ import pytest
 from moss.cli.main import main
 from tests.builders import metadata, write_package
 from tests.foreign.debmaker import Deb, Item, folder
-from tests.test_verify import TOOL, Machine, copied, flip, hide
+from tests.machine import TOOL, Machine, flip, hide
+from tests.machine import machine as machine
+from tests.machine import template as template
 
 BIG = "share/big"
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    return Machine(tmp_path_factory.mktemp("machine"))
-
-
-@pytest.fixture
-def machine(template: Machine, tmp_path: Path) -> Machine:
-    return copied(template, tmp_path / "machine")
 
 
 def cached(machine: Machine, file: Path, name: str | None = None) -> Path:

@@ -26,7 +26,7 @@ from moss.reporter import Silence
 from moss.root import GenerationId
 from solver.values import replace
 from tests.builders import Content, Dir, Link, metadata
-from tests.test_transactions import Repository, changing, check_invariants, plan_for, rollback
+from tests.transactions import Repository, changing, check_invariants, plan_for, rollback
 from tests.trees import OWN_ENTRIES, differences, store_differences
 
 DOCS: PathFilter = (Omission("docs", ("share/doc/**",)),)

@@ -26,7 +26,7 @@ from tests.builders import Content, File, metadata, write_package
 from tests.conftest import PROJECT
 from tests.counting import CountingEffects
 from tests.crash.world import PACKAGES
-from tests.test_transactions import Repository, changing, make, plan_for
+from tests.transactions import Repository, changing, make, plan_for
 from tests.triggers.shells import needs_busybox, shell_files
 
 SIZES = (2_000, 20_000) if os.environ.get("MOSS_SLOW") else (300, 3_000)

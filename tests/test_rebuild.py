@@ -16,22 +16,14 @@ from moss.operations.system import default_effects
 from moss.reporter import Silence
 from moss.root import Root
 from tests.builders import snapshot
+from tests.machine import Machine, copied
+from tests.machine import machine as machine
+from tests.machine import template as template
 from tests.test_copying import Telling, compared
-from tests.test_transactions import crash_at
-from tests.test_verify import Machine, copied
+from tests.transactions import crash_at
 from tests.trees import OWN_ENTRIES, differences
 
 STEP = 1 if os.environ.get("MOSS_SLOW") else 7
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    return Machine(tmp_path_factory.mktemp("machine"))
-
-
-@pytest.fixture
-def machine(template: Machine, tmp_path: Path) -> Machine:
-    return copied(template, tmp_path / "machine")
 
 
 def settle(machine: Machine) -> Path:

@@ -22,7 +22,7 @@ from moss.root import GenerationId
 from tests.builders import Content, File, Link, metadata, write_package
 from tests.conftest import PROJECT
 from tests.processes import needs_namespaces
-from tests.test_transactions import Repository, changing, check_invariants, make, rollback
+from tests.transactions import Repository, changing, check_invariants, make, rollback
 
 SHELLS = {"sh": ("sh",), "bash": ("bash", "--posix"), "busybox": ("busybox", "sh")}
 """What a rescue disk or an initramfs has."""

@@ -13,7 +13,7 @@ from moss.operations.space import Needs, needed
 from moss.operations.upkeep import keep_house
 from tests.builders import Content, Dir, File, Link, metadata, snapshot
 from tests.filesystems import mounted, needs_mounts
-from tests.test_transactions import Repository, changing, check_invariants, make
+from tests.transactions import Repository, changing, check_invariants, make
 
 MIB = 1 << 20
 

@@ -27,7 +27,7 @@ from moss.reporter import Silence
 from moss.root import GenerationId
 from tests.builders import Content, Dir, File, Link, metadata, snapshot
 from tests.histories import run_histories
-from tests.test_transactions import Repository, changing, check_invariants, crash_at, make, plan_for
+from tests.transactions import Repository, changing, check_invariants, crash_at, make, plan_for
 from tests.trees import differences
 
 SLOW = bool(os.environ.get("MOSS_SLOW"))

@@ -22,7 +22,7 @@ from moss.root import GenerationId
 from moss.store import Store, asset_name
 from tests.builders import Content, File, metadata
 from tests.filesystems import mounted, needs_mounts, open_to_all
-from tests.test_transactions import Repository, changing, check_invariants, make
+from tests.transactions import Repository, changing, check_invariants, make
 from tests.trees import OWN_ENTRIES, differences
 
 AS_ROOT = os.geteuid() == 0

@@ -12,7 +12,7 @@ from moss.operations.retention import propose_pruning, retire
 from moss.operations.system import open_to_change
 from moss.operations.transaction import Outcome
 from tests.builders import Content, metadata
-from tests.test_transactions import Repository, plan_for
+from tests.transactions import Repository, plan_for
 
 OS_RELEASE = 'ID=testos\nPRETTY_NAME="Test OS 1"\n'
 LOADER = b"MZ #### LoaderInfo: systemd-boot %s ####\0"

@@ -18,7 +18,7 @@ from moss.operations.system import open_to_change, open_to_read
 from moss.root import GenerationId
 from tests.boot.menus import OS_RELEASE, Machine, Shop, kernel, shop
 from tests.conftest import PROJECT
-from tests.test_transactions import plan_for
+from tests.transactions import plan_for
 
 BLESS = "lib/systemd/system/systemd-bless-boot.service"
 

@@ -13,7 +13,7 @@ from moss.operations.upkeep import keep_house
 from moss.path_filter import Omission, PathFilter
 from solver.values import replace
 from tests.builders import Content, metadata
-from tests.test_transactions import Repository, changing, check_invariants, plan_for
+from tests.transactions import Repository, changing, check_invariants, plan_for
 from tests.trees import differences, store_differences
 
 DOCS: PathFilter = (Omission("docs", ("share/doc/**",)),)

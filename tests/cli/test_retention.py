@@ -9,7 +9,7 @@ import pytest
 
 from tests.builders import snapshot
 from tests.cli.conftest import Moss, Place
-from tests.test_verify import Machine
+from tests.machine import Machine
 from tests.trees import differences
 
 
@@ -166,7 +166,7 @@ def test_what_a_tree_still_links_to_frees_nothing(used: Place, moss: Moss) -> No
 
 def test_what_generations_share_comes_free_with_the_last_of_them(tmp_path: Path, moss: Moss) -> None:
     """In a root with its hard links: tool 1 is in generations 1 and 2."""
-    machine = Machine(tmp_path)
+    machine = Machine.made(tmp_path)
     place = Place(tmp_path, machine.packages, machine.root)
     freed = []
     for number in ("1", "2"):
