@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from itertools import count
+from operator import sub
 
 from solver.assemble import COLUMNS, LISTS, START, Assembly
 from solver.compile import NO_TEXT
@@ -45,12 +46,14 @@ class Continued(Assembly):
             self._formulas[said, scheme, *parts[starts[number] : starts[number + 1]]] = number
 
     def _know_packages(self, universe: Universe) -> None:
-        self._rows = array("i", bytes(4 * len(COLUMNS) * len(universe)))
+        rows = array("i", bytes(4 * len(COLUMNS) * len(universe)))
         for at, name in enumerate(COLUMNS):
-            self._rows[at :: len(COLUMNS)] = _own(getattr(universe, name))
-        self._ends = array("i", bytes(4 * len(LISTS) * len(universe)))
+            rows[at :: len(COLUMNS)] = _own(getattr(universe, name))
+        self._rows = bytearray(rows.tobytes())
+        self._sizes = array("i", bytes(4 * len(LISTS) * len(universe)))
         for at, name in enumerate(LISTS):
-            self._ends[at :: len(LISTS)] = _own(getattr(universe, START.get(name, f"{name}_start")))[1:]
+            start = getattr(universe, START.get(name, f"{name}_start"))
+            self._sizes[at :: len(LISTS)] = array("i", map(sub, start[1:], start))
             self._listed[name] = _own(getattr(universe, name))
         self._provides_version, self._provides_key = _own(universe.provides_version), _own(universe.provides_key)
 

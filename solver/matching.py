@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, pairwise, repeat
+from operator import sub
 from typing import Protocol
 from zlib import crc32
 
 from solver.compile import EVERY_ARCH, NO_TEXT, OPERATORS, any_arch, version_matches, without_arch
+from solver.numbering import picked
 from solver.version import Scheme
 
 Arrays = Mapping[str, "array[int]"]
@@ -30,21 +32,22 @@ def hash_slots(texts: Sequence[bytes]) -> array[int]:
     while size < 2 * len(texts):
         size *= 2
     slots = array("i", bytes(4 * size))
-    for number, text in enumerate(texts, 1):
-        slot = crc32(text) & (size - 1)
+    for number, slot in enumerate(map(crc32, texts), 1):
+        slot &= size - 1
         while slots[slot]:
             slot = (slot + 1) & (size - 1)
         slots[slot] = number
     return slots
 
 
-def grouped(count: int, groups: Sequence[int]) -> tuple[array[int], list[int]]:
-    """Things by the group each is in, of `count` groups: where each group starts, and their order."""
+def grouped(count: int, groups: Sequence[int], order: Iterable[int] | None = None) -> tuple[array[int], list[int]]:
+    """Things by the group each is in, of `count` groups: where each group starts, and all in its order; within a group
+    in the order given, or that of their numbers."""
     sizes = [0] * count
     for group in groups:
         sizes[group] += 1
-    order = sorted(range(len(groups)), key=groups.__getitem__)
-    return array("i", accumulate(sizes, initial=0)), order
+    placed = sorted(range(len(groups)) if order is None else order, key=groups.__getitem__)
+    return array("i", accumulate(sizes, initial=0)), placed
 
 
 def capability_arrays(count: int, arrays: Arrays) -> dict[str, array[int]]:
@@ -68,24 +71,17 @@ def capability_arrays(count: int, arrays: Arrays) -> dict[str, array[int]]:
 
 def _providers(count: int, arrays: Arrays) -> dict[str, array[int]]:
     """Every package provides its own name, then what it says it does."""
-    capability, package, version, key = array("i"), array("i"), array("i"), array("i")
-    start, provided = arrays["provides_start"], arrays["provides_capability"]
-    for number, name in enumerate(arrays["name"]):
-        capability.append(name)
-        package.append(number)
-        version.append(arrays["version"][number])
-        key.append(arrays["version_key"][number])
-        begin, end = start[number], start[number + 1]
-        if begin != end:
-            capability.extend(provided[begin:end])
-            package.extend([number] * (end - begin))
-            version.extend(arrays["provides_version"][begin:end])
-            key.extend(arrays["provides_key"][begin:end])
-    provider_start, order = grouped(count, capability)
-    made = {"provider": package, "provider_version": version, "provider_key": key}
-    return {name: array("i", map(numbers.__getitem__, order)) for name, numbers in made.items()} | {
-        "provider_start": provider_start
+    names, start = arrays["name"], arrays["provides_start"]
+    packages = range(len(names))
+    package = array("i", chain(packages, chain.from_iterable(map(repeat, packages, map(sub, start[1:], start)))))
+    by_package = sorted(range(len(package)), key=package.__getitem__)
+    provider_start, order = grouped(count, names + arrays["provides_capability"], by_package)
+    made = {
+        "provider": package,
+        "provider_version": arrays["version"] + arrays["provides_version"],
+        "provider_key": arrays["version_key"] + arrays["provides_key"],
     }
+    return {name: picked(numbers, order) for name, numbers in made.items()} | {"provider_start": provider_start}
 
 
 def _mentioned(
@@ -103,20 +99,19 @@ def _mentioned(
             capabilities.extend(found)
             packages.extend([package] * len(found))
     where, order = grouped(count, capabilities)
-    return where, array("i", map(packages.__getitem__, order))
+    return where, picked(packages, order)
 
 
 def matched(arrays: Arrays, texts: Texts) -> dict[str, array[int]]:
     """The packages that each relation and each plain formula matches, the preferred ones first; and the capabilities
     that are of the form `name:ARCH`."""
     match_start, match, preferred = _relations_matched(arrays, texts)
-    qualified = ((number, texts[text]) for number, text in enumerate(arrays["capability_text"]) if b":" in texts[text])
-    plain = {number: name for number, said in qualified if (name := without_arch(said))}
+    names = map(texts.__getitem__, arrays["capability_text"])
+    plain = {number: name for number, said in enumerate(names) if b":" in said and (name := without_arch(said))}
     serving = _serving(arrays, texts, plain)
     choice_start, choice, first = array("i", (0,)), array("i"), array("i")
-    part_start, part = arrays["part_start"], arrays["part"]
-    for formula, text in enumerate(arrays["formula_text"]):
-        begin, end = part_start[formula], part_start[formula + 1]
+    part = arrays["part"]
+    for text, (begin, end) in zip(arrays["formula_text"], pairwise(arrays["part_start"]), strict=True):
         if text != NO_TEXT:
             first.append(0)
         elif serving and not serving.keys().isdisjoint(part[begin:end]):
@@ -146,7 +141,7 @@ def matched(arrays: Arrays, texts: Texts) -> dict[str, array[int]]:
 def _relations_matched(arrays: Arrays, texts: Texts) -> tuple[array[int], array[int], array[int]]:
     """Where each relation's packages begin, all of them, and how many of each are preferred."""
     match_start, match, preferred = array("i", (0,)), array("i"), array("i")
-    starts, provider = arrays["provider_start"], arrays["provider"]
+    starts, provider, satisfies = arrays["provider_start"], arrays["provider"], _limits(arrays, texts)
     limits = zip(arrays["relation_operator"], arrays["relation_arch"], strict=True)
     for relation, (capability, (operator, arch)) in enumerate(zip(arrays["relation_capability"], limits, strict=True)):
         begin, end = starts[capability], starts[capability + 1]
@@ -154,7 +149,7 @@ def _relations_matched(arrays: Arrays, texts: Texts) -> tuple[array[int], array[
             match.append(provider[begin])
             preferred.append(1)
         elif begin != end:
-            found = [provider[at] for at in range(begin, end) if _satisfies(arrays, at, relation, texts)]
+            found = [provider[at] for at in range(begin, end) if satisfies(at, relation)]
             named, others = (found, []) if len(found) < 2 else _named_first(arrays, capability, found)
             match.extend(named)
             match.extend(others)
@@ -172,15 +167,20 @@ def _serving(
     architecture, first those of it."""
     if not plain or not any(flags & EVERY_ARCH for flags in arrays["flags"]):
         return {}
-    number_of = {texts[text]: number for number, text in enumerate(arrays["capability_text"])}
-    starts, provider, flags = arrays["provider_start"], arrays["provider"], arrays["flags"]
+    names, number_of = set(plain.values()), dict[bytes, int]()
+    for number, text in enumerate(arrays["capability_text"]):
+        if texts[text] in names:
+            number_of[texts[text]] = number
+    starts, provider, flags, satisfies = (
+        *(arrays["provider_start"], arrays["provider"], arrays["flags"]), _limits(arrays, texts)
+    )
     found = {}
     for relation, capability in enumerate(arrays["relation_capability"]):
-        number = number_of.get(plain.get(capability, b""))
-        if number is not None:
+        if capability in plain and plain[capability] in number_of:
+            number = number_of[plain[capability]]
             places = range(starts[number], starts[number + 1])
             serving = (at for at in places if flags[provider[at]] & EVERY_ARCH)
-            packages = [provider[at] for at in serving if _satisfies(arrays, at, relation, texts)]
+            packages = [provider[at] for at in serving if satisfies(at, relation)]
             found[relation] = _named_first(arrays, number, packages)
     return found
 
@@ -202,19 +202,27 @@ def _served(
     return chosen, first
 
 
-def _satisfies(arrays: Arrays, at: int, relation: int, texts: Texts) -> bool:
-    """Whether what is provided there, a capability that the relation is about, is within its limits."""
-    package = arrays["provider"][at]
-    operator = OPERATORS[arrays["relation_operator"][relation]]
-    if operator is not None:
-        scheme, provided = arrays["relation_scheme"][relation], arrays["provider_key"][at]
-        key = None if provided == NO_TEXT else texts[provided]
-        if arrays["scheme"][package] != scheme or not version_matches(
-            operator, _SCHEMES[scheme], key, texts[arrays["relation_key"][relation]]
-        ):
-            return False
-    arch = arrays["relation_arch"][relation]
-    return arch == NO_TEXT or arrays["arch"][package] == arch or any_arch(texts[arch].decode())
+def _limits(arrays: Arrays, texts: Texts) -> Callable[[int, int], bool]:
+    """Asked with a place among those who provide, and a relation about the capability that is provided there, tells
+    whether that is within the relation's limits."""
+    provider, provider_key = arrays["provider"], arrays["provider_key"]
+    operators = [OPERATORS[number] for number in arrays["relation_operator"]]
+    schemes, keys, arches = arrays["relation_scheme"], arrays["relation_key"], arrays["relation_arch"]
+    scheme_of, arch_of = arrays["scheme"], arrays["arch"]
+
+    def satisfies(at: int, relation: int) -> bool:
+        operator = operators[relation]
+        if operator is not None:
+            scheme, provided = schemes[relation], provider_key[at]
+            key = None if provided == NO_TEXT else texts[provided]
+            if scheme_of[provider[at]] != scheme or not version_matches(
+                operator, _SCHEMES[scheme], key, texts[keys[relation]]
+            ):
+                return False
+        arch = arches[relation]
+        return arch == NO_TEXT or arch_of[provider[at]] == arch or any_arch(texts[arch].decode())
+
+    return satisfies
 
 
 def _named_first(arrays: Arrays, capability: int, packages: Iterable[int]) -> tuple[list[int], list[int]]:

@@ -39,21 +39,12 @@ class Operator(Enum):
     GE = ">="
     GT = ">"
 
+    def __init__(self, text: str) -> None:
+        self._orders = {"<": (-1,), "<=": (-1, 0), "=": (0,), ">=": (0, 1), ">": (1,)}[text]
+
     def holds(self, order: int) -> bool:
         """Whether `compare(provided, wanted) == order` satisfies the operator."""
-        match self:
-            case Operator.LT:
-                return order < 0
-            case Operator.LE:
-                return order <= 0
-            case Operator.EQ:
-                return order == 0
-            case Operator.GE:
-                return order >= 0
-            case Operator.GT:
-                return order > 0
-            case _:
-                assert_never(self)
+        return order in self._orders
 
 
 @value

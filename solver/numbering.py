@@ -37,20 +37,20 @@ class Mentioned(NamedTuple):
     capabilities: list[int]
 
 
-def renumber(arrays: dict[str, array[int]]) -> Mentioned:
-    """Give everything its number, in place. `arrays` are those of packages in their order, of formulas and relations;
-    the sets of repositories and architectures are added."""
+def renumber(arrays: dict[str, array[int]], relations: Sequence[tuple[int, ...]]) -> Mentioned:
+    """Give everything its number, in place. `arrays` are those of packages in their order, and of formulas; those of
+    relations, of which rows of RELATION_COLUMNS come, are added, and the sets of repositories and architectures."""
     formulas = _renumbered(arrays, FORMULAS)
     arrays["part_start"], arrays["part"] = in_order(arrays["part_start"], arrays["part"], formulas)
     for name in _A_FORMULA:
         arrays[name] = picked(arrays[name], formulas)
-    relations = _renumbered(arrays, ("part", *RELATIONS))
-    for name in RELATION_COLUMNS:
-        arrays[name] = picked(arrays[name], relations)
-    mentioned = Mentioned(capabilities=_renumbered(arrays, _OF_CAPABILITIES), texts=_renumbered(arrays, _OF_TEXTS))
+    mentioned = [relations[number] for number in _renumbered(arrays, ("part", *RELATIONS))]
+    columns = zip(*mentioned, strict=True) if mentioned else ((),) * len(RELATION_COLUMNS)
+    arrays |= {name: array("i", column) for name, column in zip(RELATION_COLUMNS, columns, strict=True)}
+    capabilities, texts = _renumbered(arrays, _OF_CAPABILITIES), _renumbered(arrays, _OF_TEXTS)
     for several, one in _SETS.items():
         arrays[several] = array("i", sorted(set(arrays[one])))
-    return mentioned
+    return Mentioned(texts, capabilities)
 
 
 def _renumbered(arrays: dict[str, array[int]], names: Sequence[str]) -> list[int]:
@@ -75,31 +75,36 @@ def picked(numbers: Sequence[int], places: Sequence[int]) -> array[int]:
 
 def in_order(start: array[int], flat: array[int], order: Sequence[int]) -> tuple[array[int], array[int]]:
     """The lists that begin at `start`, in another order: where each begins then, and all of them."""
-    new_start, (new_flat,) = Order(order).lists(start, flat)
-    return new_start, new_flat
+    several = Order(order)
+    sizes = several.rows(array("i", map(sub, start[1:], start)))
+    return array("i", accumulate(sizes, initial=0)), several.lists(start, flat)
 
 
 class Order:
-    """An order for things that have several lists each."""
+    """An order for things that have rows in tables, and lists."""
 
     def __init__(self, order: Sequence[int]) -> None:
-        self._order, self._runs = order, list(_together(order))
+        self._runs = list(together(order))
+        self._firsts, self._ends = [first for first, _ in self._runs], [end for _, end in self._runs]
 
-    def lists(self, start: array[int], *flat: array[int]) -> tuple[array[int], list[array[int]]]:
-        """As `in_order`, of lists that begin at the same places."""
-        if not flat[0]:
-            return array("i", bytes(4 * (len(self._order) + 1))), [array("i") for _ in flat]
-        sizes = list(map(sub, start[1:], start))
-        bounds = [(start[first], start[end]) for first, end in self._runs]
-        bounds = [(begin, end) for begin, end in bounds if begin != end]
-        new = [array("i") for _ in flat]
-        for old, moved in zip(flat, new, strict=True):
-            for begin, end in bounds:
-                moved.extend(old[begin:end])
-        return array("i", accumulate(picked(sizes, self._order), initial=0)), new
+    def rows(self, table: array[int], width: int = 1) -> array[int]:
+        """The rows of a table, of so many numbers each."""
+        moved = array("i")
+        for first, end in self._runs:
+            moved.extend(table[first * width : end * width])
+        return moved
+
+    def lists(self, start: Sequence[int], flat: array[int]) -> array[int]:
+        """The lists that begin at `start`, one after the other."""
+        moved = array("i")
+        bounds = zip(map(start.__getitem__, self._firsts), map(start.__getitem__, self._ends), strict=True)
+        for begin, end in bounds if flat else ():
+            if begin != end:
+                moved.extend(flat[begin:end])
+        return moved
 
 
-def _together(order: Sequence[int]) -> Iterator[tuple[int, int]]:
+def together(order: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Where numbers follow each other: the first one, and the one behind the last."""
     first = end = -1
     for number in order:

@@ -25,6 +25,7 @@ every release of 8.4. Versions of different schemes are never compared.
 import re
 from enum import IntEnum
 from functools import lru_cache
+from itertools import starmap
 
 
 class Scheme(IntEnum):
@@ -100,12 +101,14 @@ def _check_numbers(scheme: Scheme, text: str) -> None:
         raise VersionError(scheme, text[:40] + "…", "a number of more than 255 digits")
 
 
+@lru_cache(maxsize=1 << 12)  # `.1` and `+deb12` are everywhere
+def _deb_piece(rest: bytes, digits: bytes) -> bytes:
+    return rest.translate(_DEB_ORDER) + b"\x02" + _number(digits) if rest or digits else b""
+
+
 @lru_cache(maxsize=1 << 12)  # revisions are much the same everywhere
 def _deb_part(part: bytes) -> bytes:
-    key = b""
-    for rest, digits in _DEB_PARTS.findall(part):
-        if rest or digits:
-            key += rest.translate(_DEB_ORDER) + b"\x02" + _number(digits)
+    key = b"".join(starmap(_deb_piece, _DEB_PARTS.findall(part)))
     return (key or _DEB_END) + _DEB_END  # nothing equals 0
 
 

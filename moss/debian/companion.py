@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from moss.architecture import stone_architecture
+from solver.model import ANY_ARCH
 
 if TYPE_CHECKING:
     from moss.debian.paragraph import Fields
@@ -56,7 +57,7 @@ def is_companion(name: str) -> bool:
 def named(name: str, qualifier: str | None, own: str, companion: bool) -> tuple[str, str | None]:
     """What `name` or `name:qualifier` comes to in a package of the architecture `own` (Debian's words): a name, and an
     architecture that limits it (moss's word)."""
-    if qualifier in ("any", "native"):
+    if qualifier in ANY_ARCH:
         return name, qualifier
     if companion and qualifier == _HOSTS.get(own):
         return name, None

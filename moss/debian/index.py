@@ -7,7 +7,7 @@ asks (`metadata_from_paragraph`).
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -39,10 +39,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.\-]*")
 _FOLD = "\0"
 """Stands for the line break of a folded field, while a paragraph is taken apart."""
 
-_KEPT = (
+_KEPT = frozenset((
     *("Package", "Version", "Architecture", "Source", "Homepage", "Pre-Depends", "Depends", "Recommends"),
     *("Provides", "Conflicts", "Breaks", "Replaces", "Multi-Arch", "Description"),
-)
+))  # fmt: skip
 """Fields that metadata is made of."""
 
 
@@ -59,6 +59,8 @@ class Listed(NamedTuple):
     sha256: str
     size: int
     """Bytes of the .deb."""
+    installed_size: int | None
+    """Bytes, as its maker estimated them; None where the field is missing or no number."""
     filename: str
     """Of the .deb, relative to the mirror's root."""
     summary: str
@@ -68,12 +70,6 @@ class Listed(NamedTuple):
     def key(self) -> str:
         """What the solver knows it by, as it will the stone that is converted from it."""
         return f"sha256:{self.sha256}"
-
-    @property
-    def installed_size(self) -> int | None:
-        """Bytes, as its maker estimated them; None where the field is missing or no number."""
-        kibibytes = self.fields.get("Installed-Size", "")
-        return int(kibibytes) * 1024 if kibibytes.isdecimal() and len(kibibytes) < 16 else None
 
     @property
     def label(self) -> str:
@@ -93,8 +89,7 @@ class Listed(NamedTuple):
 
     @property
     def paragraph(self) -> str:
-        fields = self.fields
-        text = "\n".join([f"{name}: {fields[name]}" for name in _KEPT if name in fields])
+        text = "\n".join([f"{name}: {value}" for name, value in self.fields.items() if name in _KEPT])
         return text.replace(_FOLD, "\n ") if _FOLD in text else text
 
 
@@ -113,8 +108,9 @@ class Paragraph:
     def __init__(self, raw: bytes, index: "_Index", offset: int) -> None:
         self._raw, self._index, self._offset = raw, index, offset
         self._listed: Listed | _NotRead | None = _NOT_READ
-        salt = b"companion" if index.companions else b""
-        self.fingerprint = blake2b(raw, digest_size=FINGERPRINT_BYTES, salt=salt, person=_FORM_OF_THIS).digest()
+        hasher = index.hasher.copy()
+        hasher.update(raw)
+        self.fingerprint = hasher.digest()
         """Of its bytes, and of what this moss makes of them. Whoever writes a package's description may look for
         another paragraph with the same one: there is none to be found."""
 
@@ -153,6 +149,8 @@ class _Index(NamedTuple):
     words: Mapping[str, str]
     """The architectures that are wanted: Debian's words, and moss's."""
     companions: bool
+    hasher: "blake2b"
+    """Of fingerprints, before any bytes."""
 
 
 def read_index(
@@ -164,7 +162,9 @@ def read_index(
     `pieces` are the index's plain bytes. CorruptData names the byte that is wrong.
     """
     words = {debian: "noarch" if debian == "all" else stone_architecture(debian) for debian in architectures}
-    index = _Index(file, words, companions)
+    salt = b"companion" if companions else b""
+    hasher = blake2b(digest_size=FINGERPRINT_BYTES, salt=salt, person=_FORM_OF_THIS)
+    index = _Index(file, words, companions, hasher)
     rest, offset, count = b"", 0, 0
     for piece in pieces:
         rest += piece
@@ -178,13 +178,14 @@ def read_index(
                     remedies=[_REMEDY],
                 )
             continue
-        count += rest.count(b"\n\n", 0, end) + 1
+        together = _split(rest[:end], file, offset)
+        count += len(together)
         if count > _MOST_PARAGRAPHS:
             what = f"has more than {_MOST_PARAGRAPHS:,} paragraphs, or empty lines"
             raise CorruptData(what, file=file, offset=offset, remedies=[_REMEDY])
-        yield from _paragraphs(rest[:end], index, offset)
+        yield from _paragraphs(together, index, offset)
         rest, offset = rest[end + 2 :], offset + end + 2
-    yield from _paragraphs(rest, index, offset)
+    yield from _paragraphs(_split(rest, file, offset), index, offset)
 
 
 def _as_companion(listed: Listed) -> Listed:
@@ -197,9 +198,7 @@ def listed_again(
 ) -> Listed:
     """A package whose paragraph the cache kept, as the index listed it; without the place of its file."""
     fields = _fields(paragraph, "the cache")
-    if installed_size is not None:
-        fields["Installed-Size"] = str(installed_size // 1024)
-    return Listed(fields["Package"], fields["Version"], architecture, sha256, size, "", "", fields)
+    return Listed(fields["Package"], fields["Version"], architecture, sha256, size, installed_size, "", "", fields)
 
 
 def metadata_from_paragraph(paragraph: str, key: str) -> Metadata:
@@ -207,12 +206,16 @@ def metadata_from_paragraph(paragraph: str, key: str) -> Metadata:
     return metadata_of(parse_fields(paragraph.encode(), key), key, key)
 
 
-def _paragraphs(raw: bytes, index: _Index, offset: int) -> Iterator[Paragraph]:
+def _split(raw: bytes, file: str, offset: int) -> list[bytes]:
     """The texts between empty lines."""
     if b"\0" in raw or b"\r" in raw:
         place = min(position for position in (raw.find(b"\0"), raw.find(b"\r")) if position >= 0)
-        raise CorruptData("holds a control character", file=index.file, offset=offset + place, remedies=[_REMEDY])
-    for one in raw.split(b"\n\n"):
+        raise CorruptData("holds a control character", file=file, offset=offset + place, remedies=[_REMEDY])
+    return raw.split(b"\n\n")
+
+
+def _paragraphs(between_empty_lines: Sequence[bytes], index: _Index, offset: int) -> Iterator[Paragraph]:
+    for one in between_empty_lines:
         plain = one.strip(b"\n")
         if plain and not plain.isspace():
             before = 0 if len(plain) == len(one) else one.index(plain)
@@ -250,8 +253,10 @@ def _listed(fields: dict[str, str], architecture: str, file: str) -> Listed:
         raise _bad(file, fields, f"the field 'Package' is {name[:60]!r}, which cannot be one")
     if size < 0:
         raise _bad(file, fields, f"the field 'Size' is {size}")
+    kibibytes = fields.get("Installed-Size", "")
+    installed_size = int(kibibytes) * 1024 if kibibytes.isdecimal() and len(kibibytes) < 16 else None
     summary = fields.get("Description", "").split(_FOLD, 1)[0]
-    return Listed(name, version, architecture, sha256, size, filename, summary, fields)
+    return Listed(name, version, architecture, sha256, size, installed_size, filename, summary, fields)
 
 
 def _bad(file: str, fields: dict[str, str], what: str) -> CorruptData:

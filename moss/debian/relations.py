@@ -24,6 +24,7 @@ from moss.debian.companion import companions_name, is_companion, named
 from moss.debian.paragraph import Fields
 from moss.errors import CorruptData
 from moss.package import Metadata, Relations
+from solver.compile import any_arch
 from solver.model import AnyOf, Formula, Operator, Provide, Relation
 from solver.values import replace
 from solver.version import Scheme, VersionError, sort_key
@@ -162,7 +163,7 @@ def _plain_needs(formulas: Iterable[Formula]) -> Iterable[Capability]:
     return (
         Capability(CapabilityKind.NAME, formula.name)
         for formula in formulas
-        if isinstance(formula, Relation) and formula.arch in (None, "any", "native") and not is_companion(formula.name)
+        if isinstance(formula, Relation) and any_arch(formula.arch) and not is_companion(formula.name)
     )
 
 

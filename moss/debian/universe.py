@@ -23,12 +23,14 @@ from solver.version import Scheme, VersionError
 
 _RELATION = re.compile(rf"\s*{RELATION_PATTERN}\s*")
 _FIELDS = {
+    "Pre-Depends": "depends",
     "Depends": "depends",
     "Recommends": "recommends",
     "Conflicts": "conflicts",
     "Breaks": "breaks",
     "Replaces": "replaces",
 }
+_DEB = Scheme.DEB
 _AGAINST = ("Conflicts", "Breaks", "Replaces")
 _Own = tuple[str, bool]
 """A package's architecture, and whether it is a companion."""
@@ -116,49 +118,56 @@ class IndexCompiler:
         arch = self._arches.get(listed.architecture)
         if arch is None:
             arch = self._arches[listed.architecture] = assembly.text(listed.architecture.encode())
-        listed_numbers = {kind: self._listed(name, fields, own) for name, kind in _FIELDS.items() if name in fields}
-        if "Pre-Depends" in fields:
-            before = self._listed("Pre-Depends", fields, own)
-            listed_numbers["depends"] = list(dict.fromkeys(before + listed_numbers.get("depends", [])))
-        provides = self._provided(fields["Provides"], own) if "Provides" in fields else []
+        provides = self._provided(fields["Provides"], own) if "Provides" in fields else ()
         flags = EVERY_ARCH if serves_all(fields) else 0
-        if own[1]:
-            if flags:
-                name, version = namesake(fields)
-                provides = [*provides, (assembly.capability(name), assembly.version(Scheme.DEB, version))]
-                provides += self._provided(fields.get("Provides", ""), (own[0], False))
-            flags = 0
-            excluded = self._beside_namesake(fields)
-            listed_numbers["conflicts"] = list(dict.fromkeys([*listed_numbers.get("conflicts", ()), *excluded]))
+        if own[1] and flags:
+            flags, provides = 0, [*provides, *self._provided_for_all(fields, own)]
         assembly.add(
             key,
             name=assembly.capability(listed.name),
-            version=assembly.version(Scheme.DEB, listed.version),
-            scheme=Scheme.DEB,
+            version=assembly.version(_DEB, listed.version),
+            scheme=_DEB,
             arch=arch,
             repository=self._repository,
             size=listed.size,
             installed_size=listed.installed_size,
             flags=flags,
             provides=provides,
-            listed=listed_numbers,
+            listed=self._listed(fields, own),
         )
 
-    def _listed(self, name: str, fields: dict[str, str], own: _Own) -> list[int]:
-        try:
-            found = self._numbers[name].of(fields[name], own)
-            if own[1] and name in _AGAINST:
-                provided = {_parsed(part)[0] for part in _parts(fields.get("Provides", ""))}
-                others = [part for part in _parts(fields[name]) if _parsed(part)[0] not in provided]
-                found = list(dict.fromkeys(found + self._of_the_machine.of(", ".join(others), (own[0], False))))
-            return found
-        except _Odd as wrong:
-            raise _Odd(f"{name}: {wrong}") from wrong
+    def _listed(self, fields: dict[str, str], own: _Own) -> dict[str, dict[int, None]]:
+        """What a package's relations are, by the lists of a universe."""
+        listed: dict[str, dict[int, None]] = {}
+        for name, kind in _FIELDS.items():
+            if name in fields:
+                try:
+                    found = self._numbers[name].of(fields[name], own)
+                    if own[1] and name in _AGAINST:
+                        found |= self._against_the_machine(name, fields, own)
+                except _Odd as wrong:
+                    raise _Odd(f"{name}: {wrong}") from wrong
+                listed[kind] = listed[kind] | found if kind in listed else found
+        if own[1]:
+            listed["conflicts"] = listed.get("conflicts", {}) | dict.fromkeys(self._beside_namesake(fields))
+        return listed
+
+    def _against_the_machine(self, name: str, fields: dict[str, str], own: _Own) -> dict[int, None]:
+        """What a companion says against packages of the machine's own architecture."""
+        provided = {_parsed(part)[0] for part in _parts(fields.get("Provides", ""))}
+        others = [part for part in _parts(fields[name]) if _parsed(part)[0] not in provided]
+        return self._of_the_machine.of(", ".join(others), (own[0], False))
+
+    def _provided_for_all(self, fields: dict[str, str], own: _Own) -> list[tuple[int, Version]]:
+        """What a companion that serves every architecture provides by the names of the machine's own packages."""
+        name, version = namesake(fields)
+        itself = (self._assembly.capability(name), self._assembly.version(_DEB, version))
+        return [itself, *self._provided(fields.get("Provides", ""), (own[0], False))]
 
     def _beside_namesake(self, fields: dict[str, str]) -> list[int]:
         assembly = self._assembly
         return [
-            assembly.relation(Scheme.DEB, one.name, one.operator, assembly.version(Scheme.DEB, one.version), None)
+            assembly.relation(_DEB, one.name, one.operator, assembly.version(_DEB, one.version), None)
             for one in beside_namesake(fields)
         ]
 
@@ -186,58 +195,51 @@ class IndexCompiler:
                 dict.fromkeys(
                     (
                         assembly.capability(companions_name(name, own[0]) if own[1] else name),
-                        assembly.version(Scheme.DEB, wanted),
+                        assembly.version(_DEB, wanted),
                     )
                     for name, _, wanted, _ in parts
                 )
             )
         return found
 
-    def _relation(self, text: str, own: _Own) -> tuple[int, bool]:
-        """The number of a relation, and whether it is the same for packages of every architecture."""
+    def _relation(self, text: str, own: _Own) -> int:
         name, operator, version, qualifier = _parsed(text)
-        anywhere = qualifier in (None, "any", "native") and not own[1]
-        name, arch = named(name, qualifier, *own)
-        wanted = self._assembly.version(Scheme.DEB, version)
-        return self._assembly.relation(Scheme.DEB, name, operator, wanted, arch), anywhere
+        if qualifier is not None or own[1]:
+            name, qualifier = named(name, qualifier, *own)
+        assembly = self._assembly
+        return assembly.relation(_DEB, name, operator, assembly.version(_DEB, version), qualifier)
 
-    def _choice(self, text: str, own: _Own) -> tuple[int, bool]:
-        """As of a relation, of the formula that wants one of several."""
-        if "|" not in text:
-            number, anywhere = self._relation(text, own)
-            return self._assembly.formula(Scheme.DEB, (number,)), anywhere
-        parts = [self._relation(part, own) for part in text.split("|")]
-        return (
-            self._assembly.formula(Scheme.DEB, [number for number, _ in parts]),
-            all(anywhere for _, anywhere in parts),
-        )
+    def _choice(self, text: str, own: _Own) -> int:
+        """The number of the formula that wants one of several."""
+        parts = [self._relation(part, own) for part in text.split("|")] if "|" in text else (self._relation(text, own),)
+        return self._assembly.formula(_DEB, parts)
 
 
 class _Numbers(dict[str, int]):
     """From the text between two commas to its number. An index says the same things over and over."""
 
-    def __init__(self, read: Callable[[str, _Own], tuple[int, bool]]) -> None:
+    def __init__(self, read: Callable[[str, _Own], int]) -> None:
         self._read, self._own = read, ("", False)
         self._of_own: dict[tuple[_Own, str], int] = {}
 
-    def of(self, text: str, own: _Own) -> list[int]:
+    def of(self, text: str, own: _Own) -> dict[int, None]:
         """The numbers of a field's parts, each once, for a package of this architecture."""
         self._own = own
+        number_of = self.__getitem__  # asked so, a dict of one's own is as quick as any
         try:
-            return list(dict.fromkeys([self[part] for part in text.split(", ")]))
+            return dict.fromkeys(map(number_of, text.split(", ")))
         except _Odd:  # perhaps only spaced in another way
-            return list(dict.fromkeys([self[part] for part in _parts(text)]))
+            return dict.fromkeys(map(number_of, _parts(text)))
 
     def __missing__(self, part: str) -> int:
-        number = self._of_own.get((self._own, part))
-        if number is not None:
+        own = self._own
+        if not own[1] and ":" not in part:  # it means the same whatever the package's architecture is
+            number = self[part] = self._read(part, own)
             return number
-        number, anywhere = self._read(part, self._own)
-        if anywhere:
-            self[part] = number
-        else:
-            self._of_own[self._own, part] = number
-        return number
+        number_of_own = self._of_own.get((own, part))
+        if number_of_own is None:
+            number_of_own = self._of_own[own, part] = self._read(part, own)
+        return number_of_own
 
 
 def _parts(text: str) -> list[str]:

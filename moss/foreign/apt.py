@@ -22,7 +22,8 @@ from moss.foreign.compression import XZ_MEMORY_BYTES, Decompressor, Gzip
 from moss.stone.streams import decompress_frame, zstd_faults
 from solver.values import value
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
+"""Bytes: what is made of a piece is still in the processor's cache when it is asked for."""
 _ZSTD_PIECE = 1 << 12
 """Small: of a frame, zstd hands out all that a piece holds, however much that is."""
 _ENDINGS = ("", ".lz4", ".zst", ".gz", ".xz")
