@@ -64,7 +64,7 @@ class Places:
             failure = self._failure(isolation)
             if failure is None and isolation in kinds:
                 return isolation, failures
-            failures.append(f"{isolation.value}: {failure or 'this cannot be done by it'}")
+            failures.append(f"{isolation.value}: {failure or 'it is for triggers only'}")
         return None, failures
 
     @property

@@ -91,7 +91,11 @@ def _copies(system: System, tree: str) -> dict[str, PrivateCopy]:
         raise TriggerFailed(
             "a command cannot be tried on this machine: there is nothing to keep it from the rest of the system",
             because=failures,
-            remedies=["run moss where it may make namespaces, or as root", "moss install …, then moss rollback"],
+            remedies=[
+                *(["let moss choose: without --isolation"] if system.isolation is not None else []),
+                "run moss where it may make namespaces, or as root",
+                "moss install …, then moss rollback",
+            ],
         )
     if system.isolation is None:
         system.reporter.warning("; ".join((_SAID, *failures)))

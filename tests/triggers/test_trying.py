@@ -116,6 +116,14 @@ def test_without_namespaces_nothing_is_tried(world: World) -> None:
     assert "a command cannot be tried on this machine" in said and "copy: " in said and "not permitted" in said
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the root of a process")
+def test_a_root_that_keeps_triggers_only_is_told(world: World) -> None:
+    done = world.moss("try", "--isolation", "chroot", "--", "/usr/bin/sh", "-c", "echo ran")
+    said = " ".join(done.stderr.split())
+    assert done.returncode == 12 and "ran" not in done.stdout
+    assert "chroot: it is for triggers only" in said and "without --isolation" in said
+
+
 WITHOUT_OVERLAY = """
 set -e
 mount -t overlay moss {over} -o lowerdir={root},upperdir={work}/upper,workdir={work}/work
