@@ -26,6 +26,15 @@ def why_not_there(system: System, name: str) -> tuple[list[str], list[str]]:
 
 
 def _words(one: Repository, architecture: str) -> list[str]:
-    """The same place for the other architecture, vouched for by the same keyring."""
-    keyring = one.vouching.pinned if one.vouching.by is Voucher.KEYRING else ""
-    return [*AptSource.parse(one.uri).said_to_add(architecture), *(["--trust", keyring] if keyring else [])]
+    """The same place for the other architecture, as it was added."""
+    vouching = one.vouching
+    words = AptSource.parse(one.uri).said_to_add(architecture)
+    words += ["--unsigned"] if vouching.by is Voucher.NOBODY else []
+    for option, said in (
+        ("--trust", [vouching.pinned] if vouching.by is Voucher.KEYRING else []),
+        ("--max-staleness", [vouching.max_staleness]),
+        ("--priority", [one.priority]),
+        ("--mirror", one.mirrors),
+    ):
+        words += [word for value in said if value for word in (option, str(value))]
+    return words

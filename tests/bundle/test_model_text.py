@@ -97,6 +97,13 @@ def test_a_bundle_that_contradicts_itself_is_refused(written: Pair, moss: Moss, 
     assert text_in_bundle(replace(manifest, model_text=None), "full") is None
 
 
+def test_a_very_long_text_does_not_go_with_it(written: Pair, moss: Moss) -> None:
+    note(written.a, f"// {'x' * (1 << 20)}\n")
+    sync(moss, written, export(moss, written, "full"))
+    assert (written.b / MODEL).stat().st_size < 1000
+    assert moss("-D", written.b, "sync", "-n").out.startswith("Nothing to do")
+
+
 def test_what_is_no_text_is_refused(written: Pair, moss: Moss) -> None:
     with open(export(moss, written, "full"), "rb") as file:
         manifest = open_bundle(file, "full", lambda _: None).manifest

@@ -335,6 +335,17 @@ def test_a_name_that_somebody_mistyped_in_the_model_is_told_with_near_ones(shop:
     assert "moss does not know 'pakages' and leaves it alone: is packages meant?" in told
 
 
+def test_what_somebody_here_has_is_not_missed_when_nobody_offers_it(shop: Shop, moss: Moss) -> None:
+    shop.add("old-editor", "1", provides=["editor-of-old"])
+    shop.open()
+    define(shop, "50-more.kdl", 'subscription more { default #true; want "editor-of-old" "vimm" }')
+    done(shop, moss, "install", "old-editor")
+    (found,) = shop.index("shop").parent.glob("old-editor-*")
+    found.unlink()
+    shop.open()
+    assert standing(shop, moss, "more")["nobody_offers"] == ["vimm"]
+
+
 def test_what_nobody_offers_is_told(shop: Shop, moss: Moss) -> None:
     define(shop, "50-more.kdl", 'subscription more { want "vimm" "git"; rule { when "never"; want "gone" } }')
     done(shop, moss, "install", "vim")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from moss.db import repositories as recorded
 from moss.db.generations import model_of, selection_of
 from moss.db.origins import Origin
 from moss.debian.index import Listed, metadata_from_paragraph, read_index
@@ -27,6 +28,7 @@ from moss.operations.propose import propose
 from moss.operations.repositories import Narrowing, add_repository, update_repositories
 from moss.operations.system import System, open_to_change
 from moss.operations.verbs import install_request, remove_request
+from moss.repository import Repository, Voucher, Vouching
 from moss.stone import open_stone
 from solver import Universe
 from tests.conftest import PROJECT
@@ -174,6 +176,33 @@ def test_who_asks_for_an_architecture_that_no_repository_is_for_is_told_how_to_a
         with pytest.raises(NotFound) as caught:
             chosen(system, "data:i386")
         assert not caught.value.because
+
+
+@pytest.mark.parametrize(
+    ("vouching", "words"),
+    [
+        (Vouching(Voucher.KEYRING, "/etc/key.gpg"), ("--trust", "/etc/key.gpg")),
+        (Vouching(Voucher.KEYRING, "", 30), ("--max-staleness", "30")),
+        (Vouching(Voucher.NOBODY), ("--unsigned",)),
+    ],
+)
+def test_the_command_that_adds_one_says_what_was_said_of_the_other(
+    tmp_path: Path, vouching: Vouching, words: tuple[str, ...]
+) -> None:
+    place = write_mirror(tmp_path / "mirror")
+    with machine(tmp_path) as system:
+        for name in ("debian", "security"):
+            add_repository(system, name, f"apt+file:{place}", narrowing=Narrowing(architecture="amd64"))
+        recorded.remove(system.record, "debian")
+        known = Repository("debian", f"apt+file:{place}?arch=amd64", 5, True, vouching, ("https://other/debian",))
+        recorded.add(system.record, known, 0)
+        with pytest.raises(NotFound) as caught:
+            chosen(system, "libgl:i386")
+        (command,) = [one for one in caught.value.remedies if one.startswith("moss repo add")]
+        assert command.split() == [
+            *("moss", "repo", "add", "debian-i386", f"apt+file://{place}", "--arch", "i386"),
+            *(*words, "--priority", "5", "--mirror", "https://other/debian"),
+        ]
 
 
 def test_where_the_architecture_does_not_matter_one_of_both_is_enough(system: System) -> None:

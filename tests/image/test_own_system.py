@@ -1,6 +1,7 @@
 """The system on a disk has what triggers wrote for the generation that it is made of: they need not run again."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,11 @@ def own(world: World, tmp_path: Path) -> World:
     return own
 
 
-def on_a_disk(own: World, place: Path, number: GenerationId | None = None) -> tuple[Path, dict[str, bool]]:
-    """The root of a disk, and which of its triggers have written what they wrote for the active generation."""
+def on_a_disk(
+    own: World, place: Path, number: GenerationId | None = None, *, still: Sequence[str] = ()
+) -> tuple[Path, dict[str, bool]]:
+    """The root of a disk, and which of its triggers have written what they wrote for the active generation. All but
+    those that are `still` have run, here or there."""
     place.mkdir()
     root = place / "root"
     with own.open() as system:
@@ -64,12 +68,13 @@ def on_a_disk(own: World, place: Path, number: GenerationId | None = None) -> tu
     with open_to_change(str(root), command="test") as system:
         assert verify(system).is_clean and system.active == 1
         ran = runs_of(system.record, system.active)
-    assert all(run.isolation or name == "other" for name, run in ran.items())
+    assert all(run.isolation or name in {"other", *still} for name, run in ran.items())
     return root, {name: read(root, name) == read(own.root, name) for name in ("uuid", "uuid2")}
 
 
-def read(root: Path, name: str) -> str:
-    return (root / "usr/share" / name).read_text()
+def read(root: Path, name: str) -> str | None:
+    path = root / "usr/share" / name
+    return path.read_text() if path.exists() else None
 
 
 def test_what_triggers_wrote_goes_onto_the_disk(own: World, tmp_path: Path) -> None:
@@ -99,12 +104,22 @@ def test_a_trigger_that_says_something_else_by_now_runs_and_so_does_what_waits_f
     assert same == {"uuid": False, "uuid2": False} and read(root, "empty") == "new\n"
 
 
+def test_what_waits_for_one_that_does_not_run_there_runs_again(world: World, tmp_path: Path) -> None:
+    own = failing(world, tmp_path, ONCE + "inhibitors: {paths: [/etc/kernel/cmdline]}\n", "once")
+    own.publish("later", {"share/moss/triggers/tx.d/later.yaml": LATER})
+    own.refresh()
+    own.install("failing", "later", "unrelated")
+    root, same = on_a_disk(own, tmp_path / "disk", still=("once",))
+    assert same == {"uuid": False, "uuid2": False}
+    assert read(root, "uuid") is None and read(root, "uuid2") is not None
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user's setuid files are their own")
 def test_what_is_damaged_here_is_made_anew(own: World, tmp_path: Path) -> None:
     with open(own.root / "usr/share/uuid2", "r+b") as file:
         file.write(b"X")
     root, same = on_a_disk(own, tmp_path / "disk")
-    assert same == {"uuid": True, "uuid2": False} and not read(root, "uuid2").startswith("X")
+    assert same == {"uuid": True, "uuid2": False} and not (read(root, "uuid2") or "X").startswith("X")
 
 
 def test_it_knows_what_this_system_knows(own: World, tmp_path: Path) -> None:

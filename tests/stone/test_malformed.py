@@ -408,6 +408,11 @@ CASES = [
         "'depends' is not a list of texts",
     ),
     Case(
+        "relations, another multi-arch",
+        with_attributes(plainly.attribute(b"moss.relations/1", b'{"multi-arch":["same"]}')),
+        "'multi-arch' is not ['foreign']",
+    ),
+    Case(
         "relations, no formula",
         with_attributes(plainly.attribute(b"moss.relations/1", b'{"depends":["x ("]}')),
         "attribute moss.relations/1: expected",

@@ -127,6 +127,10 @@ def test_a_root_that_keeps_triggers_only_is_told(world: World) -> None:
 WITHOUT_OVERLAY = """
 set -e
 mount -t overlay moss {over} -o lowerdir={root},upperdir={work}/upper,workdir={work}/work
+mkdir -p {over}/opt
+mount -t tmpfs -o noexec noexec {over}/opt
+printf '#!/usr/bin/sh\\necho ran what must not' > {over}/opt/run
+chmod 755 {over}/opt/run
 exec {moss} -D {over} try {words}
 """
 """The root lies on an overlay, where no other one can be written to."""
@@ -150,10 +154,12 @@ def test_without_overlays_what_can_be_written_to_is_a_copy(world: World, tmp_pat
     os.mkfifo(world.root / "etc/pipe")
     (world.root / "var/tmp").mkdir(exist_ok=True)
     before = state(world)
-    script = f"{SCRIPT.removesuffix('exit 7')} echo x > /var/tmp/x; busybox cat /var/mine; (echo x > /var/mine); exit 7"
+    more = "/opt/run; echo x > /var/tmp/x; busybox cat /var/mine; (echo x > /var/mine); exit 7"
+    script = SCRIPT.removesuffix("exit 7") + more
     done = without_overlay(world, tmp_path / "place", "install", "two", "--", "/usr/bin/sh", "-c", script)
     said = " ".join(done.stderr.split())
     assert done.returncode == 7 and "can't create /var/mine: Read-only file system" in said, said
+    assert "/var/tmp" not in said and "ran what must not" not in done.stdout
     assert "the command runs over private copies of /usr and /etc" in said and "overlay: " in said
     assert done.stdout.splitlines() == ["1", "2", "my own", "my own", *TOLD_OF_SCRIPT]
     assert state(world) == before
