@@ -11,22 +11,10 @@ import tempfile
 from pathlib import Path
 
 from moss.foreign.apt import plain_pieces
+from tests.bench.debian_suites import COMPILE
 from tests.bench.measuring import MOSS_SCRIPT, in_turn, print_ratios
 
 LISTS = Path("/var/lib/apt/lists")
-
-COMPILE = """\
-import gc, sys
-gc.disable()
-from moss.debian.index import read_index
-from moss.debian.universe import IndexCompiler
-from moss.foreign.apt import plain_pieces
-compiler = IndexCompiler("debian")
-for paragraph in read_index(plain_pieces(sys.argv[1]), sys.argv[1], ("amd64", "all")):
-    compiler.take(paragraph)
-with open(sys.argv[2], "wb") as file:
-    file.write(compiler.compiled().universe)
-"""
 
 
 def main_index() -> Path:
@@ -50,7 +38,7 @@ def main(runs: int) -> None:
         moss = " ".join(map(str, (*MOSS_SCRIPT, "-D", root)))
         theirs = ("sh", "-c", f"deb2solv -r {plain} > {place}/solv")
         compiling = {
-            "text to universe": (sys.executable, "-c", COMPILE, plain, place / "universe"),
+            "text to universe": (sys.executable, "-c", COMPILE, plain, place / "universe", "debian"),
             "deb2solv -r": theirs,
         }
         print_ratios(in_turn(compiling, runs), "text to universe")

@@ -10,20 +10,33 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from moss.debian.index import read_index
+from moss.debian.universe import IndexCompiler
+from moss.foreign.apt import plain_pieces
+
 PEER = "/usr/bin/python3"
 
-_COMPILE = """
-import resource, sys, time
-from solver import Universe
-from solver.debian import read_packages
+COMPILE = """
+import gc, resource, sys, time
+from pathlib import Path
+gc.disable()  # as moss does
+from tests.bench.debian_suites import universe_of
 begin, wall = time.process_time(), time.perf_counter()
-with open(sys.argv[1], encoding="utf-8") as file:
-    packages = {package.key: package for package in read_packages(file.read(), sys.argv[3])}
-with open(sys.argv[2], "wb") as file:
-    file.write(Universe.compile(packages.values()))
+index, target, repository = sys.argv[1:]
+Path(target).write_bytes(universe := universe_of(Path(index), repository))
 cpu, wall = time.process_time() - begin, time.perf_counter() - wall
-print(cpu, wall, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(packages))
+from solver import Universe
+print(cpu, wall, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(Universe.from_bytes(universe)))
 """
+"""An index into a universe."""
+
+
+def universe_of(index: Path, repository: str) -> bytes:
+    """What `moss repo update` compiles an index to."""
+    compiler = IndexCompiler(repository)
+    for paragraph in read_index(plain_pieces(str(index)), str(index), ("amd64", "all")):
+        compiler.take(paragraph)
+    return bytes(compiler.compiled().universe)
 
 
 @dataclass(frozen=True)
@@ -41,7 +54,7 @@ class Suite:
         return self.packages.with_suffix(".solv")
 
     def compile_command(self) -> list[str]:
-        return [sys.executable, "-c", _COMPILE, str(self.packages), str(self.universe), self.packages.stem]
+        return [sys.executable, "-c", COMPILE, str(self.packages), str(self.universe), self.packages.stem]
 
     def cache_command(self) -> list[str]:
         return ["sh", "-c", f"deb2solv -r {self.packages} > {self.solv}"]
@@ -78,7 +91,7 @@ def newer_suites(scratch: Path, mirror: str, names: Sequence[str]) -> list[Suite
 def make_installed(suite: Suite, keys: Iterable[str], target: Path) -> Suite:
     """The paragraphs of some packages as an index of its own, as an installed system."""
     wanted = set(keys)
-    found = [text for text in suite.packages.read_text().split("\n\n") if _field(text, "SHA256") in wanted]
+    found = [text for text in suite.packages.read_text().split("\n\n") if _key(text) in wanted]
     target.write_text("\n\n".join(found) + "\n")
     return Suite(target)
 
@@ -102,12 +115,16 @@ def make_older(system: Suite, count: int, scratch: Path) -> tuple[Suite, Suite]:
 def keys_of(suite: Suite) -> list[str]:
     """The keys of all packages of an index."""
     texts = suite.packages.read_text().split("\n\n")
-    return [key for text in texts if (key := _field(text, "SHA256"))]
+    return [_key(text) for text in texts if _field(text, "SHA256")]
 
 
 def names_of(suite: Suite) -> set[str]:
     """The names of all packages of an index."""
     return {name for text in suite.packages.read_text().split("\n\n") if (name := _field(text, "Package"))}
+
+
+def _key(paragraph: str) -> str:
+    return f"sha256:{_field(paragraph, 'SHA256')}"
 
 
 def _field(paragraph: str, name: str) -> str:

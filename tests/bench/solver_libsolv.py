@@ -282,7 +282,7 @@ def measure(scratch: Path, given: argparse.Namespace) -> None:
     suites = [*(files or [own]), *(newer_suites(scratch, mirror, names) if names else [])]
     for suite in suites:
         peer = [PEER, "-c", TIMED, *suite.cache_command()]
-        pair(f"compile {suite.packages.stem}", 7, suite.compile_command(), peer, 1)
+        pair(f"compile {suite.packages.stem}", 7, suite.compile_command(), peer, min(3, given.rounds))
     system = make_system(suites[0], SYSTEM, scratch / "system.packages")
     older, lost = map(prepared, make_older(system, 20, scratch))
     desktop = make_system(suites[0], DESKTOP, scratch / "desktop.packages")

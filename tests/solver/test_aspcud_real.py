@@ -10,11 +10,11 @@ import pytest
 
 from solver import Conflict, Measure, Problem, Request, Solution, Universe, Wish, parse_formula, solve
 from solver.cudf import parse_criteria, parse_problem, print_solution
-from solver.debian import read_packages
 from solver.pool import Pool
+from tests.bench.debian_suites import universe_of
 from tests.bench.solver_aspcud import Document, costs
 from tests.bench.solver_aspcud import read_packages as read_solution
-from tests.cli.extracts import HELPER, LISTS, debian_index
+from tests.cli.extracts import LISTS, debian_index
 
 COUNT = 40
 LARGEST = 500  # packages of a document: aspcud's grounder takes its time
@@ -31,8 +31,7 @@ def universes() -> list[Universe]:
     found = []
     for suite in ("bookworm", "bookworm-security", "bookworm-updates"):
         for index in sorted(LISTS.glob(f"*_dists_{suite}_main_binary-amd64_Packages*")):
-            text = subprocess.run([HELPER, "cat-file", str(index)], capture_output=True, check=True, text=True).stdout
-            found.append(Universe.of({one.key: one for one in read_packages(text, suite)}.values()))
+            found.append(Universe.from_bytes(universe_of(index, suite)))
     return found
 
 

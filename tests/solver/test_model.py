@@ -12,7 +12,6 @@ from solver import (
     ModelError,
     Operator,
     Package,
-    Provide,
     Relation,
     Scheme,
     Universe,
@@ -21,7 +20,6 @@ from solver import (
     parse_formula,
     parse_relation,
 )
-from solver.debian import DebianError, read_depends, read_packages
 from solver.tables import pack, unpack
 from tests.solver.random_problems import Maker, make_puzzle
 
@@ -156,36 +154,3 @@ def test_a_table_of_other_arrays_is_refused() -> None:
     for names in (("b", "a"), ("a", "c"), ("a",), ("a", "b", "c")):
         with pytest.raises(UniverseError):
             unpack(names, packed)
-
-
-INDEX = """\
-Package: a
-Version: 1:2.0-1
-Architecture: amd64
-Depends: b (>= 2), c | d:any (<< 3) , e
-Pre-Depends: b (>= 2)
-Conflicts: old:i386
-Provides: v (= 3), w
-Size: 12
-SHA256: 00ff
-
-Package: gone
-Version: 1
-Status: deinstall ok config-files
-"""
-
-
-def test_a_debian_index_is_read() -> None:
-    (package,) = read_packages(INDEX, "main")
-    assert str(package) == "a 1:2.0-1" and package.key == "00ff" and package.size == 12
-    texts = [str(formula) for formula in package.depends]
-    assert texts == ["b (>= 2)", 'c | d:any (< 3)', "e"]
-    assert package.conflicts == (Relation("old", arch="i386"),)
-    assert package.provides == (Provide("v", "3"), Provide("w"))
-
-
-def test_a_bad_debian_field_is_refused() -> None:
-    with pytest.raises(DebianError):
-        read_depends("a (~ 1)")
-    with pytest.raises(DebianError, match="a:"):
-        list(read_packages(INDEX.replace("e\n", "e e\n")))
