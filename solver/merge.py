@@ -17,7 +17,7 @@ from operator import itemgetter
 
 from solver.compile import ARRAYS, NO_TEXT
 from solver.matching import capability_arrays, hash_slots, matched
-from solver.numbering import FORMULAS, RELATION_COLUMNS, RELATIONS, in_order
+from solver.numbering import FORMULAS, RELATION_COLUMNS, RELATIONS, Order
 from solver.tables import pieces
 from solver.uncollected import uncollected
 from solver.universe import Universe
@@ -188,27 +188,31 @@ class _Merger:
 
     def _list_all(self, order: Sequence[int]) -> None:
         """What packages list."""
+        several = Order(order)
         for name in FORMULAS:
-            self._list(name, f"{name}_start", self.formula, order)
+            self._list(several, f"{name}_start", {name: self.formula})
         for name in RELATIONS:
-            self._list(name, f"{name}_start", self.relation, order)
-        self._list("provides_capability", "provides_start", self.capability, order)
-        for name in ("provides_version", "provides_key"):
-            self._list(name, "provides_start", None, order)
+            self._list(several, f"{name}_start", {name: self.relation})
+        provided = {"provides_capability": self.capability, "provides_version": None, "provides_key": None}
+        self._list(several, "provides_start", provided)
 
-    def _list(
-        self, name: str, starts: str, numbers: Sequence[Sequence[int]] | None, order: Sequence[int]
-    ) -> None:
-        """One of their lists. `numbers` are the common ones; None where they are those of texts."""
-        start, flat = array("i", (0,)), array("i")
-        for index, u in enumerate(self.universes):
-            listed, begin, base = getattr(u, name), len(flat), self.texts.base[index]
-            if numbers is None:
-                flat.extend([NO_TEXT if number == NO_TEXT else base + number for number in listed])
-            else:
-                flat.extend(map(numbers[index].__getitem__, listed))
-            start.extend([begin + end for end in getattr(u, starts)[1:]])
-        self.arrays[starts], self.arrays[name] = in_order(start, flat, order)
+    def _list(self, order: Order, starts: str, columns: Mapping[str, Sequence[Sequence[int]] | None]) -> None:
+        """Lists that begin at the same places, each with the common numbers of what it holds; None where it holds
+        texts."""
+        start = array("i", (0,))
+        for universe in self.universes:
+            begin = start[-1]
+            start.extend([begin + end for end in getattr(universe, starts)[1:]])
+        self.arrays[starts] = order.start(start)
+        for name, numbers in columns.items():
+            flat = array("i")
+            for index, universe in enumerate(self.universes):
+                listed, base = getattr(universe, name), self.texts.base[index]
+                if numbers is None:
+                    flat.extend([NO_TEXT if number == NO_TEXT else base + number for number in listed])
+                else:
+                    flat.extend(map(numbers[index].__getitem__, listed))
+            self.arrays[name] = order.lists(start, flat)
 
     def _open(self, names: Sequence[bytes]) -> list[int]:
         """As in `solver.assemble`: of what one of them left open, what the others do not close."""

@@ -76,23 +76,27 @@ def picked(numbers: Sequence[int], places: Sequence[int]) -> array[int]:
 def in_order(start: array[int], flat: array[int], order: Sequence[int]) -> tuple[array[int], array[int]]:
     """The lists that begin at `start`, in another order: where each begins then, and all of them."""
     several = Order(order)
-    sizes = several.rows(array("i", map(sub, start[1:], start)))
-    return array("i", accumulate(sizes, initial=0)), several.lists(start, flat)
+    return several.start(start), several.lists(start, flat)
 
 
 class Order:
     """An order for things that have rows in tables, and lists."""
 
     def __init__(self, order: Sequence[int]) -> None:
-        self._runs = list(together(order))
+        self._order, self._runs = order, list(together(order))
         self._firsts, self._ends = [first for first, _ in self._runs], [end for _, end in self._runs]
 
-    def rows(self, table: array[int], width: int = 1) -> array[int]:
+    def rows(self, table: array[int], width: int) -> array[int]:
         """The rows of a table, of so many numbers each."""
         moved = array("i")
         for first, end in self._runs:
             moved.extend(table[first * width : end * width])
         return moved
+
+    def start(self, start: array[int]) -> array[int]:
+        """Where the lists that begin at `start` begin then."""
+        sizes = list(map(sub, start[1:], start))
+        return array("i", accumulate(picked(sizes, self._order), initial=0))
 
     def lists(self, start: Sequence[int], flat: array[int]) -> array[int]:
         """The lists that begin at `start`, one after the other."""
