@@ -112,7 +112,7 @@ def merge_universes(
     wanted = _merged_file(root, found)
     for name in sorted(os.listdir(root.universes)):
         path = os.path.join(root.universes, name)
-        if name.startswith(_MERGED) and (len(found) < 2 or path != wanted):
+        if name.startswith(_MERGED) and path != wanted:
             effects.unlink(path)
     if len(found) < 2 or _opened(wanted) is not None:
         return

@@ -200,6 +200,12 @@ def listed_in(database: Database, repository: str) -> "Iterator[Listed]":
     return (listed_again(*row) for row in rows)
 
 
+def any_name(database: Database, repository: str) -> str | None:
+    """What one of the packages that a repository offers is called."""
+    rows = database.connection.execute("SELECT name FROM candidate WHERE repository = ? LIMIT 1", (repository,))
+    return next((str(name) for (name,) in rows), None)
+
+
 def by_name(database: Database, name: str) -> list[Candidate]:
     rows = database.connection.execute(f"SELECT {_COLUMNS} FROM candidate WHERE name = ? ORDER BY id", (name,))
     return [_whole(row) for row in rows]

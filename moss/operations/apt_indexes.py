@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 
+from moss.db import candidates
+from moss.debian.companion import is_companion
 from moss.debian.release import Release
 from moss.debian.source import AptSource
 from moss.digest import PackageDigest
@@ -48,7 +50,8 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
         )
     base = uri_of_path(source.place) if source.transport == "file" else f"{source.transport}:{source.place}"
     bases = [one if one.endswith("/") else f"{one}/" for one in (base, *repository.mirrors)]
-    seen = known.seen if known is not None and known.uri == repository.uri else Seen()
+    companions = source.is_beside(machine_architecture(system))
+    seen = known.seen if known is not None and _is_read_so(system, known, companions) else Seen()
     releases: dict[str, Release] = {}
     now = Seen()
     if len(source.suites) == 1:
@@ -60,7 +63,6 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
     else:
         releases = {suite: _release_of_several(system, repository, suite, bases) for suite in source.suites}
     wanted = [one for suite in source.suites for one in _wanted(source, suite, releases[suite], bases)]
-    companions = source.is_beside(machine_architecture(system))
     beside = ["companions"] if companions else []
     digest = hashlib.sha256("\n".join([str(source), *beside, *(one.digest for _, one in wanted)]).encode()).hexdigest()
     if known is not None and known.digest == digest:
@@ -69,6 +71,13 @@ def ask_apt(system: System, repository: Repository, known: Revision | None) -> A
     files = _fetched(system, repository.name, wanted)
     keep_read(system, repository, releases)
     return AptAnswer(PackagesSource(digest, tuple(files), source.wanted_architecture, companions), now)
+
+
+def _is_read_so(system: System, known: Revision, companions: bool) -> bool:
+    """Whether what is known was read for a machine of the same architecture: else that nothing has changed since then
+    says nothing."""
+    name = candidates.any_name(system.offers, known.repository)
+    return name is None or is_companion(name) is companions
 
 
 def _release_of_several(system: System, repository: Repository, suite: str, bases: Sequence[str]) -> Release:

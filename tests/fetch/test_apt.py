@@ -540,3 +540,7 @@ def test_a_second_architecture_from_a_server_is_read_as_what_it_is_to_the_machin
         planned = machine.moss("--facts", str(facts), "install", "-n", name)
         assert f"{name} 1.0" in planned.out, planned
         assert machine.moss("repo", "remove", "beside").code == 0
+    machine.must("--facts", str(pc), *words, "--trust", str(people[0].keyring))
+    for facts, name in ((old, "hello"), (pc, "hello:i386")):
+        machine.must("--facts", str(facts), "repo", "update")
+        assert machine.moss("list", "available").out.split("\n")[1].split()[0] == name, "though the index is the same"
