@@ -80,6 +80,11 @@ def test_every_form_is_read() -> None:
     assert found.exceptions == ("lib/debug/x", "lib/debug/y") and not found.recommends
 
 
+@pytest.mark.parametrize("fact", ["cpu(x86-64-v*)", "cpu(x86-64-v[34])", "modalias(pci:v000010DE*)", "virt(?*)"])
+def test_facts_are_asked_for_by_patterns(fact: str) -> None:
+    assert str(read(f'subscription a {{ want x; when "{fact}" }}').when) == fact
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

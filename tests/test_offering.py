@@ -10,7 +10,11 @@ from moss.db import candidates
 from moss.db.connection import Database, open_repository_cache
 from moss.debian.index import Listed, Paragraph, read_index
 from moss.debian.universe import IndexCompiler
+from moss.digest import PackageDigest
+from moss.package import Published
 from moss.repository import Revision, Seen
+from solver.values import replace
+from tests.builders import metadata
 from tests.debian.indexes import Packaged
 
 
@@ -99,3 +103,14 @@ def test_what_an_index_says_again_is_not_written_again(cache: Database) -> None:
     staying = before.keys() & after.keys()
     assert len(staying) == 48 and len(after) == 50
     assert {key: before[key] for key in staying} == {key: after[key] for key in staying}
+
+
+def test_of_two_offers_of_one_package_the_first_counts(cache: Database) -> None:
+    about = replace(metadata("tool"), source_digest="sha256:" + "5" * 64)
+    twice = [Published(about, f"{n}.stone", PackageDigest(str(n) * 64), n) for n in (1, 2)]
+    for offered in (twice, twice[::-1]):
+        with candidates.replacing(cache, "main") as offer:
+            offer(offered)
+            candidates.record_revision(cache, Revision("main", "file:/", "digest", 0, 2, Seen()))
+        found = candidates.by_keys(cache, [("tool", "main", "sha256:" + "5" * 64)])
+        assert [one.uri for one in found.values()] == [offered[0].uri]

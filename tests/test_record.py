@@ -8,12 +8,14 @@ import pytest
 import moss.db.connection as opening
 from moss.capability import Capability
 from moss.db.connection import open_record, open_repository_cache
-from moss.db.statements import metadata_from, statement_of
+from moss.db.statements import metadata_from, metadata_later, statement_of
 from moss.errors import CorruptData, FormatTooNew, PermissionRefused
 from moss.package import Metadata, Relations
 from solver.formula import parse_formula, parse_relation
 from solver.model import Provide
+from solver.values import replace
 from solver.version import Scheme
+from tests.builders import metadata
 
 
 def tables(path: Path) -> set[str]:
@@ -178,3 +180,13 @@ def test_a_log_that_is_left_is_moved_in_by_the_next(tmp_path: Path) -> None:
     assert record.connection.execute("SELECT value FROM setting").fetchall() == [(7,)]
     record.close()
     assert not log.exists()
+
+
+@pytest.mark.parametrize("first", Metadata._fields)  # type: ignore[attr-defined]
+def test_what_is_read_later_says_the_same(first: str) -> None:
+    relations = Relations(depends=(parse_formula("lib (>= 1)"),))
+    about = replace(metadata("tool", "1:2", relations=relations), scheme=Scheme.DEB)
+    row = ("tool", "1:2", 1, 1, "x86_64", "deb", statement_of(about))
+    assert metadata_from(*row) == about
+    assert getattr(metadata_later(*row), first) == getattr(about, first)
+    assert metadata_later(*row).label == about.label == "tool 1:2"

@@ -22,9 +22,10 @@ from moss.operations.commit import commit
 from moss.operations.queries import installed, summaries
 from moss.operations.system import System, open_to_change
 from moss.operations.trees import NextTree, make_tree, plan_tree
-from moss.operations.upkeep import Upkeep, keep_house
+from moss.operations.upkeep import Upkeep, collect, give_up, keep_house
 from moss.reporter import Silence
 from moss.root import GenerationId
+from moss.store import Store
 from tests.builders import Content, Dir, File, Link, metadata, snapshot
 from tests.histories import run_histories
 from tests.transactions import Repository, changing, check_invariants, crash_at, make, plan_for
@@ -266,6 +267,30 @@ def test_a_stray_file_is_told_and_its_tree_is_not_recycled(tmp_path: Path, plain
     tidy(root, plain, keep=1)
     make(root, plain, "p0-0", "p1-0")
     assert differences(root) == []
+
+
+@pytest.mark.parametrize("stray", [False, True])
+def test_a_tree_is_looked_into_before_it_becomes_the_spare(tmp_path: Path, plain: Repository, stray: bool) -> None:
+    root = tmp_path / "root"
+    for version in range(3):
+        make(root, plain, f"p0-{version}")
+        if stray and version == 0:
+            (root / "usr/bin/mine").write_text("")
+    found = tidy(root, plain, keep=1)
+    assert [number for number, _ in found.audits] == ([1] if stray else [])
+    assert found.given_up == (1,) and (root / ".moss/root/spare").exists() is not stray
+
+
+def test_a_spare_that_is_dirty_stays_so_whatever_leaves_the_store(tmp_path: Path, plain: Repository) -> None:
+    root = tmp_path / "root"
+    churn(root, plain, 4)
+    make(root, plain, "p2-0")
+    tidy(root, plain, keep=2)
+    with changing(root, plain) as system, Store(system.root.store, system.effects) as store:
+        trees.mark_spare_dirty(system.record)
+        give_up(system, GenerationId(4))
+        assert collect(system, store)
+        assert (held := trees.spare(system.record)) is not None and not held.clean
 
 
 @pytest.mark.parametrize("change", ["content", "mode", "missing", "link", "directory mode"])

@@ -41,6 +41,16 @@ def test_comments_arrive_and_repositories_do_not(written: Pair, moss: Moss) -> N
     assert moss("-D", written.b, "state", "export").out == here
 
 
+def test_pins_and_holds_arrive_with_what_is_written_of_them(written: Pair, moss: Moss) -> None:
+    for words in (("pin", "tool=2"), ("hold", "library")):
+        ended = moss("-D", written.a, *words, "-y")
+        assert ended.exit_code == 0, ended
+    sync(moss, written, export(moss, written, "full"))
+    here = (written.b / MODEL).read_text()
+    assert here.startswith(NOTE) and "pins {" in here and "hold=#true" in here
+    assert moss("-D", written.b, "sync", "-n").out.startswith("Nothing to do")
+
+
 def test_the_text_of_an_older_generation_is_the_one_it_was_made_with(written: Pair, moss: Moss) -> None:
     sync(moss, written, export(moss, written, "first", "1"))
     assert NOTE not in (written.b / MODEL).read_text()

@@ -6,7 +6,7 @@ from pathlib import Path
 from moss.cli.main import main
 from moss.package import Relations
 from solver import Formula, Provide, Relation, parse_formula, parse_relation
-from tests.builders import metadata, write_package
+from tests.builders import Content, metadata, write_package
 
 
 def formulas(texts: Sequence[str]) -> tuple[Formula, ...]:
@@ -35,7 +35,7 @@ class Shop:
         breaks: Sequence[str] = (),
         replaces: Sequence[str] = (),
         supplements: Sequence[str] = (),
-        files: Mapping[str, str] | None = None,
+        files: Mapping[str, Content] | None = None,
         repository: str = "shop",
     ) -> None:
         about = Relations(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import Content, Dir
 from tests.cli.conftest import Ended, Moss
 from tests.cli.shop import Shop
 
@@ -123,7 +124,7 @@ def test_a_capability_keeps_somebody_who_provides_it(shop: Shop, moss: Moss) -> 
     assert "the subscription binary(git) requires binary(git)" in flat(ended)
     assert "unsubscribe 'binary(git)' && moss" in flat(ended).replace(f"-D {shop.root} ", "")
     told = done(shop, moss, "unsubscribe", "binary(git)")
-    assert "Let go binary(git) nobody need provide it any more" in told
+    assert "Let go binary(git) nobody need provide it any more" in told and "Leave to" not in told
     assert "git 1-1 you unsubscribed binary(git)" in told
     assert names(shop, moss) == set()
 
@@ -262,6 +263,34 @@ def test_a_device_that_was_never_there_is_not_said_to_be_gone(shop: Shop, moss: 
     done(shop, moss, "install", "vim", "--facts", str(has))
     told = done(shop, moss, "sync", "--facts", str(lacks))
     assert "git 1-1 the subscription any no longer wants it: the device modalias(a*) is gone" in told
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("share/words/fr.dic", "fr"),
+        ("share/words/pt_BR.dic", "pt_BR"),
+        ("share/spelling/fr", "fr"),
+        ("share/lib-fr/x", "fr"),
+        ("share/of/xfry/z", "…"),
+    ],
+)
+def test_a_path_says_which_value_would_keep_it(shop: Shop, moss: Moss, path: str, value: str) -> None:
+    define(shop, "20-others.kdl", """
+        subscription words {
+            values "??" "??_*"
+            paths "share/words/{value}.*" "share/spelling/{value}/*" "share/lib-{value}/**" keep=#true
+            paths "share/of/x{value}y/**" keep=#true
+        }
+    """)
+    files: dict[str, Content] = {f"share/words/{one}.dic": "" for one in ("de", "fr", "pt_BR")}
+    files |= {"share/spelling/fr": Dir(), "share/spelling/fr/x": "", "share/of/xfry/z": "", "share/lib-fr/x": ""}
+    shop.add("words", "1", files=files)
+    shop.open()
+    done(shop, moss, "install", "words")
+    done(shop, moss, "subscribe", "words", "de")
+    told = moss(*shop.said("why-not", f"/usr/{path}"))
+    assert told.exit_code == 4 and f"moss subscribe words de {value} brings it back" in flat(told), told
 
 
 def test_paths_are_left_out_while_one_is_off(shop: Shop, moss: Moss) -> None:

@@ -58,6 +58,12 @@ def test_one_whose_program_no_package_has_waits_for_it(tmp_path: Path) -> None:
     assert world.read("share/all") is None, "what it wrote goes with what made it"
 
 
+def test_what_a_handler_lacks_that_nothing_calls_matters_to_nobody(world: World, tmp_path: Path) -> None:
+    text = FAILING.replace("handlers: {", "handlers: {spare: {run: /usr/bin/nobody-has-this}, ")
+    outcome = failing(world, tmp_path, text.replace("items", "none")).install("failing")
+    assert {run.name: run.outcome for run in outcome.triggers}["failing"] == "done"
+
+
 def test_they_run_again_where_what_they_are_about_has_changed(world: World) -> None:
     outcome = world.install("two")
     assert reused(outcome) == {"list": False, "count": False, "other": False}
@@ -341,6 +347,8 @@ def test_what_the_system_s_own_triggers_do_lies_outside_usr(world: World, tmp_pa
     shown = [own.moss(*words, "state", "show") for words in ((), ("--json",))]
     assert "On the system  cache (failed)" in shown[0].stdout
     judge("state-show", told := json.loads(shown[1].stdout))
+    before = own.moss("state", "show", "1")
+    assert before.returncode == 0 and "On the system" not in before.stdout
     (said,) = told["data"]["system_triggers"]
     assert (said["name"], said["outcome"], said["output"]) == ("cache", "failed", "said\n")
     own.remove("cache")

@@ -104,6 +104,11 @@ def test_upstreams_example() -> None:
     assert trigger.watches[0].type is PathType.DIRECTORY
 
 
+def test_a_file_may_be_about_many_paths() -> None:
+    text = "name: a\nhandlers: {h: {run: /x}}\npaths:\n" + "".join(f"  /{n}: {{handlers: [h]}}\n" for n in range(50))
+    assert len(read_trigger(text.encode(), "t.yaml", Scope.TRANSACTION).watches) == 50
+
+
 @pytest.mark.parametrize(
     ("content", "place", "words"),
     [
