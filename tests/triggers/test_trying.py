@@ -37,7 +37,7 @@ TOLD_OF_SCRIPT = (
 SLOW = """
 name: slow
 handlers:
-    slow: {run: /usr/bin/sh, args: [-c, busybox sleep 1]}
+    slow: {run: /usr/bin/sh, args: [-c, busybox sleep 0.6]}
 paths:
     /usr/share/items/*: {handlers: [slow]}
 """
