@@ -38,31 +38,3 @@ def test_who_rested_before_rests_on() -> None:
     with uncollected(), uncollected():
         pass
     assert not gc.isenabled()
-
-
-def test_nobody_looks_through_it_right_afterwards() -> None:
-    started = []
-
-    def note(phase: str, _: dict[str, int]) -> None:
-        started.append(phase)
-
-    gc.callbacks.append(note)
-    try:
-        with uncollected():
-            kept = [[] for _ in range(100_000)]
-        more = [[] for _ in range(100)]
-    finally:
-        gc.callbacks.remove(note)
-    assert not started
-    assert len(kept) == 1000 * len(more)
-
-
-def test_what_somebody_put_aside_stays_there() -> None:
-    gc.freeze()
-    try:
-        there = gc.get_freeze_count()
-        with uncollected():
-            pass
-        assert gc.get_freeze_count() == there
-    finally:
-        gc.unfreeze()
