@@ -58,7 +58,8 @@ def peak():
 OURS = (
     PEAK
     + """
-import json, mmap, sys, time
+import gc, json, mmap, sys, time
+gc.set_threshold(200_000, 20, 20)  # as the command sets it
 import pycard, pysolvers  # the peer's library is loaded by now, too
 from solver import *
 task = json.loads(sys.argv[1])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -269,7 +270,8 @@ def test_nobody_listening_to_progress_stops_nothing(place: Place, moss: Moss) ->
 
 
 def test_a_descriptor_that_is_not_open_is_a_wrong_command_line(moss: Moss) -> None:
-    assert moss("li", "--progress-fd", "99").exit_code == 2
+    never_reached = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1
+    assert moss("li", "--progress-fd", str(never_reached)).exit_code == 2
 
 
 def test_a_fault_of_moss_is_no_answer(monkeypatch: pytest.MonkeyPatch, moss: Moss) -> None:
