@@ -217,7 +217,7 @@ def test_what_writes_elsewhere_does() -> None:
         assert any(is_within(name, place) for name in writing), f"{place} writes nothing any more: take it off the list"
 
 
-@pytest.mark.parametrize("name", ["system", "queries", "propose", "repositories"])
+@pytest.mark.parametrize("name", ["system", "queries", "propose", "repositories", "refreshing"])
 def test_an_import_within_a_function_says_who_does_without_it(name: str) -> None:
     """docs/decisions/0014-whole-processes.md states the rule."""
     source = (PROJECT / "moss/operations" / f"{name}.py").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from moss.merge import LayoutCollision
 from moss.operations.commit import commit
 from moss.operations.filtering import left_out_by, with_omissions
 from moss.operations.queries import installed
-from moss.operations.repositories import update_repositories
+from moss.operations.refreshing import update_repositories
 from moss.operations.retention import propose_pruning, propose_removal, retire
 from moss.operations.system import System
 from moss.operations.transaction import Outcome

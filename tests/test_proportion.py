@@ -18,7 +18,8 @@ from moss.db import generations
 from moss.indexing import index
 from moss.operations.commit import commit
 from moss.operations.propose import propose
-from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository
 from moss.operations.system import open_to_change
 from moss.operations.upkeep import keep_house
 from moss.operations.verbs import install_request, update_request

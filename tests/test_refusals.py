@@ -17,7 +17,8 @@ from moss.model import SystemModel
 from moss.operations.commit import OWNERS_NOT_APPLIED, commit
 from moss.operations.propose import propose
 from moss.operations.queries import installed
-from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository
 from moss.operations.system import open_to_change, open_to_read
 from moss.operations.verbs import install_request
 from tests.builders import Content, metadata, snapshot, write_package

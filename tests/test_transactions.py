@@ -12,7 +12,8 @@ from moss.effects import Effects
 from moss.errors import CorruptData, MossError
 from moss.merge import LayoutCollision
 from moss.operations.activate import activate, propose_activation
-from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository
 from moss.operations.system import default_effects, open_to_change, open_to_read
 from moss.root import GenerationId
 from tests.builders import Content, Dir, File, Link, metadata, snapshot, write_package

@@ -100,7 +100,7 @@ def update(
     said = [*(names or []), *(["--skip-failed"] if skip_failed else [])]
     with opened(session, "update", *said, at_boot=at_boot) as system:
         if not (session.settings.offline or session.settings.dry_run):
-            from moss.operations.repositories import update_repositories
+            from moss.operations.refreshing import update_repositories
 
             _follow_repositories(session, system)
             update_repositories(system)
@@ -262,7 +262,7 @@ def _same_as_failed(system: System, plan: "Plan") -> int | None:
 def carry_out_plan(session: Session, system: System, plan: "Plan", at_boot: bool, already: str) -> Answer:
     """Show a plan, ask, commit; `already` says why there is nothing to do, where that is so."""
     if session.settings.offline:
-        from moss.operations.repositories import warn_of_age
+        from moss.operations.refreshing import warn_of_age
 
         warn_of_age(system)
     for warning in plan.warnings:

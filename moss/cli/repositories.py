@@ -8,7 +8,8 @@ from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, count, moment, plain, table
 from moss.operations import repositories
-from moss.operations.repositories import Refresh, RepositoryState
+from moss.operations.refreshing import Refresh, update_repositories
+from moss.operations.repositories import RepositoryState
 from moss.operations.vouching import Said
 from moss.repository import Repository, Voucher
 
@@ -123,7 +124,7 @@ def repo_update(
     with opened(session, "repo", "update", *(names or [])) as system:
         if session.settings.dry_run:
             return _nothing_done("the repositories would be read again")
-        refreshes = repositories.update_repositories(system, names or [])
+        refreshes = update_repositories(system, names or [])
     return Answer(lambda page: refreshes_text(refreshes, page), lambda: [_refresh_data(one) for one in refreshes])
 
 

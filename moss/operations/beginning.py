@@ -6,7 +6,8 @@ from moss.db.repositories import repositories
 from moss.debian.source import PREFIX as APT
 from moss.errors import CorruptData, NetworkFailure, NotFound, TrustFailure, UsageError
 from moss.operations.machine_sources import Source
-from moss.operations.repositories import add_repository, merge_offers, update_repositories
+from moss.operations.refreshing import merge_offers, update_repositories
+from moss.operations.repositories import add_repository
 from moss.operations.system import System
 
 MACHINES_OWN = "apt"

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from moss.db.repositories import repositories
 from moss.errors import UsageError
 from moss.model_text import StatedRepository, as_stated, uri_of
-from moss.operations.repositories import add_repository, merge_offers, remove_repository, set_enabled, set_priority
+from moss.operations.refreshing import merge_offers
+from moss.operations.repositories import add_repository, remove_repository, set_enabled, set_priority
 from moss.operations.system import System
 from solver.values import value
 

@@ -13,7 +13,7 @@ from moss.indexing import index
 from moss.operations.activate import activate, propose_activation
 from moss.operations.fall_back import same_as_failed, told
 from moss.operations.queries import summaries
-from moss.operations.repositories import update_repositories
+from moss.operations.refreshing import update_repositories
 from moss.operations.system import open_to_change, open_to_read
 from moss.root import GenerationId
 from tests.boot.menus import OS_RELEASE, Machine, Shop, kernel, shop

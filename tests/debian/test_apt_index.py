@@ -13,7 +13,8 @@ from moss.debian.universe import IndexCompiler
 from moss.errors import CorruptData, MossError, NotFound, UsageError
 from moss.foreign.apt import index_files, plain_pieces
 from moss.offers import as_solver_package, open_universe, open_universes
-from moss.operations.repositories import add_repository, list_repositories, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository, list_repositories
 from moss.operations.system import open_to_change
 from solver import Problem, Request, Solution, Universe, Wish, parse_formula, solve
 from tests.debian.indexes import ENDINGS, Packaged, mirror, write_index

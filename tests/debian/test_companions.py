@@ -25,7 +25,8 @@ from moss.operations.apt_packages import packages_source
 from moss.operations.commit import commit
 from moss.operations.near_sources import CachedPackage, contents_of_cached
 from moss.operations.propose import propose
-from moss.operations.repositories import Narrowing, add_repository, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import Narrowing, add_repository
 from moss.operations.system import System, open_to_change
 from moss.operations.verbs import install_request, remove_request
 from moss.repository import Repository, Voucher, Vouching

@@ -19,7 +19,8 @@ from moss.debian.index import Paragraph, read_index
 from moss.debian.universe import IndexCompiler
 from moss.errors import CorruptData
 from moss.offers import compiled_before
-from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository
 from moss.operations.system import System, open_to_change
 from tests.debian.indexes import write_index
 

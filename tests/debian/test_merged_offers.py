@@ -14,13 +14,8 @@ from moss.offers import open_universes
 from moss.operations import following
 from moss.operations.beginning import begin
 from moss.operations.machine_sources import Source
-from moss.operations.repositories import (
-    add_repository,
-    remove_repository,
-    set_enabled,
-    set_priority,
-    update_repositories,
-)
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository, remove_repository, set_enabled, set_priority
 from moss.operations.system import System, open_to_change
 from tests.cli.conftest import Moss
 from tests.cli.conftest import moss as moss

@@ -16,7 +16,8 @@ from moss.errors import CorruptData, TriggerFailed
 from moss.indexing import index
 from moss.operations.activate import activate, propose_rollback
 from moss.operations.queries import installed
-from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository
 from moss.operations.system_triggers import run_system_triggers
 from moss.operations.transaction import Outcome
 from moss.operations.upkeep import keep_house

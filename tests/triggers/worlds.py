@@ -15,7 +15,8 @@ from moss.indexing import index
 from moss.operations.commit import commit
 from moss.operations.propose import propose
 from moss.operations.queries import installed
-from moss.operations.repositories import add_repository, update_repositories
+from moss.operations.refreshing import update_repositories
+from moss.operations.repositories import add_repository
 from moss.operations.system import System, open_to_change
 from moss.operations.transaction import Outcome
 from moss.operations.verbs import install_request, remove_request
