@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, BinaryIO
 
 from moss.architecture import native_architecture
 from moss.boot.content import kernels_of
@@ -34,6 +34,7 @@ from moss.operations.exporting import export, propose_export
 from moss.operations.queries import generation_packages
 from moss.operations.system import System, open_to_change
 from moss.operations.system_triggers import run_in_root
+from moss.operations.transaction import Outcome
 from moss.operations.trees import whole_layout
 from moss.operations.trigger_outcomes import written_for
 from moss.root import DECLARED_ENTRIES, GenerationId
@@ -228,6 +229,18 @@ def make_own_system(system: System, generation: Generation, scratch: str, root: 
     bundle = os.path.join(scratch, "bundle")
     with open(bundle, "xb") as file:
         export(system, propose_export(system, generation.id), file, spool_directory=scratch, level=1)
+    _bring_own_files(system, root, command_line)
+    opening = open_to_change(root, system.reporter, command="moss image disk", effects=system.effects)
+    with opening as made, open(bundle, "rb") as file:
+        outcome = _make_of_bundle(system, generation, made, file)
+        warnings = outcome.due(made) if outcome.due is not None else ()
+        _know_the_same(system, made)
+        for warning in (*outcome.warnings, *warnings):
+            system.reporter.warning(warning)
+    os.unlink(bundle)
+
+
+def _bring_own_files(system: System, root: str, command_line: str) -> None:
     for name in _OWN_DIRECTORIES:
         source = system.root.below(*name.split("/"))
         if os.path.isdir(source):
@@ -235,19 +248,20 @@ def make_own_system(system: System, generation: Generation, scratch: str, root: 
     os.makedirs(os.path.join(root, "etc/kernel"), exist_ok=True)
     with open(os.path.join(root, "etc/kernel/cmdline"), "x", encoding="utf-8") as words:
         words.write(f"{command_line}\n")
-    opening = open_to_change(root, system.reporter, command="moss image disk", effects=system.effects)
-    with opening as made, open(bundle, "rb") as file:
-        opened = open_vouched(made, file, "the generation", unsigned=True)
-        plan, arrival = propose_bundle(made, opened)
-        with Store(system.root.store, system.effects) as store:
-            written = written_for(system, generation.id, store)
-            outcome = commit(made, plan, [arrival], triggered_elsewhere=written)
-        warnings = outcome.due(made) if outcome.due is not None else ()
-        with made.record.transaction():
-            for repository in recorded.repositories(system.record):
-                recorded.add(made.record, repository, made.clock())
-            for key in bundles.pinned_keys(system.record):
-                bundles.pin(made.record, key)
-        for warning in (*outcome.warnings, *warnings):
-            system.reporter.warning(warning)
-    os.unlink(bundle)
+
+
+def _make_of_bundle(system: System, generation: Generation, made: System, bundle: BinaryIO) -> Outcome:
+    """Its packages come in the bundle, and what triggers wrote for it here from the store."""
+    plan, arrival = propose_bundle(made, open_vouched(made, bundle, "the generation", unsigned=True))
+    with Store(system.root.store, system.effects) as store:
+        written = written_for(system, generation.id, store)
+        return commit(made, plan, [arrival], triggered_elsewhere=written)
+
+
+def _know_the_same(system: System, made: System) -> None:
+    """The same repositories, and the same keys."""
+    with made.record.transaction():
+        for repository in recorded.repositories(system.record):
+            recorded.add(made.record, repository, made.clock())
+        for key in bundles.pinned_keys(system.record):
+            bundles.pin(made.record, key)
