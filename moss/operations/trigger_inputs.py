@@ -41,6 +41,10 @@ class TriggerInputs:
         self.made: dict[str, Sequence[Entry]] = {}
         """What triggers wrote beside what is `chosen`, of those that are done with."""
 
+    def place(self, name: str) -> tuple[int, str]:
+        """In this order each trigger comes after those that it waits for."""
+        return len(self.waiting[name]), name
+
     def commands(self, name: str) -> list[Command]:
         """What the trigger has to do, now that those before it are done."""
         matcher = self.matchers[name]
@@ -55,7 +59,7 @@ class TriggerInputs:
 
     def _in_order(self, name: str) -> list[str]:
         """What the trigger waits for, each after what it waits for itself."""
-        return sorted(self.waiting[name], key=lambda other: (len(self.waiting[other]), other))
+        return sorted(self.waiting[name], key=self.place)
 
     def inputs(self, name: str, commands: Iterable[Command]) -> str:
         """The digest of all that the trigger's outcome depends on."""

@@ -2,7 +2,7 @@
 
     files       the triggers of the new tree, in their order
     due         those whose inputs are others than when the active generation was made; of the rest, what
-                they wrote then is as good
+                they wrote then is as good, and of some what they wrote in another system
     run         each in a sandbox over the tree, side by side where none waits for the other
     record      what they wrote: files in the store, rows like a package's, durable together
     change      the tree, by the difference that makes
@@ -57,14 +57,18 @@ def run_triggers(
     real = [package for package in chosen if package not in made]
     look = _Look(system, base, number, real, triggers, before)
     kept = look.kept(ignored)
-    staying = [run.package for run in kept.values() if run.package is not None]
+    runs = list(kept.values())
+    taken = look.taken(kept, elsewhere)
+    if taken:
+        runs += record_written(system, number, taken, _made_by(runs), store)
+    staying = _made_by(runs)
     change_tree(system, number, chosen, [*real, *staying], store)
-    due = [one for one in triggers if one.name not in kept]
-    as_there = {name for name, run in kept.items() if name in elsewhere and elsewhere[name].run.outcome == run.outcome}
-    written = _run(system, look, due, elsewhere, as_there) if due else []
-    runs = (*kept.values(), *record_written(system, number, written, staying, store))
+    there = {run.name for run in runs}
+    due = [one for one in triggers if one.name not in there]
+    written = _run(system, look, due) if due else []
+    runs += record_written(system, number, written, staying, store)
     record_runs(system.record, number, runs)
-    all_of_it = [*real, *(run.package for run in runs if run.package is not None)]
+    all_of_it = [*real, *_made_by(runs)]
     try:
         change_tree(system, number, [*real, *staying], all_of_it, store)
     except LayoutCollision as fault:
@@ -74,6 +78,10 @@ def run_triggers(
             remedies=["say in one trigger's file that it runs after the other", "moss … --ignore-trigger NAME"],
         ) from fault
     return tuple(with_changed(system.record, number, sorted(runs, key=lambda run: run.name)))
+
+
+def _made_by(runs: Sequence[TriggerRun]) -> list[PackageId]:
+    return [run.package for run in runs if run.package is not None]
 
 
 class _Look(TriggerInputs):
@@ -113,6 +121,20 @@ class _Look(TriggerInputs):
                 if run is not None:
                     self._keep(kept, run)
         return kept
+
+    def taken(self, kept: Mapping[str, TriggerRun], elsewhere: Mapping[str, Written]) -> list[Written]:
+        """What was written elsewhere where all that it depends on is the same: what the trigger finds, and what became
+        of those that it waits for."""
+        outcomes = {name: one.run.outcome for name, one in elsewhere.items()}
+        as_there = {name for name, run in kept.items() if outcomes.get(name) == run.outcome}
+        found: list[Written] = []
+        for name in sorted(self.triggers.keys() & elsewhere.keys() - kept.keys(), key=self.place):
+            known = elsewhere[name]
+            if self.waiting[name] <= as_there and known.run.inputs == self.inputs(name, self.commands(name)):
+                as_there.add(name)
+                self.made[name] = known.captured.layout
+                found.append(replace(known, wins_over=tuple(self.waiting[name])))
+        return found
 
     def _keep(self, kept: dict[str, TriggerRun], run: TriggerRun) -> None:
         kept[run.name] = run
@@ -170,13 +192,8 @@ def _above(path: str) -> Iterator[str]:
         yield path
 
 
-def _run(
-    system: System, look: _Look, due: Sequence[Trigger], elsewhere: Mapping[str, Written], as_there: set[str]
-) -> list[Written]:
-    """Run these; nothing of it is in the tree, the store or the record yet, and nothing is left lying about.
-
-    What one wrote elsewhere is taken where all that it depends on is the same, and what it waits for is `as_there`.
-    """
+def _run(system: System, look: _Look, due: Sequence[Trigger]) -> list[Written]:
+    """Run these; nothing of it is in the tree, the store or the record yet, and nothing is left lying about."""
     written: dict[str, Written] = {}
     inputs: dict[str, str] = {}
     names = [one.name for one in due]
@@ -186,12 +203,6 @@ def _run(
         before = [other for other in reversed(written) if other in look.waiting[name]]
         commands = look.commands(name)
         inputs[name] = look.inputs(name, commands)
-        known = elsewhere.get(name)
-        if known is not None and known.run.inputs == inputs[name] and look.waiting[name] <= as_there:
-            as_there.add(name)
-            look.made[name] = known.captured.layout
-            written[name] = replace(known, wins_over=tuple(look.waiting[name]))
-            return None
         if not commands:
             written[name] = Written(TriggerRun(name, inputs[name], "done"), Captured((), (), ()), ())
             return None

@@ -104,6 +104,15 @@ def test_a_trigger_that_says_something_else_by_now_runs_and_so_does_what_waits_f
     assert same == {"uuid": False, "uuid2": False} and read(root, "empty") == "new\n"
 
 
+def test_one_that_runs_there_sees_what_others_wrote_here(own: World, tmp_path: Path) -> None:
+    admins = own.root / "etc/moss/triggers/tx.d"
+    admins.mkdir(parents=True)
+    (admins / "later.yaml").write_text(LATER.replace("busybox touch empty", "busybox cp uuid seen; busybox rm empty"))
+    root, same = on_a_disk(own, tmp_path / "disk")
+    assert same == {"uuid": True, "uuid2": False}
+    assert read(root, "seen") == read(own.root, "uuid") and read(root, "empty") is None
+
+
 def test_what_waits_for_one_that_does_not_run_there_runs_again(world: World, tmp_path: Path) -> None:
     own = failing(world, tmp_path, ONCE + "inhibitors: {paths: [/etc/kernel/cmdline]}\n", "once")
     own.publish("later", {"share/moss/triggers/tx.d/later.yaml": LATER})
