@@ -7,6 +7,7 @@ from moss.cli.changes import carry_out_plan
 from moss.cli.changing import opened
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
+from moss.cli.text import Page, wrapped
 from moss.errors import UsageError
 from moss.operations.beginning import ESSENTIAL, MACHINES_OWN, MACHINES_SOURCES, begin, refuse_used
 from moss.operations.machine_sources import Source, machine_sources
@@ -44,10 +45,18 @@ def init(
     with opened(session, "init", root, "--from", source, *packages) as system:
         refuse_used(system)
         is_debian = begin(system, _sources(system, source, suites, components, trust, unsigned))
-        names = [*(ESSENTIAL if is_debian and not bare else ()), *packages]
+        essential = ESSENTIAL if is_debian and not bare else ()
+        if essential:
+            session.show(_said_of_essential)
+        names = [*essential, *packages]
         request = install_request(stated_model(system), list(dict.fromkeys(names)))
         session.stage("choosing packages")
         return carry_out_plan(session, system, propose(system, request), False, "it is there already")
+
+
+def _said_of_essential(page: Page) -> str:
+    said = "Beside what you name comes what Debian takes for granted: base-files, coreutils …; --bare leaves it out."
+    return "".join(f"{line}\n" for line in wrapped(said, page.columns))
 
 
 def _sources(

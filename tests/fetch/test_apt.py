@@ -17,6 +17,7 @@ from moss.cli import beginning
 from moss.debian.release import parse_release
 from moss.errors import CorruptData
 from moss.foreign import openpgp
+from moss.operations.beginning import ESSENTIAL
 from tests.debian import signing
 from tests.debian.closure import ARCHIVE_KEYRING
 from tests.debian.indexes import Packaged, mirror
@@ -398,8 +399,22 @@ def test_a_root_in_one_command(tmp_path: Path, server: Server, folder: Path, peo
     ended = machine.moss(*words)
     assert ended.code == 0, ended.err
     assert (machine.root / "usr/share/hello/1.0").exists()
+    assert "takes for granted" not in ended.out
     again = machine.moss(*words)
     assert again.code == 2 and "is a system already" in said(again)
+
+
+def test_what_debian_takes_for_granted_comes_unasked_and_is_said(
+    server: Server, folder: Path, people: tuple[Signer, ...], tmp_path: Path
+) -> None:
+    mirror(folder / "debian", [Packaged(name, "1.0") for name in ("hello", *ESSENTIAL)])
+    (folder / DIST / "InRelease").write_bytes(people[0].signed(release(folder)))
+    machine = Machine(tmp_path / "root")
+    source = ("--from", f"apt+{server.uri('debian')}?arch=amd64", "--suite", "stable", "--component", "main")
+    ended = machine.moss("init", str(machine.root), "hello", *source, "--trust", str(people[0].keyring), "-y")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("Beside what you name comes what Debian takes for granted")
+    assert all((machine.root / "usr/share" / name).exists() for name in ("hello", *ESSENTIAL))
 
 
 def test_what_is_interrupted_goes_on_with_the_same_command(
