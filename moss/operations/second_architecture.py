@@ -5,17 +5,26 @@ import shlex
 from moss.architecture import stone_architecture
 from moss.db import candidates
 from moss.db.repositories import repositories
-from moss.debian.source import PREFIX, AptSource, asked_architectures
+from moss.debian.companion import guests_of
+from moss.debian.source import PREFIX, AptSource, asked_architectures, debian_architecture
+from moss.operations.facts import machine_architecture
 from moss.operations.system import System
 from moss.repository import Repository, Voucher
 
 
 def why_not_there(system: System, name: str) -> tuple[list[str], list[str]]:
-    """Sentences, and commands that would help; nothing where the architecture is not what is missing."""
+    """Sentences, and what would help; nothing where the architecture is not what is missing."""
     plain, _, architecture = name.rpartition(":")
     offering = {one.repository for one in candidates.by_name(system.offers, plain)}
+    if not offering:
+        return [], []
+    own = debian_architecture(machine_architecture(system))
+    if architecture == own:
+        return [f"what is for {own}, as this machine is, is called without it"], [f"say {plain}"]
+    if architecture not in guests_of(own):
+        return [f"{plain} is there, and this machine runs no programs for {architecture}"], []
     debian = [one for one in repositories(system.record) if one.enabled and one.uri.startswith(PREFIX)]
-    if not offering or stone_architecture(architecture) in asked_architectures([one.uri for one in debian]):
+    if stone_architecture(architecture) in asked_architectures([one.uri for one in debian]):
         return [], []
     commands = [
         shlex.join(["moss", "repo", "add", f"{one.name}-{architecture}", *_words(one, architecture)])

@@ -180,6 +180,22 @@ def test_who_asks_for_an_architecture_that_no_repository_is_for_is_told_how_to_a
 
 
 @pytest.mark.parametrize(
+    ("name", "because"),
+    [
+        ("libgl:amd64", "what is for amd64, as this machine is, is called without it"),
+        ("libgl:arm64", "libgl is there, and this machine runs no programs for arm64"),
+        ("libgl:x", "libgl is there, and this machine runs no programs for x"),
+    ],
+)
+def test_what_no_repository_could_bring_is_told_without_one(system: System, name: str, because: str) -> None:
+    with pytest.raises(NotFound) as caught:
+        chosen(system, name)
+    assert caught.value.because == (because,)
+    assert ("say libgl" in caught.value.remedies) is (name == "libgl:amd64")
+    assert "repo add" not in str(caught.value.remedies)
+
+
+@pytest.mark.parametrize(
     ("vouching", "words"),
     [
         (Vouching(Voucher.KEYRING, "/etc/key.gpg"), ("--trust", "/etc/key.gpg")),
