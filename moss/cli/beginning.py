@@ -9,7 +9,7 @@ from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.text import Page, wrapped
 from moss.errors import UsageError
-from moss.operations.beginning import ESSENTIAL, MACHINES_OWN, MACHINES_SOURCES, begin, refuse_used
+from moss.operations.beginning import ESSENTIAL, MACHINES_OWN, MACHINES_SOURCES, begin, refuse_others, refuse_used
 from moss.operations.machine_sources import Source, machine_sources
 from moss.operations.propose import propose
 from moss.operations.repositories import Narrowing
@@ -42,6 +42,7 @@ def init(
             remedies=["leave --dry-run out: what would be installed is shown before you are asked"],
         )
     session.settings = replace(session.settings, directory=os.path.abspath(root))
+    refuse_others(session.settings.directory)
     with opened(session, "init", root, "--from", source, *packages) as system:
         refuse_used(system)
         is_debian = begin(system, _sources(system, source, suites, components, trust, unsigned))

@@ -105,7 +105,7 @@ def update(
             _follow_repositories(session, system)
             update_repositories(system)
         request = update_request(stated_model(system), names or [], _installed_names(system))
-        already = "everything is up to date"
+        already = "everything is up to date" if system.active is not None else "nothing is installed"
         return _change(session, system, request, choosing, at_boot, already, skip_failed=skip_failed, follows=False)
 
 

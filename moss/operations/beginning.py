@@ -9,6 +9,7 @@ from moss.operations.machine_sources import Source
 from moss.operations.refreshing import merge_offers, update_repositories
 from moss.operations.repositories import add_repository
 from moss.operations.system import System
+from moss.root import Root
 
 MACHINES_OWN = "apt"
 """The source that means: as this machine's apt has it."""
@@ -19,6 +20,22 @@ ESSENTIAL = (
 )  # fmt: skip
 """What Debian takes for granted (Essential: yes) without dpkg and init scripts: no package's needs name it."""
 MACHINES_SOURCES = "/etc/apt"
+
+
+def refuse_others(directory: str) -> None:
+    """UsageError where a directory holds what is not of a root that moss began: it would lie among a system's
+    directories."""
+    try:
+        there = set(os.listdir(directory)) - {"lost+found"}  # of a file system that was just made
+    except OSError:  # it is new; or what is wrong with it is told when it is opened
+        return
+    if there and not os.path.isdir(Root.at(directory).state_directory):
+        some = ", ".join(sorted(there)[:3])
+        raise UsageError(
+            f"{directory} is not empty",
+            because=[f"it holds {some}" + (f" and {len(there) - 3} more" if len(there) > 3 else "")],
+            remedies=["name a new directory"],
+        )
 
 
 def refuse_used(system: System) -> None:

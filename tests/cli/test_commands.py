@@ -222,6 +222,11 @@ def test_an_empty_system_answers_every_question(moss: Moss, tmp_path: Path) -> N
     assert moss(*root, "rollback", "-y").exit_code == 3
 
 
+def test_an_update_of_nothing_does_not_call_it_up_to_date(moss: Moss, tmp_path: Path) -> None:
+    ended = moss("-D", str(tmp_path / "new"), "update")
+    assert ended == (0, "Nothing to do: nothing is installed.\n", "")
+
+
 def test_a_root_that_is_no_directory_ends_with_3(moss: Moss, tmp_path: Path) -> None:
     assert moss("-D", str(tmp_path / "nothing"), "li").exit_code == 3
 

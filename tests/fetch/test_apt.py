@@ -404,12 +404,23 @@ def test_a_root_in_one_command(tmp_path: Path, server: Server, folder: Path, peo
     assert again.code == 2 and "is a system already" in said(again)
 
 
+def test_no_root_is_begun_among_other_things(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "etc")
+    machine.root.mkdir()
+    for name in ("fstab", "hosts", "passwd", "shadow"):
+        (machine.root / name).touch()
+    ended = machine.moss("init", str(machine.root), "hello", "-y")
+    assert ended.code == 2 and "is not empty" in said(ended) and "fstab, hosts, passwd and 1 more" in said(ended)
+    assert len(list(machine.root.iterdir())) == 4
+
+
 def test_what_debian_takes_for_granted_comes_unasked_and_is_said(
     server: Server, folder: Path, people: tuple[Signer, ...], tmp_path: Path
 ) -> None:
     mirror(folder / "debian", [Packaged(name, "1.0") for name in ("hello", *ESSENTIAL)])
     (folder / DIST / "InRelease").write_bytes(people[0].signed(release(folder)))
     machine = Machine(tmp_path / "root")
+    (machine.root / "lost+found").mkdir(parents=True)  # of a file system that was just made
     source = ("--from", f"apt+{server.uri('debian')}?arch=amd64", "--suite", "stable", "--component", "main")
     ended = machine.moss("init", str(machine.root), "hello", *source, "--trust", str(people[0].keyring), "-y")
     assert ended.code == 0, ended.err
