@@ -15,7 +15,10 @@ from solver.formula import FormulaError, parse_relation
 from solver.model import Relation
 from solver.values import replace, value
 
-_LOOSE_RANGE = re.compile(r"(?P<name>[^<>=\s]+)\s*(?P<operator><<|>>|<=|>=|==|<|>|=)\s*(?P<version>[^\s<>=]\S*)")
+_LOOSE_RANGE = re.compile(
+    r"(?P<name>[^<>=\s]+?)\s*(?P<bracket>\()?\s*(?P<operator><<|>>|<=|>=|==|<|>|=)\s*(?P<version>[^\s<>=()][^\s()]*)"
+    r"\s*(?(bracket)\))"
+)
 Said = TypeVar("Said")
 _OLD_OPERATORS = {"<<": "<", ">>": ">", "==": "="}
 
@@ -45,7 +48,8 @@ class Wish:
             relation = parse_relation(text)
         except FormulaError as fault:
             raise UsageError(
-                f"{text!r} is not something that can be wished for: {fault}",
+                f"{text!r} is not something that can be wished for: expected {fault.expected} at character"
+                f" {fault.position + 1}",
                 remedies=["name a package (vim), a capability ('binary(git)'), or a range ('foo < 3')"],
             ) from fault
         wanted = replace(relation, name=str(Capability.parse(relation.name)))

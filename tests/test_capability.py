@@ -35,7 +35,8 @@ def test_other_text_is_refused_with_a_remedy(text: str) -> None:
     [
         ("vim", "vim"), ("name(vim)", "vim"), ("binary(git)", "binary(git)"), ("foo < 3", "foo (< 3)"),
         ("foo<3", "foo (< 3)"), ("foo>=1:2.0-1", "foo (>= 1:2.0-1)"), ("foo == 3", "foo (= 3)"),
-        ("foo << 3", "foo (< 3)"), ("foo (<= 3)", "foo (<= 3)"),
+        ("foo << 3", "foo (< 3)"), ("foo (<= 3)", "foo (<= 3)"), ("foo (<< 3)", "foo (< 3)"),
+        ("foo(>>3)", "foo (> 3)"), ("binary(git) (= 2)", "binary(git) (= 2)"),
         ("soname(libz.so.1(x86_64))", "soname(libz.so.1(x86_64))"),
     ],
 )  # fmt: skip
@@ -47,8 +48,9 @@ def test_wishes_are_kept_in_one_form(typed: str, kept: str) -> None:
 
 @pytest.mark.parametrize("typed", ["", "a | b", "foo <", "foo (< 3", "a & b", "red(x)"])
 def test_what_is_no_wish_is_refused(typed: str) -> None:
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError) as caught:
         Wish.parse(typed)
+    assert "\n" not in caught.value.message
 
 
 def test_all_bad_wishes_are_told_at_once() -> None:

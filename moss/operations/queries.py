@@ -1,5 +1,6 @@
 """Looking: what is installed, what is on offer, which generations there are. Nothing here changes anything."""
 
+import os
 from collections.abc import Iterable
 
 from moss.capability import Capability
@@ -94,6 +95,8 @@ def providers(system: System, text: str) -> list[Candidate]:
 
 def unknown_package(system: System, name: str) -> NotFound:
     """What to say of a name that no enabled repository has: near names, and who has such a program."""
+    if name.endswith((".stone", ".deb")):
+        return _file_as_package(name)
     remedies = [f"moss info {near}" for near in near_names(system, name)]
     remedies += [f"moss install {one.metadata.name}" for one in providers(system, f"binary({name})")[:3]]
     known = repositories(system.record)
@@ -110,6 +113,17 @@ def unknown_package(system: System, name: str) -> NotFound:
     if not known:
         remedies.append("moss repo add NAME URI")
     return NotFound(f"there is no package {name}", because=because, remedies=remedies or ["moss search WORD"])
+
+
+def _file_as_package(file: str) -> NotFound:
+    is_stone = file.endswith(".stone")
+    stones = (os.path.dirname(file) or ".") if is_stone else "STONES"
+    steps = [*([] if is_stone else [f"moss convert {file} -o {stones}"]), f"moss index {stones}"]
+    return NotFound(
+        f"there is no package {file}",
+        because=["packages are installed from repositories, not from files; a directory of stones can be one"],
+        remedies=[" && ".join([*steps, f"moss repo add NAME {stones}/stone.index --unsigned"])],
+    )
 
 
 def near_names(system: System, name: str) -> list[str]:

@@ -154,6 +154,16 @@ def test_an_unknown_package_is_answered_with_near_ones(place: Place, moss: Moss)
         assert "hello" in ended.err
 
 
+def test_who_asks_for_a_file_is_told_how_it_becomes_a_repository(place: Place, moss: Moss) -> None:
+    for file, steps in (
+        ("mine/tool-1-1-1-x86_64.stone", "moss index mine && moss repo add NAME mine/stone.index --unsigned"),
+        ("tool.deb", "moss convert tool.deb -o STONES && moss index STONES && moss repo add NAME STONES/stone.index"),
+    ):
+        ended = moss(*at(place), "install", file)
+        assert ended.exit_code == 3 and "from repositories, not from files" in ended.err
+        assert steps in " ".join(ended.err.replace(f" -D {place.root}", "").split())
+
+
 def test_what_conflicts_ends_with_4(place: Place, moss: Moss) -> None:
     ended = moss(*at(place), "install", "-y", "grump")
     assert ended.exit_code == 4
