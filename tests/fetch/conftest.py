@@ -35,3 +35,9 @@ def server(folder: Path) -> Iterator[Server]:
 @pytest.fixture
 def network() -> Network:
     return Network(manners=manners_from(QUICK))
+
+
+@pytest.fixture
+def patient() -> Network:
+    """Where nothing is tried again because the machine is busy."""
+    return Network(manners=manners_from("pause=0.01 silence=20 head=20 slow=20 connect=20"))

@@ -121,12 +121,12 @@ def test_a_part_is_gone_on_with_and_a_spoilt_part_is_not_believed(
 
 
 @pytest.mark.parametrize("bad", [wrong_bytes, other(b"too short"), other(b"x" * (SIZE + 1))])
-def test_wrong_bytes_are_refused(server: Server, network: Network, folder: Path, cache: Path, bad: object) -> None:
+def test_wrong_bytes_are_refused(server: Server, patient: Network, folder: Path, cache: Path, bad: object) -> None:
     content = publish(folder, "a")
     server.always("a", bad)  # type: ignore[arg-type]
     one = wanted(content, server.uri("a"))
     with pytest.raises(CorruptData):
-        fetch(one, cache, network)
+        fetch(one, cache, patient)
     assert len(server.asked) == 1
     assert server.sent["a"] <= SIZE + (1 << 20)
     assert not (cache / one.digest).exists()
