@@ -6,7 +6,7 @@ What is equal to the tree below it is no change: programs often write what was t
 import filecmp
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from moss.digest import ContentDigest, content_digest_of_file
 from moss.errors import TriggerFailed
@@ -43,7 +43,7 @@ def capture(
     as root's, where an ordinary user ran it. `gone`: of a private copy, its word for what was removed.
     TriggerFailed for what no generation can have."""
     found = _Found(below, trigger, owner, gone)
-    found.walk(upper, "")
+    found.walk(upper, "", is_alone=False)
     contents = {entry.digest: path for entry, path in found.files if entry.digest is not None}
     entries = [entry for entry, _ in found.files] + found.others
     return Captured(tuple(sorted(entries)), tuple(sorted(set(found.removed))), tuple(contents.items()))
@@ -55,14 +55,16 @@ class _Found:
         self.files: list[tuple[Entry, str]] = []
         self.others: list[Entry] = []
         self.removed: list[str] = []
+        self._seen: dict[str, Sequence[str]] = {"": below}
 
-    def walk(self, directory: str, prefix: str) -> None:
+    def walk(self, directory: str, prefix: str, *, is_alone: bool) -> None:
+        """`is_alone`: the overlay showed nothing of what is under it."""
         with os.scandir(directory) as listing:
             inside = sorted(listing, key=lambda one: one.name)
         for one in inside:
-            self._look(one, prefix + one.name)
+            self._look(one, prefix + one.name, is_alone)
 
-    def _look(self, one: os.DirEntry[str], path: str) -> None:
+    def _look(self, one: os.DirEntry[str], path: str, is_alone: bool) -> None:
         status = one.stat(follow_symlinks=False)
         under = self._under(path)
         if stands_for_nothing(one.path, status, self._word):
@@ -73,7 +75,7 @@ class _Found:
         if not stat.S_ISDIR(status.st_mode):
             self._all_gone_below(path)
         if stat.S_ISDIR(status.st_mode):
-            self._directory(one, path, status, under)
+            self._directory(one, path, status, under, is_alone or _is_opaque(one.path))
         elif stat.S_ISLNK(status.st_mode):
             text = os.readlink(one.path)
             if under is None or not os.path.islink(under) or os.readlink(under) != text:
@@ -82,17 +84,19 @@ class _Found:
         elif under is None or not _same_file(one.path, under):
             self.files.append((self._file(one, path, status), one.path))
 
-    def _directory(self, one: os.DirEntry[str], path: str, status: os.stat_result, under: str | None) -> None:
+    def _directory(
+        self, one: os.DirEntry[str], path: str, status: os.stat_result, under: str | None, is_alone: bool
+    ) -> None:
         was = os.lstat(under) if under is not None else None
         if was is not None and not stat.S_ISDIR(was.st_mode):
             was = None
-        elif was is not None and any(name in _OPAQUE for name in names_on(one.path)):
+        elif was is not None and is_alone:
             for name in set(self._names_under(path)) - set(os.listdir(one.path)):
                 self._gone(f"{path}/{name}")
         uid, gid = self._owners(status)
         if was is None or (was.st_mode, was.st_uid, was.st_gid) != (status.st_mode, status.st_uid, status.st_gid):
             self.others.append(Entry(path, EntryKind.DIRECTORY, status.st_mode, uid, gid))
-        self.walk(one.path, f"{path}/")
+        self.walk(one.path, f"{path}/", is_alone=is_alone)
 
     def _gone(self, path: str) -> None:
         if path in DECLARED_ENTRIES:
@@ -102,9 +106,6 @@ class _Found:
 
     def _all_gone_below(self, path: str) -> None:
         """What was in a directory; nothing where it is none."""
-        under = self._under(path)
-        if under is None or os.path.islink(under) or not os.path.isdir(under):
-            return
         for name in self._names_under(path):
             self._gone(f"{path}/{name}")
 
@@ -121,17 +122,21 @@ class _Found:
 
     def _under(self, path: str) -> str | None:
         """What the overlay showed at a path before."""
-        for tree in self._below:
-            found = os.path.join(tree, path)
-            try:
-                status = os.lstat(found)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
+        above, _, name = path.rpartition("/")
+        for found, status in _there(self._directories(above), name):
             return None if stands_for_nothing(found, status, self._word) else found
         return None
 
+    def _directories(self, path: str) -> Sequence[str]:
+        """What the overlay showed as one directory before, the uppermost first; nothing where that was none."""
+        found = self._seen.get(path)
+        if found is None:
+            above, _, name = path.rpartition("/")
+            found = self._seen[path] = list(_merged(_there(self._directories(above), name)))
+        return found
+
     def _names_under(self, path: str) -> Iterator[str]:
-        names = {name for tree in self._below for name in _listed(os.path.join(tree, path))}
+        names = {name for one in self._directories(path) for name in os.listdir(one)}
         return (name for name in sorted(names) if self._under(f"{path}/{name}") is not None)
 
     def _check(self, path: str, status: os.stat_result) -> None:
@@ -150,11 +155,29 @@ class _Found:
         )
 
 
-def _listed(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def _there(directories: Sequence[str], name: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Where one of that name is in these directories."""
+    for one in directories:
+        place = os.path.join(one, name)
+        try:
+            yield place, os.lstat(place)
+        except FileNotFoundError:
+            continue
+
+
+def _merged(places: Iterable[tuple[str, os.stat_result]]) -> Iterator[str]:
+    """Those that an overlay shows as one directory: whatever is none hides all that is under it."""
+    for place, status in places:
+        if not stat.S_ISDIR(status.st_mode):
+            return
+        yield place
+        if _is_opaque(place):
+            return
+
+
+def _is_opaque(directory: str) -> bool:
+    """Whether an overlay shows nothing of what is under it."""
+    return any(name in _OPAQUE for name in names_on(directory))
 
 
 def _same_file(path: str, under: str) -> bool:

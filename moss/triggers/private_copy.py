@@ -60,7 +60,7 @@ class PrivateCopy:
     def _lay(self, upper: str, path: str, status: os.stat_result) -> None:
         source, target = os.path.join(upper, path), os.path.join(self.place, path)
         if stat.S_ISDIR(status.st_mode):
-            if not os.path.isdir(target) or os.path.islink(target):
+            if not _is_directory(target):
                 _remove(target)
                 os.mkdir(target)
             _copy_metadata(source, target)
@@ -72,16 +72,16 @@ class PrivateCopy:
     def _move(self, path: str, upper: str) -> None:
         source, target = os.path.join(self.place, path), os.path.join(upper, path)
         self._above_in(upper, path)
-        if not os.path.isdir(source) or os.path.islink(source):
+        if not _is_directory(source):
             os.rename(source, target)
-        elif not os.path.isdir(target):
+        elif not _is_directory(target):
             os.mkdir(target)
             _copy_metadata(source, target)
 
     def _above_in(self, upper: str, path: str) -> None:
         """Make the directories above a path as they are in the copy."""
         above = path.rpartition("/")[0]
-        if above and not os.path.isdir(os.path.join(upper, above)):
+        if above and not _is_directory(os.path.join(upper, above)):
             self._above_in(upper, above)
             os.mkdir(os.path.join(upper, above))
             _copy_metadata(os.path.join(self.place, above), os.path.join(upper, above))
@@ -90,10 +90,10 @@ class PrivateCopy:
         source, target = os.path.join(self._tree, path), os.path.join(self.place, path)
         if not os.path.lexists(source):
             _remove(target)
-        elif os.path.isdir(source) and not os.path.islink(source):
-            if not os.path.isdir(target) or os.path.islink(target):
-                _remove(target)
-                os.mkdir(target)
+        elif _is_directory(source) and _is_directory(target):
+            # Of a directory that an earlier one took away nothing was there when this one began.
+            for name in set(os.listdir(source)) - set(os.listdir(target)):
+                _copy(os.path.join(source, name), os.path.join(target, name))
             _copy_metadata(source, target)
         else:
             _remove(target)
@@ -132,12 +132,16 @@ def _walk(top: str, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
 def _leaves_above(path: str, upper: str) -> Iterator[str]:
     """What stands in `upper` where the path has a directory, and is none."""
     while path := path.rpartition("/")[0]:
-        if os.path.lexists(os.path.join(upper, path)) and not os.path.isdir(os.path.join(upper, path)):
+        if os.path.lexists(os.path.join(upper, path)) and not _is_directory(os.path.join(upper, path)):
             yield path
 
 
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
+
+
 def _remove(path: str) -> None:
-    if os.path.isdir(path) and not os.path.islink(path):
+    if _is_directory(path):
         shutil.rmtree(path)
     elif os.path.lexists(path):
         os.unlink(path)

@@ -105,7 +105,7 @@ def _changes(upper: str, under: str, said: str, word: str | None) -> Iterator[tu
         status = os.lstat(path)
         if stands_for_nothing(path, status, word):
             yield f"{said}/{name}", True
-        elif stat.S_ISDIR(status.st_mode) and os.path.isdir(below):
+        elif stat.S_ISDIR(status.st_mode) and os.path.isdir(below) and not os.path.islink(below):
             yield from _changes(path, below, f"{said}/{name}", word)
         else:
             yield f"{said}/{name}", False

@@ -202,8 +202,9 @@ def test_what_a_trigger_in_a_chroot_cannot_reach(folder: Path, tmp_path: Path) -
 
 
 def test_a_time_that_is_up_ends_what_was_started(tmp_path: Path) -> None:
+    from moss.triggers.sandbox import PARTS, Sandbox
+    from tests.triggers.sandboxes import run, shell
     from tests.triggers.shells import write_files
-    from tests.triggers.test_sandbox import PARTS, Sandbox, run, shell
 
     tree = tmp_path / "copy/usr"
     write_files(shell_files(), tree)
