@@ -218,7 +218,7 @@ class _Reader:
             told = str(fault).partition("\n")[0]
             self.fault(f"{written.value!r} is no capability: {told} at character {fault.position + 1}", written)
             return None
-        why = _relation_fault(relation, facts)
+        why = relation_fault(relation, facts)
         if why:
             self.fault(f"{written.value!r}: {why}", written)
             return None
@@ -269,7 +269,7 @@ def _rule(condition: Formula | None, effects: dict[str, list[Relation]]) -> Subs
     return SubscriptionRule(condition, require, want, prefer)
 
 
-def _relation_fault(relation: Relation, facts: bool) -> str | None:
+def relation_fault(relation: Relation, facts: bool) -> str | None:
     """What is wrong with a capability of a condition (`facts`: it may be about those too), or of a want."""
     name = relation.name
     is_special = is_about_facts(name) or subscription_named(relation) is not None

@@ -10,14 +10,16 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from moss.capability import Capability
 from moss.digest import ContentDigest, PackageDigest
 from moss.effects import as_moss_error
 from moss.errors import UsageError
 from moss.layout import Entry, EntryKind, path_fault
-from moss.package import Metadata
+from moss.package import Metadata, Relations
 from moss.scan import Scanned, scan
 from moss.stone import ContentSpool, write_stone_file
 from moss.xattrs import attributes_in, found_on, is_kept, names_on, xattrs_fault
+from solver.model import Provide, Relation
 from solver.values import replace, value
 
 PACK_LEVEL = 9
@@ -68,12 +70,28 @@ def pack(
 
 def _joined(metadata: Metadata, scanned: Scanned) -> Metadata:
     provides = {*metadata.provides, *scanned.provides}
-    depends = {*metadata.depends, *(need for need in scanned.depends if need not in provides)}
+    needs = {need for need in scanned.depends if need not in provides}
+    rich = metadata.rich_relations
     return replace(
         metadata,
-        provides=tuple(sorted(provides, key=lambda capability: capability.full_text)),
-        depends=tuple(sorted(depends, key=lambda capability: capability.full_text)),
+        provides=tuple(sorted(provides, key=_full_text)),
+        depends=tuple(sorted({*metadata.depends, *needs}, key=_full_text)),
+        rich_relations=None if rich is None else _with_found(rich, provides - {*metadata.provides}, needs),
     )
+
+
+def _with_found(said: Relations, provides: set[Capability], needs: set[Capability]) -> Relations:
+    """What was said, and what scanning found behind it."""
+    found = (Relation(str(need)) for need in sorted(needs, key=_full_text))
+    return replace(
+        said,
+        depends=(*said.depends, *(one for one in found if one not in said.depends)),
+        provides=(*said.provides, *(Provide(str(one), None) for one in sorted(provides, key=_full_text))),
+    )
+
+
+def _full_text(capability: Capability) -> str:
+    return capability.full_text
 
 
 @dataclass(slots=True)

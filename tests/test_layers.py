@@ -19,7 +19,7 @@ LAYERS = (
     ("moss.recover",),
     ("moss.tuf",),
     ("moss.bundle", "moss.image"),
-    ("moss.packing", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
+    ("moss.packing", "moss.said_relations", "moss.indexing", "moss.problem", "moss.unpack", "moss.recycle"),
     ("moss.definition_files",),
     ("moss.boot", "moss.triggers"),
     ("moss.materialise", "moss.audit", "moss.examine"),

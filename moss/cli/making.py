@@ -3,19 +3,20 @@
 from typing import Annotated
 
 from moss.architecture import native_architecture
-from moss.capability import Capability
 from moss.cli.as_json import package_data
 from moss.cli.parameters import Argument, Option
 from moss.cli.session import Answer, Session
 from moss.cli.signing import known_content_ids, sign_index, signed_data, signed_line, signing_keys
 from moss.cli.text import Page, count, plain, size
-from moss.errors import MossError, read_each
+from moss.errors import MossError
 from moss.foreign.deb import Converted, Failed, convert_all
 from moss.indexing import index as index_directory
 from moss.package import Metadata
 from moss.packing import pack as pack_tree
+from moss.relation_texts import LISTS, texts_of
+from moss.said_relations import relations_said, with_relations
 
-_CAPABILITY = "CAPABILITY"
+_CAPABILITY, _RELATION, _FORMULA = "CAPABILITY", "RELATION", "FORMULA"
 
 
 def pack(
@@ -42,23 +43,32 @@ def pack(
         list[str] | None, Option("--license", metavar="SPDX", help="May be given several times.")
     ] = None,
     depends: Annotated[
-        list[str] | None, Option("--depends", metavar=_CAPABILITY, help="What it needs; several times.")
+        list[str] | None, Option("--depends", metavar=_FORMULA, help="What it needs; each of these several times.")
+    ] = None,
+    recommends: Annotated[
+        list[str] | None, Option("--recommends", metavar=_FORMULA, help="What is wanted with it.")
+    ] = None,
+    supplements: Annotated[
+        list[str] | None, Option("--supplements", metavar=_FORMULA, help="With what it is wanted.")
     ] = None,
     provides: Annotated[
-        list[str] | None,
-        Option("--provides", metavar=_CAPABILITY, help="What it offers; several times."),
+        list[str] | None, Option("--provides", metavar=_CAPABILITY, help="What it offers, perhaps '(= VERSION)'.")
     ] = None,
     conflicts: Annotated[
-        list[str] | None,
-        Option(
-            "--conflicts", metavar=_CAPABILITY, help="What may not be there with it; several times."
-        ),
+        list[str] | None, Option("--conflicts", metavar=_RELATION, help="What may not be there with it.")
+    ] = None,
+    breaks: Annotated[
+        list[str] | None, Option("--breaks", metavar=_RELATION, help="What does not work with it any more.")
+    ] = None,
+    replaces: Annotated[
+        list[str] | None, Option("--replaces", metavar=_RELATION, help="Whose place it takes.")
     ] = None,
     output: Annotated[str, Option("--output", "-o", metavar="DIR", help="Where the stone goes.")] = ".",
 ) -> Answer:
     """Writes NAME-VERSION-RELEASE-BUILD-ARCH.stone. What the files offer and need (libraries,
     programs, interpreters, pkg-config, CMake and Python modules) is found by scanning and added. A
-    capability is a name or kind(name), such as 'binary(git)'."""
+    capability is a name or kind(name), such as 'binary(git)'; a relation is one, perhaps with a range of versions:
+    'lib (>= 2)'; a formula is one relation, or several: 'lib (>= 2) | other'."""
     session.when_interrupted(lambda: "no stone was written")
     metadata = Metadata(
         name,
@@ -70,12 +80,13 @@ def pack(
         description=description,
         homepage=homepage,
         licenses=tuple(licenses or ()),
-        depends=read_each(Capability.parse, depends or ()),
-        provides=read_each(Capability.parse, provides or ()),
-        conflicts=read_each(Capability.parse, conflicts or ()),
     )
+    relations = relations_said({
+        "depends": depends or (), "recommends": recommends or (), "supplements": supplements or (),
+        "provides": provides or (), "conflicts": conflicts or (), "breaks": breaks or (), "replaces": replaces or (),
+    })  # fmt: skip
     session.stage(f"packing {tree}")
-    packed = pack_tree(tree, metadata, output)
+    packed = pack_tree(tree, with_relations(metadata, relations), output)
     for note in packed.notes:
         session.warning(note)
     return Answer(
@@ -84,9 +95,7 @@ def pack(
             "stone": packed.path,
             "digest": packed.digest,
             "package": package_data(packed.metadata),
-            "depends": [str(capability) for capability in packed.metadata.depends],
-            "provides": [str(capability) for capability in packed.metadata.provides],
-            "conflicts": [str(capability) for capability in packed.metadata.conflicts],
+            **{word: texts_of(packed.metadata.relations).get(word, []) for word in LISTS},
             "entries": packed.entries,
             "content_bytes": packed.content_size,
         },

@@ -378,3 +378,22 @@ def test_ctrl_c_in_the_middle_of_a_commit_leaves_no_trace(
     ended = moss(*at(place), "update", "-y")
     assert (ended.exit_code, ended.err) == (130, "error: interrupted: nothing was changed\n")
     assert "hello     1.0-1" in moss(*at(place), "li").out
+
+
+def test_a_range_that_a_maker_said_holds_an_update_back(moss: Moss, tmp_path: Path) -> None:
+    def offer(name: str, version: str, *more: str) -> None:
+        (tmp_path / f"{name}-{version}/usr/share" / name).mkdir(parents=True)
+        words = ("pack", str(tmp_path / f"{name}-{version}"), "--name", name, "--version", version)
+        assert moss(*words, "-o", str(tmp_path / "offered"), *more).exit_code == 0
+        assert moss("index", str(tmp_path / "offered")).exit_code == 0
+
+    offer("lib", "1")
+    offer("tool", "1", "--depends", "lib (< 2)")
+    root = ("-D", str(tmp_path / "root"))
+    assert moss(*root, "repo", "add", "main", str(tmp_path / "offered/stone.index"), "--unsigned").exit_code == 0
+    assert moss(*root, "install", "-y", "tool").exit_code == 0
+    offer("lib", "2")
+    assert "tool 1-1 needs lib (< 2)" in moss(*root, "update").out
+    offer("tool", "2", "--depends", "lib (>= 2)")
+    assert moss(*root, "update", "-y").exit_code == 0
+    assert "2-1" in moss(*root, "info", "lib").out

@@ -15,6 +15,8 @@ from moss.errors import CorruptData, MossError, NotFound, UsageError
 from moss.indexing import index
 from moss.layout import EntryKind
 from moss.packing import Packed, pack
+from moss.relation_texts import texts_of
+from moss.said_relations import relations_said, with_relations
 from moss.stone import Strictness, check_stone, open_stone, read_index
 from moss.stone.writer import replacing
 from moss.xattrs import attributes_in
@@ -273,3 +275,53 @@ def test_a_signal_right_after_a_file_got_its_name_is_not_taken_for_a_fault(
     with pytest.raises(KeyboardInterrupt), replacing(str(tmp_path / "file")) as target:
         target.write(b"whole")
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"whole")]
+
+
+def test_what_plain_words_can_say_is_said_in_them() -> None:
+    said = {"depends": ("lib", "binary(sh)"), "provides": ("editor",), "conflicts": ("old",)}
+    stated = with_relations(plainly.STATEMENT, relations_said(said))
+    assert stated.rich_relations is None
+    assert [str(one) for one in (*stated.depends, *stated.provides, *stated.conflicts)] == [
+        "lib", "binary(sh)", "editor", "old",
+    ]  # fmt: skip
+
+
+def test_versions_and_choices_are_carried_beside_what_others_can_read(tree: Path) -> None:
+    said = {
+        "depends": ("lib (>= 2)", "a | b", "c if arch(x86_64)", "libc"),
+        "recommends": ("docs",), "supplements": ("x & y",),
+        "provides": ("editor (= 4)",), "conflicts": ("old (< 3)", "other"), "breaks": ("p (< 1)",), "replaces": ("p",),
+    }  # fmt: skip
+    stated = with_relations(plainly.STATEMENT, relations_said(said))
+    made = pack(str(tree), stated, str(tree.parent / "out"))
+    with open(made.path, "rb") as file:
+        metadata = open_stone(file, made.path).metadata
+    assert {"lib", "libc"} < {str(one) for one in metadata.depends}
+    assert not {"a", "b", "c"} & {str(one) for one in metadata.depends}
+    assert [str(one) for one in metadata.conflicts] == ["other"]
+    texts = texts_of(metadata.relations)
+    scanned = texts["depends"][4:]
+    assert "soname(libc.so.6(x86_64))" in scanned and "soname(libhello.so.1(x86_64))" not in scanned
+    assert texts["provides"][:1] == ["editor (= 4)"] and "soname(libhello.so.1(x86_64))" in texts["provides"]
+    assert {word: tuple(texts[word])[: len(said[word])] for word in said} == said
+
+
+@pytest.mark.parametrize(
+    ("word", "text", "wrong"),
+    [
+        ("depends", "lib (<> 2)", "expected"), ("depends", "name(vim)", "write 'vim'"),
+        ("depends", "red(x)", "no kind"), ("breaks", "a (", "expected"),
+        ("provides", "x (< 2)", "(= version)"), ("conflicts", "a | b", "one capability"),
+        ("conflicts", "arch(x86_64)", "no package provides"), ("depends", "x (>= -1)", "no version"),
+    ],
+)  # fmt: skip
+def test_what_is_no_relation_is_refused(word: str, text: str, wrong: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        relations_said({word: (text,)})
+    assert caught.value.message.startswith(f"--{word} {text!r}: ") and wrong in caught.value.message
+
+
+def test_all_that_is_wrong_behind_a_word_is_told() -> None:
+    with pytest.raises(UsageError) as caught:
+        relations_said({"breaks": ("a (", "b", "c |")})
+    assert "'a ('" in caught.value.message and "'c |'" in caught.value.because[0]
