@@ -28,6 +28,7 @@ _EVERYTHING = (
 _PLAIN = MountFlag.NO_SETUID | MountFlag.NO_DEVICES
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _EMPTY = {"dev": 0o755, "proc": 0o755, "run": 0o755, "tmp": 0o1777, "var": 0o755, "root": 0o700, "usr": 0o755}
+_FACTORY = "/usr/share/factory/etc"
 _ROOT_BYTES = 512 << 20
 
 PARTS = ("upper", "work", "root")
@@ -85,6 +86,7 @@ def _enter_copy(sandbox: Sandbox) -> None:
     _make_bare_root(root)
     os.chroot(root)
     os.chdir("/")
+    _copy_factory()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     keep_capabilities(_KEPT_CAPABILITIES - {KILL})
     without_network()
@@ -116,7 +118,6 @@ def _make_bare_root(root: str) -> None:
             os.chmod(os.path.join(root, name), mode)
     for name in ROOT_LINKS:
         os.symlink(f"usr/{name}", os.path.join(root, name))
-    _copy_factory(os.path.join(root, "usr/share/factory/etc"), os.path.join(root, "etc"))
     dev = os.path.join(root, "dev")
     os.mkdir(os.path.join(dev, "shm"), 0o1777)
     for name in _DEVICES:
@@ -218,13 +219,13 @@ def _make_root(sandbox: Sandbox) -> None:
     for name in ROOT_LINKS:
         os.symlink(f"usr/{name}", os.path.join(root, name))
     _mount_usr(sandbox, os.path.join(root, "usr"))
-    _copy_factory(os.path.join(root, "usr/share/factory/etc"), os.path.join(root, "etc"))
     mount_devices(os.path.join(root, "dev"))
     mount("proc", os.path.join(root, "proc"), "proc", _PLAIN | MountFlag.NO_EXECUTION)
     os.chdir(root)
     mount(".", "/", None, MountFlag.MOVE)
     os.chroot(".")
     os.chdir("/")
+    _copy_factory()
 
 
 def _mount_usr(sandbox: Sandbox, usr: str) -> None:
@@ -249,14 +250,14 @@ def _is_privileged() -> bool:
         return file.read().split() == ["0", "0", "4294967295"]
 
 
-def _copy_factory(factory: str, etc: str) -> None:
-    if os.path.isdir(factory):
-        shutil.copytree(factory, etc, symlinks=True)
+def _copy_factory() -> None:
+    """In the new root already, and only where it is no link to something else: to all there is, or to the system's."""
+    if os.path.isdir(_FACTORY) and os.path.realpath(_FACTORY) == _FACTORY:
+        shutil.copytree(_FACTORY, "/etc", symlinks=True)
     else:
-        os.mkdir(etc)
-    machine = os.path.join(etc, "machine-id")
-    if os.path.lexists(machine):
-        os.unlink(machine)
+        os.mkdir("/etc")
+    if os.path.lexists("/etc/machine-id"):
+        os.unlink("/etc/machine-id")
 
 
 def mount_devices(dev: str) -> None:

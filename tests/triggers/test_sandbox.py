@@ -15,10 +15,12 @@ from moss.digest import content_digest
 from moss.errors import TriggerFailed
 from moss.layout import directory, regular, symlink
 from moss.triggers.capture import Captured, capture
+from moss.triggers.private_copy import PrivateCopy
 from moss.triggers.running import ENVIRONMENT, Ended, Job, run_all
 from moss.triggers.sandbox import Sandbox, enter
-from moss.triggers.values import Delete, Run
+from moss.triggers.values import Delete, Isolation, Run
 from moss.xattrs import attributes_in
+from solver.values import replace
 from tests.triggers.sandboxes import caught, run, sandbox, shell
 from tests.triggers.shells import LONG, needs_busybox, sleeps_on, wait_until
 
@@ -151,6 +153,26 @@ def test_what_it_cannot_reach(tree: Path, tmp_path: Path) -> None:
     assert end.failure is None, end
     assert end.output.split() == [f"{name}={text}" for name, text in sorted(ENVIRONMENT.items())], end.output
     assert caught(place) == Captured((), (), ())
+
+
+@pytest.mark.parametrize("isolation", [Isolation.OVERLAY, Isolation.COPY, Isolation.CHROOT])
+@pytest.mark.parametrize("link", ["share/factory/etc", "share/factory"])
+def test_no_link_in_the_tree_brings_the_systems_files_in(
+    tree: Path, tmp_path: Path, isolation: Isolation, link: str
+) -> None:
+    if isolation is Isolation.CHROOT and os.geteuid() != 0:
+        pytest.skip("only root can change the root of a process")
+    secret = tmp_path / "outside" / "share/factory/etc".removeprefix(link).lstrip("/") / "secret"
+    secret.parent.mkdir(parents=True)
+    secret.write_text("")
+    shutil.rmtree(tree / link)
+    (tree / link).symlink_to(tmp_path / "outside")
+    place = sandbox(tree)
+    if isolation is not Isolation.OVERLAY:
+        (tree.parent / "copy").mkdir()
+        PrivateCopy(str(tree), str(tree.parent / "copy/usr"))
+        place = replace(place, isolation=isolation, copy="copy/usr")
+    assert run(place, shell("test -d /etc && test ! -e /etc/secret")).failure is None
 
 
 def test_a_time_that_is_up_ends_all_of_it(tree: Path) -> None:
