@@ -10,6 +10,7 @@ from moss.cli.command import parse
 from moss.cli.reference import reference
 from moss.cli.verbs import Incomplete, find
 from moss.errors import UsageError
+from solver.preferences import FEWEST_REMOVALS, ORDERS, Measure
 from tests.conftest import PROJECT
 
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
@@ -55,3 +56,11 @@ def test_a_command_in_the_documentation_is_one(page: str, command: str) -> None:
             parse(found.verb, found.arguments)
     except UsageError as error:
         pytest.fail(f"{page}: `{command}`: {error.message}")
+
+
+def test_every_measure_and_order_is_explained() -> None:
+    page = (PROJECT / "docs" / "choosing.md").read_text(encoding="utf-8")
+    names = {*ORDERS, *(measure.value for measure in Measure)}
+    assert {name for name in names if not re.search(rf"`-?{re.escape(name)}[`,]|--prefer {name}", page)} == set()
+    rows = re.findall(r"^\| `([a-z]+)` \| ", page, re.MULTILINE)
+    assert rows == [measure.value for measure in FEWEST_REMOVALS]
