@@ -75,7 +75,7 @@ class _Found:
         if not stat.S_ISDIR(status.st_mode):
             self._all_gone_below(path)
         if stat.S_ISDIR(status.st_mode):
-            self._directory(one, path, status, under, is_alone or _is_opaque(one.path))
+            self._directory(one, path, status, under, is_alone or is_opaque(one.path))
         elif stat.S_ISLNK(status.st_mode):
             text = os.readlink(one.path)
             if under is None or not os.path.islink(under) or os.readlink(under) != text:
@@ -171,11 +171,11 @@ def _merged(places: Iterable[tuple[str, os.stat_result]]) -> Iterator[str]:
         if not stat.S_ISDIR(status.st_mode):
             return
         yield place
-        if _is_opaque(place):
+        if is_opaque(place):
             return
 
 
-def _is_opaque(directory: str) -> bool:
+def is_opaque(directory: str) -> bool:
     """Whether an overlay shows nothing of what is under it."""
     return any(name in _OPAQUE for name in names_on(directory))
 

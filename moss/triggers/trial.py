@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from moss.root import ROOT_LINKS
+from moss.triggers.capture import is_opaque
 from moss.triggers.kernel import MountFlag, Namespace, keep_capabilities, mount, unshare
 from moss.triggers.private_copy import PrivateCopy, stands_for_nothing
 from moss.triggers.sandbox import mount_devices, mount_overlay, to_be_root
@@ -99,14 +100,21 @@ def outcome(trial: Trial, exit_code: int) -> Tried:
     return Tried(exit_code, tuple(written), tuple(removed))
 
 
-def _changes(upper: str, under: str, said: str, word: str | None) -> Iterator[tuple[str, bool]]:
-    for name in sorted(os.listdir(upper)):
+def _changes(
+    upper: str, under: str, said: str, word: str | None, is_alone: bool = False
+) -> Iterator[tuple[str, bool]]:
+    """Paths, each with whether it is gone. `is_alone`: the overlay showed nothing of what is under it."""
+    names = set(os.listdir(upper))
+    for name in sorted(names.union(os.listdir(under) if is_alone else ())):
+        if name not in names:
+            yield f"{said}/{name}", True
+            continue
         path, below = os.path.join(upper, name), os.path.join(under, name)
         status = os.lstat(path)
         if stands_for_nothing(path, status, word):
             yield f"{said}/{name}", True
         elif stat.S_ISDIR(status.st_mode) and os.path.isdir(below) and not os.path.islink(below):
-            yield from _changes(path, below, f"{said}/{name}", word)
+            yield from _changes(path, below, f"{said}/{name}", word, is_alone or is_opaque(path))
         else:
             yield f"{said}/{name}", False
 

@@ -65,6 +65,17 @@ def test_without_a_change_it_is_the_system_as_it_is(world: World) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("isolation", ["overlay", "copy"])
+def test_what_was_below_a_directory_that_is_made_anew_is_removed(world: World, isolation: str) -> None:
+    text = "cd /usr/share; busybox rm -r items moss; busybox mkdir -p items moss/triggers; echo x > moss/new"
+    done = world.moss("--json", "--isolation", isolation, "try", "--", "/usr/bin/sh", "-c", text)
+    assert json.loads(done.stdout)["data"]["tried"] == {
+        "exit_code": 0,
+        "written": ["/usr/share/moss/new"],
+        "removed": ["/usr/share/items/one", "/usr/share/moss/triggers/tx.d"],
+    }
+
+
 def test_a_change_that_changes_nothing_is_tried_in_the_active_generation(world: World) -> None:
     done = world.moss("try", "install", "one", "--", "true")
     assert done.stdout.splitlines()[1:] == ["The change would change nothing: it ran in the active generation."]
