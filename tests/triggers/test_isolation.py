@@ -16,10 +16,12 @@ from moss.operations.system import open_to_change
 from moss.operations.verify import verify
 from moss.triggers.confining import landlock_version
 from moss.triggers.descendants import descendants
+from moss.triggers.sandbox import PARTS, Sandbox
 from moss.triggers.values import Isolation
 from tests.builders import Content, snapshot
 from tests.trees import differences
-from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on
+from tests.triggers.sandboxes import run, shell
+from tests.triggers.shells import LONG, needs_busybox, shell_files, sleeps_on, write_files
 from tests.triggers.worlds import World, shared
 
 pytestmark = [
@@ -202,10 +204,6 @@ def test_what_a_trigger_in_a_chroot_cannot_reach(folder: Path, tmp_path: Path) -
 
 
 def test_a_time_that_is_up_ends_what_was_started(tmp_path: Path) -> None:
-    from moss.triggers.sandbox import PARTS, Sandbox
-    from tests.triggers.sandboxes import run, shell
-    from tests.triggers.shells import write_files
-
     tree = tmp_path / "copy/usr"
     write_files(shell_files(), tree)
     for part in PARTS:
