@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from moss.errors import TriggerFailed
+from moss.layout import EntryKind
 from moss.operations.system import System
 from moss.triggers.capture import Captured, capture
 from moss.triggers.private_copy import PrivateCopy
@@ -87,7 +88,19 @@ class Places:
         if self._copy is not None:
             self._copy.end(upper)
         owner = None if self._system.effects.apply_owners else os.geteuid()
-        return capture(upper, below, name, owner=owner, gone=None if self._copy is None else self._copy.gone)
+        found = capture(upper, below, name, owner=owner, gone=None if self._copy is None else self._copy.gone)
+        self._refuse_directories_for_links(name, found)
+        return found
+
+    def _refuse_directories_for_links(self, name: str, found: Captured) -> None:
+        """Paths below a package's link move to where it leads (`moss.merge`), those of a directory in its place too."""
+        for entry in found.entries:
+            if entry.kind is EntryKind.DIRECTORY and os.path.islink(os.path.join(self._tree, entry.path)):
+                raise TriggerFailed(
+                    f"the trigger {name} made a directory of /usr/{entry.path}, which is a link in the new generation",
+                    because=["what is below a link belongs where that leads"],
+                    remedies=[f"moss … --ignore-trigger {name}", "ask who made the trigger"],
+                )
 
     def clear(self) -> None:
         self._system.effects.remove_tree(self._system.root.triggers)

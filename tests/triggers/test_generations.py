@@ -23,7 +23,7 @@ from moss.operations.transaction import Outcome
 from moss.operations.upkeep import keep_house
 from moss.operations.verbs import update_request
 from moss.operations.verify import verify
-from tests.builders import Content, File, snapshot
+from tests.builders import Content, File, Link, snapshot
 from tests.cli.test_json import judge
 from tests.conftest import PROJECT
 from tests.trees import differences
@@ -287,6 +287,22 @@ def test_nothing_is_left_of_triggers_when_moss_was_killed(world: World, tmp_path
     with own.open() as system:
         assert system.recovered is not None and "nothing of it remains" in system.recovered and system.active == 1
     assert not (own.root / ".moss/triggers").exists() and not (own.root / ".moss/image").exists()
+
+
+def test_a_link_of_a_package_is_no_place_for_a_directory(world: World, tmp_path: Path) -> None:
+    does = "cd /usr/share; DO; echo > link/b"
+    text = FAILING.replace("echo half > /usr/share/half; echo what is wrong >&2; exit 4", does)
+    own = failing(world, tmp_path, text.replace("DO; ", "busybox rm link; busybox mkdir link; "))
+    own.publish("linked", {"share/real/a": "a", "share/link": Link("real")})
+    own.refresh()
+    with pytest.raises(TriggerFailed, match="made a directory of /usr/share/link, which is a link") as fault:
+        own.install("linked", "failing")
+    assert "--ignore-trigger failing" in fault.value.remedies[0]
+    assert differences(own.root) == [] and own.read("share/link") is None
+    own.publish("failing", {"share/moss/triggers/tx.d/failing.yaml": text.replace("DO; ", "")}, release=2)
+    own.refresh()
+    own.install("linked", "failing")
+    assert own.read("share/real/b") == "\n" and differences(own.root) == [], "what goes through it stays"
 
 
 def test_an_admin_replaces_a_trigger_or_takes_it_away(world: World) -> None:
