@@ -56,12 +56,14 @@ def expected_tree(root: Path, generation: int) -> dict[str, Expected]:
         path: target for name, path, kind, *_, target in rows if kind == SYMLINK and not name.startswith("trigger(")
     }
     tree: dict[str, Expected] = {}
-    for _, path, kind, mode, uid, gid, digest, target in rows:
+    for package, path, kind, mode, uid, gid, digest, target in rows:
         parent, name = posixpath.split(path)
         real = posixpath.join(real_directory(parent, links), name)
         found = (kind, stat.S_IMODE(mode), uid, gid, (digest or "").lower() or target or "")
         known = tree.get(real)
-        if known is not None and kind == DIRECTORY and found[1:4] == (0o755, 0, 0):
+        # A package's directory stands beside another's, or lies behind a link; a trigger's takes the place of a file.
+        gives_way = known is not None and (known[0] == DIRECTORY or not package.startswith("trigger("))
+        if gives_way and kind == DIRECTORY and found[1:4] == (0o755, 0, 0):
             continue
         tree[real] = found
     tree = {path: found for path, found in tree.items() if found[0] != NOTHING}

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from moss.digest import ContentDigest
+from moss.errors import TriggerFailed
 from moss.layout import EntryKind
+from moss.operations.verify import verify
 from moss.triggers.capture import Captured, capture
 from moss.triggers.private_copy import PrivateCopy
-from tests.builders import snapshot
+from tests.builders import Content, Dir, Link, snapshot
+from tests.trees import differences
 from tests.triggers.sandboxes import caught, run, sandbox, shell
 from tests.triggers.shells import BUSYBOX, needs_busybox
+from tests.triggers.worlds import World, failing
 
 pytestmark = needs_busybox
 
@@ -122,6 +126,48 @@ def test_of_a_private_copy(seed: int, tmp_path: Path) -> None:
         assert with_it(before, captured) == after, script
         before = after
         seen.append(str(upper))
+
+
+TRIGGER = """
+name: failing
+handlers:
+    do:
+        run: /usr/bin/sh
+        args:
+            - -c
+            - |
+                cd /usr/share/t
+                {}
+paths: {{/usr/share/items/*: {{handlers: [do]}}}}
+"""
+
+
+def content_of(path: Path) -> Content:
+    if path.is_symlink():
+        return Link(os.readlink(path))
+    return Dir() if path.is_dir() else path.read_text()
+
+
+@pytest.mark.slow_too
+@pytest.mark.parametrize("seed", range(100 if SLOW else 5))
+def test_of_a_generation(seed: int, world: World, tmp_path: Path) -> None:
+    chance, plain = random.Random(seed), tmp_path / "plain"
+    invented_tree(chance, plain / "t")
+    script = invented_script(chance)
+    own = failing(world, tmp_path, TRIGGER.format(script.replace("\n", "\n" + 16 * " ")))
+    (plain / "t").mkdir(exist_ok=True)
+    own.publish("t", {f"share/{path.relative_to(plain)}": content_of(path) for path in sorted(plain.rglob("*"))})
+    own.refresh()
+    try:
+        own.install("t", "failing")
+    except TriggerFailed as fault:
+        assert "which is a link in the new generation" in fault.message, script
+    else:
+        made = {path: what for path, what in snapshot(own.root / "usr/share").items() if path.startswith("t/")}
+        assert made == {path: what for path, what in plainly(script, plain).items() if path != "t"}, script
+        with own.open() as system:
+            assert verify(system).is_clean
+    assert differences(own.root) == []
 
 
 def links_and_directories(tree: Path) -> None:
