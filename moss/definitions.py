@@ -215,8 +215,7 @@ class _Reader:
         try:
             relation = parse_relation(written.value)
         except FormulaError as fault:
-            told = str(fault).partition("\n")[0]
-            self.fault(f"{written.value!r} is no capability: {told} at character {fault.position + 1}", written)
+            self.fault(f"{written.value!r} is no capability: {fault.in_a_line}", written)
             return None
         why = relation_fault(relation, facts)
         if why:

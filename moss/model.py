@@ -48,8 +48,7 @@ class Wish:
             relation = parse_relation(text)
         except FormulaError as fault:
             raise UsageError(
-                f"{text!r} is not something that can be wished for: expected {fault.expected} at character"
-                f" {fault.position + 1}",
+                f"{text!r} is not something that can be wished for: {fault.in_a_line}",
                 remedies=["name a package (vim), a capability ('binary(git)'), or a range ('foo < 3')"],
             ) from fault
         wanted = replace(relation, name=str(Capability.parse(relation.name)))

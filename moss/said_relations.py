@@ -47,10 +47,9 @@ def _read(parse: Callable[[str], _Said], word: str, text: str) -> _Said:
                 sort_key(Scheme.STONE, one.version)
         return found
     except FormulaError as fault:
-        wrong = f"expected {fault.expected} at character {fault.position + 1}"
-        sign = "=" if parse is parse_provide else ">="
+        example = f"--{word} 'lib ({'=' if parse is parse_provide else '>='} 2)'"
         more = " or 'lib (>= 2) | other'" if parse is parse_formula else ""
-        raise UsageError(f"--{word} {text!r}: {wrong}", remedies=[f"--{word} 'lib ({sign} 2)'{more}"]) from fault
+        raise UsageError(f"--{word} {text!r}: {fault.in_a_line}", remedies=[example + more]) from fault
     except VersionError as fault:
         raise UsageError(f"--{word} {text!r}: {fault}") from fault
 

@@ -16,6 +16,11 @@ class FormulaError(ValueError):
         super().__init__(f"expected {expected}\n  {text}\n  {' ' * position}^")
         self.text, self.position, self.expected = text, position, expected
 
+    @property
+    def in_a_line(self) -> str:
+        """For who shows the text beside it."""
+        return f"expected {self.expected} at character {self.position + 1}"
+
 
 @lru_cache(maxsize=1 << 17)
 def parse_formula(text: str) -> Formula:
