@@ -150,8 +150,9 @@ class Effects:
 
         With `mode=None` both are what the file system gives: FAT has none.
         """
-        # What most files shall be they are from the beginning; to look whether is quicker than to set it again.
-        is_usual = mode is not None and uid == gid == 0 and not xattrs
+        # What most files shall be they are from the beginning; to look whether is quicker than to set it again. Not
+        # those of which a group may have more than all others: in some directories it is the directory's at first.
+        is_usual = mode is not None and uid == gid == 0 and not xattrs and not mode >> 3 & ~mode & 7
         fd = self.create(name, (mode or 0) & 0o777 if is_usual else 0o600, dir_fd=dir_fd)
         try:
             for chunk in (content,) if isinstance(content, bytes) else content:

@@ -94,11 +94,13 @@ def test_composed_effects_change_nothing_outside_primitives(tmp_path):
     (tmp_path / "tree" / "sub").mkdir(parents=True)
     (tmp_path / "tree" / "sub" / "f").write_text("x")
     watching = Watching()
-    watching.write_new(str(tmp_path / "a"), [b"1", b"2"], mode=0o640)
+    watching.write_new(str(tmp_path / "a"), [b"1", b"2"], mode=0o755)
+    watching.write_new(str(tmp_path / "b"), b"1", mode=0o640)
     watching.replace_file(str(tmp_path / "a"), b"3", uid=1, gid=2, mode=0o4755)
     watching.remove_tree(str(tmp_path / "tree"))
     assert watching.kinds() == [
         *("create", "write", "write"),  # mode and owner are what they shall be from the beginning
+        *("create", "write", "chmod"),
         *("create", "write", "chown", "chmod", "fsync", "rename", "fsync"),
         *("unlink", "rmdir", "rmdir"),
     ]
@@ -127,6 +129,24 @@ def test_owners_are_exact_whatever_the_directory_says(tmp_path):
     effects.write_new(str(tmp_path / "shared/secret"), b"", mode=0o640, gid=7)
     found = [(tmp_path / "shared" / name).stat() for name in ("plain", "secret")]
     assert [(one.st_uid, one.st_gid, one.st_mode & 0o7777) for one in found] == [(0, 0, 0o644), (0, 7, 0o640)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_no_group_reads_for_a_moment_what_another_one_may(tmp_path):
+    class Watching(Recording):
+        def observe(self, moment: Moment, kind: str, target: str) -> None:
+            if kind != "create" and (shared / "secret").exists():
+                found = (shared / "secret").stat()
+                assert found.st_gid == 0 or not found.st_mode & 0o070, f"{moment} {kind}"
+            super().observe(moment, kind, target)
+
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    os.chown(shared, 0, 5)
+    shared.chmod(0o2777)
+    Watching().write_new(str(shared / "secret"), b"x", mode=0o640)
+    found = (shared / "secret").stat()
+    assert (found.st_gid, found.st_mode & 0o7777) == (0, 0o640)
 
 
 def test_a_directory_below_a_setgid_directory_has_exactly_its_mode(tmp_path, plain):
