@@ -97,14 +97,7 @@ def _root_of(uri: str, trust: str, transport: Transport) -> bytes:
     from moss.tuf.trusted import fingerprint_of
 
     if not trust.startswith(FINGERPRINT_PREFIX):
-        try:
-            with open(trust, "rb") as file:
-                return file.read(ROOT_LIMIT + 1)
-        except FileNotFoundError as fault:
-            raise NotFound(
-                f"{trust} is not there",
-                remedies=["name the root's file, such as 1.root.json", "--trust sha256:FINGERPRINT"],
-            ) from fault
+        return _root_in(trust)
     wanted = trust.removeprefix(FINGERPRINT_PREFIX).strip().lower()
     place, seen = metadata_uri(uri), list[str]()
     fetch = fetching(transport, [place])
@@ -121,6 +114,21 @@ def _root_of(uri: str, trust: str, transport: Transport) -> bytes:
         because=seen or ["it has no root at all: it is not signed"],
         remedies=["compare it with what its maker tells", "accept that nobody vouches for it: --unsigned"],
     )
+
+
+def _root_in(path: str) -> bytes:
+    from moss.tuf.client import root_fault
+    from moss.tuf.roles import ROOT_LIMIT
+
+    remedies = ["name the root's file, such as 1.root.json", "--trust sha256:FINGERPRINT"]
+    try:
+        with open(path, "rb") as file:
+            content = file.read(ROOT_LIMIT + 1)
+    except FileNotFoundError as fault:
+        raise NotFound(f"{path} is not there", remedies=remedies) from fault
+    if why := root_fault(content):
+        raise TrustFailure(f"{path} is no repository's root", because=[why], remedies=remedies)
+    return content
 
 
 def metadata_uri(uri: str) -> str:

@@ -28,7 +28,7 @@ from tuf.api.exceptions import (
     RepositoryError,
     UnsignedMetadataError,
 )
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Metadata, Root, TargetFile
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from moss.effects import Effects
@@ -242,6 +242,20 @@ class _Fetcher(FetcherInterface):
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         raise NotImplementedError("download_bytes is the way")
+
+
+def root_fault(content: bytes) -> str | None:
+    """Why a file is no root that could be pinned; None where it is one."""
+    try:
+        found = Metadata[Any].from_bytes(content)
+        if not isinstance(found.signed, Root):
+            return f"it is signed metadata, but of the role {found.signed.type}"
+        found.signed.verify_delegate(Root.type, found.signed_bytes, found.signatures)
+    except UnsignedMetadataError:
+        return "it is not signed by enough of its own keys"
+    except RepositoryError:
+        return "it is no signed metadata at all"
+    return None
 
 
 def _what_is_wrong(fault: RepositoryError) -> str:

@@ -299,3 +299,31 @@ def test_a_new_user_follows_the_roots_from_the_pinned_one(maker: Maker, user: Us
     (maker.metadata / "4.root.json").unlink()
     ended = user.moss("repo", "add", "third", maker.index, "--trust", pinned)
     assert ended.exit_code == 6, "a chain with a hole leads nowhere"
+
+
+def not_a_root(kind: str, maker: Maker) -> bytes:
+    root = (maker.metadata / "1.root.json").read_bytes()
+    if kind == "cut":
+        return root[:-9]
+    if kind == "changed":
+        return root.replace(b'"version": 1', b'"version": 3').replace(b'"version":1', b'"version":3')
+    return b"pc\n" if kind == "text" else (maker.metadata / "timestamp.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        ("text", "no signed metadata at all"), ("cut", "no signed metadata at all"),
+        ("timestamp", "of the role timestamp"), ("changed", "not signed by enough of its own keys"),
+    ],
+)  # fmt: skip
+def test_what_is_no_root_is_not_pinned_and_nobody_else_is_blamed(
+    kind: str, why: str, maker: Maker, tmp_path: Path, moss: Moss
+) -> None:
+    file = tmp_path / "pinned"
+    file.write_bytes(not_a_root(kind, maker))
+    user = User(tmp_path / "new", moss)
+    ended = user.moss("repo", "add", "main", maker.index, "--trust", file)
+    assert ended.exit_code == 6 and "pinned is no repository's root" in ended.err and why in ended.err
+    assert "mirror" not in ended.err
+    assert user.done("repo", "list") == "There is no repository yet.\n"
