@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.run import heed_signals
+
+heed_signals()
+
 PROJECT = Path(__file__).resolve().parents[1]
 SKIP_LIST = Path(__file__).with_name("allowed-skips.txt")
 

@@ -10,6 +10,7 @@ beside this project's pyproject.toml, and is made anew when that file changes.
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import venv
@@ -32,7 +33,16 @@ def main(command: list[str]) -> None:
     program = shutil.which(command[0])
     if program is None:
         sys.exit(f"there is no program {command[0]} in {ENVIRONMENT} or on the PATH")
+    heed_signals()
     os.execv(program, command)
+
+
+def heed_signals() -> None:
+    """What a shell starts in the background, or under nohup, ignores these, and so would all that it starts itself:
+    nothing could be interrupted, which tests do."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
 
 
 def make_environment() -> None:

@@ -98,7 +98,10 @@ def test_ctrl_c_is_heard_while_a_hard_problem_is_solved() -> None:
         assert process.stdout is not None and process.stdout.readline() == b"begun\n"
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=10)
+        try:
+            _, error = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert error.rstrip().endswith(b"KeyboardInterrupt")
 
 
