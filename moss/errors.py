@@ -28,6 +28,7 @@ from typing import TypeVar
 
 from solver.values import value
 
+_Said = TypeVar("_Said")
 _T = TypeVar("_T")
 
 
@@ -165,7 +166,7 @@ class EndRequested(KeyboardInterrupt):
     """SIGTERM or SIGHUP has come: what is done about Ctrl-C is done about it."""
 
 
-def read_each(read: Callable[[str], _T], texts: Iterable[str]) -> tuple[_T, ...]:
+def read_each(read: Callable[[_Said], _T], texts: Iterable[_Said]) -> tuple[_T, ...]:
     """What `read` makes of every text; one UsageError tells of all that cannot be read."""
     found: list[_T] = []
     faults: list[UsageError] = []

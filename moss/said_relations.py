@@ -1,54 +1,41 @@
 """What the maker of a stone says of its relations to others, and how a stone carries that."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
 
 from moss.capability import Capability
 from moss.definitions import relation_fault
 from moss.errors import UsageError, read_each
 from moss.facts import is_about_facts
 from moss.package import Metadata, Relations
-from moss.relation_texts import parse_provide
+from moss.relation_texts import PARSERS, relations_of
 from moss.subscription import subscription_named
-from solver.formula import FormulaError, parse_formula, parse_relation
-from solver.model import Formula, Operator, Provide, Relation, relations_of
+from solver.formula import FormulaError
+from solver.model import Formula, Operator, Provide, Relation
+from solver.model import relations_of as relations_in
 from solver.values import replace
 from solver.version import Scheme, VersionError, sort_key
 
-_Said = TypeVar("_Said", bound=Formula | Provide)
+_FORMULAS = ("depends", "recommends", "supplements")
 
 
 def relations_said(said: Mapping[str, Sequence[str]]) -> Relations:
-    """What is said by word (`depends`, `breaks`); UsageError tells of all that is wrong behind one of them."""
-
-    def each(word: str, parse: Callable[[str], _Said]) -> tuple[_Said, ...]:
-        return read_each(partial(_read, parse, word), said.get(word, ()))
-
-    return Relations(
-        depends=each("depends", parse_formula),
-        recommends=each("recommends", parse_formula),
-        supplements=each("supplements", parse_formula),
-        provides=each("provides", parse_provide),
-        conflicts=each("conflicts", parse_relation),
-        breaks=each("breaks", parse_relation),
-        replaces=each("replaces", parse_relation),
-    )
+    """What is said by word (`depends`, `breaks`); UsageError tells of all that is wrong with it."""
+    read_each(_judge, [(word, text) for word, texts in said.items() for text in texts])
+    return relations_of(said)
 
 
-def _read(parse: Callable[[str], _Said], word: str, text: str) -> _Said:
+def _judge(behind: tuple[str, str]) -> None:
+    word, text = behind
     try:
-        found = parse(text)
-        for one in _relations(found):
-            if wrong := relation_fault(one, facts=parse is parse_formula):
+        for one in _relations(PARSERS[word](text)):
+            if wrong := relation_fault(one, facts=word in _FORMULAS):
                 help_of_it = f"moss pack --help tells what --{word} takes"
                 raise UsageError(f"--{word} {text!r}: {wrong}", remedies=[help_of_it])
             if one.version is not None:
                 sort_key(Scheme.STONE, one.version)
-        return found
     except FormulaError as fault:
-        example = f"--{word} 'lib ({'=' if parse is parse_provide else '>='} 2)'"
-        more = " or 'lib (>= 2) | other'" if parse is parse_formula else ""
+        example = f"--{word} 'lib ({'=' if word == 'provides' else '>='} 2)'"
+        more = " or 'lib (>= 2) | other'" if word in _FORMULAS else ""
         raise UsageError(f"--{word} {text!r}: {fault.in_a_line}", remedies=[example + more]) from fault
     except VersionError as fault:
         raise UsageError(f"--{word} {text!r}: {fault}") from fault
@@ -58,7 +45,7 @@ def _relations(said: Formula | Provide) -> Iterator[Relation]:
     if isinstance(said, Provide):
         yield Relation(said.name, Operator.EQ if said.version else None, said.version)
     else:
-        yield from relations_of(said)
+        yield from relations_in(said)
 
 
 def with_relations(metadata: Metadata, relations: Relations) -> Metadata:

@@ -12,6 +12,7 @@ from moss.errors import MossError
 from moss.foreign.deb import Converted, Failed, convert_all
 from moss.indexing import index as index_directory
 from moss.package import Metadata
+from moss.packing import Packed
 from moss.packing import pack as pack_tree
 from moss.relation_texts import LISTS, texts_of
 from moss.said_relations import relations_said, with_relations
@@ -91,15 +92,20 @@ def pack(
         session.warning(note)
     return Answer(
         lambda _: f"{plain(packed.path)}: {count(packed.entries, 'path')}, {size(packed.content_size)}\n",
-        lambda: {
-            "stone": packed.path,
-            "digest": packed.digest,
-            "package": package_data(packed.metadata),
-            **{word: texts_of(packed.metadata.relations).get(word, []) for word in LISTS},
-            "entries": packed.entries,
-            "content_bytes": packed.content_size,
-        },
+        lambda: _packed_data(packed),
     )
+
+
+def _packed_data(packed: Packed) -> dict[str, object]:
+    said = texts_of(packed.metadata.relations)
+    return {
+        "stone": packed.path,
+        "digest": packed.digest,
+        "package": package_data(packed.metadata),
+        **{word: said.get(word, []) for word in LISTS},
+        "entries": packed.entries,
+        "content_bytes": packed.content_size,
+    }
 
 
 def index(

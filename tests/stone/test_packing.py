@@ -1,6 +1,7 @@
 """A tree becomes a stone, a folder of stones an index."""
 
 import os
+import re
 import socket
 import stat
 import struct
@@ -21,6 +22,7 @@ from moss.stone import Strictness, check_stone, open_stone, read_index
 from moss.stone.writer import replacing
 from moss.xattrs import attributes_in
 from solver.version import Scheme
+from tests.conftest import PROJECT
 
 from . import plainly
 from .test_scan import an_elf
@@ -321,7 +323,17 @@ def test_what_is_no_relation_is_refused(word: str, text: str, wrong: str) -> Non
     assert caught.value.message.startswith(f"--{word} {text!r}: ") and wrong in caught.value.message
 
 
-def test_all_that_is_wrong_behind_a_word_is_told() -> None:
+def test_all_that_is_wrong_is_told_at_once() -> None:
     with pytest.raises(UsageError) as caught:
-        relations_said({"breaks": ("a (", "b", "c |")})
-    assert "'a ('" in caught.value.message and "'c |'" in caught.value.because[0]
+        relations_said({"breaks": ("a (", "b", "c |"), "depends": ("d", "red(x)")})
+    assert "'a ('" in caught.value.message
+    assert ["'c |'" in caught.value.because[0], "'red(x)'" in caught.value.because[1]] == [True, True]
+
+
+def test_what_the_page_on_choosing_shows_can_be_said() -> None:
+    page = (PROJECT / "docs" / "choosing.md").read_text(encoding="utf-8")
+    shown = re.search(r"are formulas: (.*?)\.\nA condition .*?, (`.*?`):", page, re.DOTALL)
+    assert shown is not None
+    formulas = re.findall(r"`([^`]+)`", shown[1] + shown[2])
+    assert len(formulas) == 7
+    assert len(relations_said({"depends": formulas}).depends) == 7
