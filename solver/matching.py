@@ -167,13 +167,11 @@ def _serving(
     architecture, first those of it."""
     if not plain or not any(flags & EVERY_ARCH for flags in arrays["flags"]):
         return {}
-    names, number_of = set(plain.values()), dict[bytes, int]()
-    for number, text in enumerate(arrays["capability_text"]):
-        if texts[text] in names:
-            number_of[texts[text]] = number
-    starts, provider, flags, satisfies = (
-        *(arrays["provider_start"], arrays["provider"], arrays["flags"]), _limits(arrays, texts)
-    )
+    names = set(plain.values())
+    every = enumerate(map(texts.__getitem__, arrays["capability_text"]))
+    number_of = {name: number for number, name in every if name in names}
+    starts, provider, flags = arrays["provider_start"], arrays["provider"], arrays["flags"]
+    satisfies = _limits(arrays, texts)
     found = {}
     for relation, capability in enumerate(arrays["relation_capability"]):
         if capability in plain and plain[capability] in number_of:

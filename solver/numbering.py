@@ -41,7 +41,8 @@ def renumber(arrays: dict[str, array[int]], relations: Sequence[tuple[int, ...]]
     """Give everything its number, in place. `arrays` are those of packages in their order, and of formulas; those of
     relations, of which rows of RELATION_COLUMNS come, are added, and the sets of repositories and architectures."""
     formulas = _renumbered(arrays, FORMULAS)
-    arrays["part_start"], arrays["part"] = in_order(arrays["part_start"], arrays["part"], formulas)
+    order, start = Order(formulas), arrays["part_start"]
+    arrays["part_start"], arrays["part"] = order.start(start), order.lists(start, arrays["part"])
     for name in _A_FORMULA:
         arrays[name] = picked(arrays[name], formulas)
     mentioned = [relations[number] for number in _renumbered(arrays, ("part", *RELATIONS))]
@@ -71,12 +72,6 @@ def picked(numbers: Sequence[int], places: Sequence[int]) -> array[int]:
     if len(places) < 2:
         return array("i", [numbers[place] for place in places])
     return array("i", itemgetter(*places)(numbers))  # two thirds of the time of a loop
-
-
-def in_order(start: array[int], flat: array[int], order: Sequence[int]) -> tuple[array[int], array[int]]:
-    """The lists that begin at `start`, in another order: where each begins then, and all of them."""
-    several = Order(order)
-    return several.start(start), several.lists(start, flat)
 
 
 class Order:
