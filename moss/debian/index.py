@@ -23,7 +23,7 @@ _REMEDY = "moss repo update, or ask the repository's maker"
 _LONGEST_PARAGRAPH = 4 << 20
 _MOST_PARAGRAPHS = 500_000
 """Eight times what Debian's main has. An index of a few kilobytes can swell to as many as it likes."""
-_FORM = 2
+_FORM = 3
 """Raised where another row or another package of a universe is made of a paragraph than before: what was made of it
 then is not taken for it any more. (Nor is what another moss has made.)"""
 FINGERPRINT_BYTES = 16
@@ -149,7 +149,7 @@ class _Index(NamedTuple):
     words: Mapping[str, str]
     """The architectures that are wanted: Debian's words, and moss's."""
     companions: bool
-    hasher: "blake2b"
+    hasher: blake2b
     """Of fingerprints, before any bytes."""
 
 
